@@ -1,0 +1,1 @@
+"""The catalog: feeds, products, indexing and search."""

@@ -1,0 +1,1 @@
+"""Questions to PostgreSQL, one file per subject. They never commit."""

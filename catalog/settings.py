@@ -1,0 +1,66 @@
+"""Settings, read from the environment once and passed on as a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything configurable, as ``DRAPE_*`` environment variables. Nothing set means one machine, all embedded."""
+
+    model_config = SettingsConfigDict(env_prefix="DRAPE_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".drape")
+    """Folder of everything embedded: database, vectors, images, models."""
+
+    database_url: SecretStr | None = None
+    """PostgreSQL as ``postgresql://user:password@host/database``; unset starts a private one under ``home``."""
+
+    qdrant_url: str | None = None
+    """Qdrant server; unset runs Qdrant's engine in this process, under ``home``."""
+
+    qdrant_api_key: SecretStr | None = None
+
+    image_store: str | None = None
+    """Any fsspec URL; unset is a folder under ``home``."""
+
+    model: str = "compact-rendered"
+    """The model version a merchant's first gallery is built with: a version's name, or a folder."""
+
+    precision: str | None = None
+    """``float32`` or ``bfloat16``; unset follows the model version's manifest."""
+
+    batch_size: int = Field(default=32, ge=1, le=1024)
+    """Images per network call."""
+
+    decode_threads: int = Field(default=2, ge=1, le=64)
+
+    max_image_pixels: int = Field(default=64_000_000, ge=1)
+    """Images with more pixels are refused before they are decoded."""
+
+    max_image_bytes: int = Field(default=64 * 2**20, ge=1)
+
+    max_attempts: int = Field(default=5, ge=1)
+    """After this many failed attempts an image is quarantined with its reason."""
+
+    lease_seconds: float = Field(default=300.0, gt=0)
+    """How long a claimed image is left to its indexer before another may take it."""
+
+    @property
+    def postgres_folder(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def vectors_folder(self) -> Path:
+        return self.home / "vectors"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def image_store_url(self) -> str:
+        return self.image_store or (self.home / "images").resolve().as_uri()

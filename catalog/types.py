@@ -1,0 +1,207 @@
+"""Frozen values that travel between the catalog's parts. They hold facts, never behaviour that needs a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from embeddings.images import CropBox
+
+
+class Availability(StrEnum):
+    """Whether the item can be bought, in the words of the product feed."""
+
+    IN_STOCK = "in_stock"
+    OUT_OF_STOCK = "out_of_stock"
+    PREORDER = "preorder"
+    BACKORDER = "backorder"
+
+
+class SearchMode(StrEnum):
+    """How hits are ranked.
+
+    ``visual``: cosine on the model's visual feature (fc6 or pool).
+    ``rerank``: candidates by cosine on the visual feature, ranked by histogram intersection of prob, in one round trip.
+    ``native``: histogram intersection over the whole gallery.
+    """
+
+    VISUAL = "visual"
+    RERANK = "rerank"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount in a currency.
+
+    Args:
+        amount: Non-negative, at most 2^31, as many decimals as the feed gave.
+        currency: An ISO 4217 alphabetic code, upper case.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedImage:
+    """One image reference of a feed row, not yet read.
+
+    Args:
+        source: The reference as the feed gave it (a path relative to the feed's folder, or absolute).
+        position: 0 for the main image, then in the feed's order.
+        crop: The item's box in pixels of the image, or None for the whole image.
+    """
+
+    source: str
+    position: int
+    crop: CropBox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecord:
+    """One valid feed row.
+
+    Args:
+        line: 1-based number of the line of the feed on which the row starts.
+        external_id: The merchant's id, unique in the feed.
+        category: Path of level names from the general to the special, e.g. ``("Apparel", "Dress")``; may be empty.
+        attributes: Attribute names in normal form (``color=red``), sorted, without repeats.
+        images: At least one, with distinct sources, in order of position.
+        raw: The row as the feed gave it, JSON-serialisable.
+    """
+
+    line: int
+    external_id: str
+    title: str
+    description: str
+    category: tuple[str, ...]
+    attributes: tuple[str, ...]
+    price: Price | None
+    availability: Availability
+    link: str | None
+    item_group: str | None
+    images: tuple[FeedImage, ...]
+    raw: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why one row of a feed, or one image of a row, was not taken.
+
+    Args:
+        line: 1-based line on which the row starts.
+        column: The feed's column at fault, or None when the row as a whole is.
+        found: What stood there, shortened to a readable length.
+        expected: What would have been right.
+        external_id: The row's id where it could be read.
+    """
+
+    line: int
+    column: str | None
+    found: str
+    expected: str
+    external_id: str | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" + (f", column {self.column}" if self.column else "")
+        return f"{where}: found {self.found}; expected {self.expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilters:
+    """What a hit must satisfy. Empty means no restriction.
+
+    Args:
+        category: Name of a level, or a whole path joined with `` > ``; compared without case.
+        all_of, any_of, none_of: Attribute names in normal form.
+        min_price, max_price: Inclusive bounds, in the gallery's own currency amounts.
+        currency: ISO 4217 code that prices must be in; needed to compare prices in a gallery of several currencies.
+        availability: Any of these.
+    """
+
+    category: str | None = None
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    currency: str | None = None
+    availability: tuple[Availability, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search. Page p holds ranks p·limit + 1 … (p+1)·limit.
+
+    Args:
+        limit: Hits per page, 1 to 100.
+        page: 0-based, at most 99.
+        candidates: How many candidates ``rerank`` takes from the first stage, at least ``limit``.
+        exact: Compare with every point instead of walking the index; for checking.
+        score_threshold: Hits scoring lower are left out.
+        per_product: One hit per product, its best image shown.
+    """
+
+    mode: SearchMode = SearchMode.RERANK
+    limit: int = 10
+    page: int = 0
+    candidates: int = 200
+    exact: bool = False
+    score_threshold: float | None = None
+    per_product: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One attribute's part in a hit's histogram intersection; the shares of all attributes sum to 1."""
+
+    attribute: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One item of the answer.
+
+    Args:
+        rank: 1-based over all pages.
+        score: Higher is nearer: cosine similarity, or histogram intersection, by mode.
+        why: The attributes with the largest shares, largest first.
+    """
+
+    rank: int
+    score: float
+    external_id: str
+    image_id: int
+    image_sha256: str
+    title: str
+    category: tuple[str, ...]
+    attributes: tuple[str, ...]
+    price: Price | None
+    availability: Availability
+    link: str | None
+    item_group: str | None
+    why: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """A page of hits with what produced it.
+
+    Args:
+        model_version: The version whose vectors were compared.
+        collection: The collection that was searched.
+        timings_ms: Milliseconds per stage, in order.
+    """
+
+    hits: tuple[Hit, ...]
+    mode: SearchMode
+    model_version: str
+    collection: str
+    timings_ms: Mapping[str, float]

@@ -1,0 +1,1 @@
+"""One transaction: commits only when told to, rolls back otherwise."""

@@ -1,0 +1,39 @@
+"""What turns prepared images into features: the protocol that the catalog's services work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.taxonomy import Taxonomy
+
+
+class Embedder(Protocol):
+    """A loaded model version.
+
+    Attributes:
+        version: The model version's name; travels with every stored vector.
+        input_size: Edge of the square network input, in pixels.
+        taxonomy: The attributes, in the order of ``prob``.
+        feature_sizes: Name of each feature that ``embed`` returns, with its number of components.
+        visual_feature: The feature for cosine search: ``fc6`` or ``pool``.
+    """
+
+    version: str
+    input_size: int
+    taxonomy: Taxonomy
+    feature_sizes: Mapping[str, int]
+    visual_feature: str
+
+    def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Features of prepared images.
+
+        Args:
+            images: (n, input_size, input_size, 3) uint8, RGB, as ``embeddings.images.prepare`` makes them. n ≥ 1.
+
+        Returns:
+            One (n, size) float32 array per feature, every row L2-normalised; ``prob`` is non-negative.
+        """

@@ -1,0 +1,39 @@
+"""Errors of the embeddings, with their facts as fields."""
+
+from __future__ import annotations
+
+
+class EmbeddingsError(Exception):
+    """A failure with what was received, what was expected and what to do.
+
+    Args:
+        message: One sentence that says what went wrong.
+        received: What was found.
+        expected: What would have been right.
+        remedy: What to do about it.
+    """
+
+    def __init__(
+        self, message: str, *, received: str | None = None, expected: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.message = message
+        self.received = received
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        facts = [("received", self.received), ("expected", self.expected), ("to do", self.remedy)]
+        return "; ".join([self.message, *(f"{name}: {value}" for name, value in facts if value is not None)])
+
+
+class UnusableImage(EmbeddingsError):
+    """The bytes are no image that can be decoded within the limits. Trying again does not help."""
+
+
+class UnusableWeights(EmbeddingsError):
+    """A weights file is missing, truncated, altered or made for another network."""
+
+
+class UnusableModel(EmbeddingsError):
+    """A model version's folder is missing, incomplete or contradicts its manifest."""
