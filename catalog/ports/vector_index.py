@@ -132,7 +132,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """First stage of a two-stage search: the nearest ``limit`` points by another named vector, under the same filter."""
+    """First stage of a two-stage search: the nearest ``limit`` points by another vector, under the same filter."""
 
     using: str
     query: Vector | int
