@@ -1,0 +1,244 @@
+"""The tables. PostgreSQL is the truth; the vector index is a projection that can be rebuilt from here.
+
+Rows have no relationships: every query is written out in a repository, so that none happens by accident.
+"""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Sequence,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables, with constraint names that migrations can rely on."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this class attribute; it is never changed.
+        str: Text(),
+        int: BigInteger(),
+        datetime.datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text()),
+        list[int]: ARRAY(Integer()),
+        dict[str, Any]: JSONB(),
+    }
+
+
+image_revision = Sequence("image_revision", metadata=Base.metadata)
+"""Source of revisions: every mark on an image takes the next one, so that later marks have larger revisions."""
+
+
+class ImageState(StrEnum):
+    """Whether an image can be indexed."""
+
+    READY = "ready"
+    QUARANTINED = "quarantined"
+
+
+class GalleryState(StrEnum):
+    """A gallery is filled while ``building``, searched while ``live``, and kept for a way back once ``retired``."""
+
+    BUILDING = "building"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+class JobState(StrEnum):
+    """A job ends ``done``, ``failed`` (its error says why) or ``interrupted`` (asked to stop; can be run again)."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+def _one_of(column: str, states: type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(state.value) for state in states)})"
+
+
+class MerchantRow(Base):
+    """Whose catalog it is."""
+
+    __tablename__ = "merchant"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class ProductRow(Base):
+    """A sellable item as the feed last described it.
+
+    ``fingerprint`` is the SHA-256 of everything the feed said of the product, its image references included:
+    equal fingerprints mean that there is nothing to write.
+    """
+
+    __tablename__ = "product"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "external_id"),
+        CheckConstraint("(price IS NULL) = (currency IS NULL)", name="price_has_currency"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    external_id: Mapped[str]
+    title: Mapped[str]
+    description: Mapped[str]
+    category: Mapped[list[str]]
+    attributes: Mapped[list[str]]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))
+    currency: Mapped[str | None]
+    availability: Mapped[str]
+    link: Mapped[str | None]
+    item_group: Mapped[str | None]
+    raw: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class ImageRow(Base):
+    """One picture of a product. Its id is the id of its point in every collection.
+
+    ``revision`` is that of the latest mark: what a point's payload must carry to be up to date. ``sha256`` names the
+    bytes in the image store; it is empty only for an image that could never be read.
+    """
+
+    __tablename__ = "image"
+    __table_args__ = (
+        UniqueConstraint("product_id", "source"),
+        CheckConstraint(_one_of("state", ImageState), name="state"),
+        CheckConstraint("state = 'quarantined' OR sha256 IS NOT NULL", name="ready_has_content"),
+        Index(None, "merchant_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id", ondelete="CASCADE"))
+    source: Mapped[str]
+    position: Mapped[int] = mapped_column(Integer)
+    crop: Mapped[list[int] | None]
+    sha256: Mapped[str | None]
+    size_bytes: Mapped[int | None]
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    state: Mapped[str]
+    last_error: Mapped[str | None]
+    revision: Mapped[int] = mapped_column(server_default=image_revision.next_value())
+
+
+class ModelVersionRow(Base):
+    """A model version that some gallery was built with, with a copy of its manifest."""
+
+    __tablename__ = "model_version"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    manifest: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class GalleryRow(Base):
+    """A merchant's images in the collection of one model version. Searches go to the one that is live."""
+
+    __tablename__ = "gallery"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "model_version_id"),
+        CheckConstraint(_one_of("state", GalleryState), name="state"),
+        Index("uq_gallery_live", "merchant_id", unique=True, postgresql_where=text("state = 'live'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    model_version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
+    collection: Mapped[str]
+    state: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class IndexedImageRow(Base):
+    """What a gallery's collection holds of an image: which content it was embedded from, at which revision.
+
+    ``image_id`` is no foreign key: the row outlives its image until the point is deleted.
+    """
+
+    __tablename__ = "indexed_image"
+
+    gallery_id: Mapped[int] = mapped_column(ForeignKey("gallery.id", ondelete="CASCADE"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content_key: Mapped[str]
+    revision: Mapped[int]
+
+
+class OutboxRow(Base):
+    """A dirty image: its points are not known to be up to date. Marks coalesce, one row per image.
+
+    ``image_id`` is no foreign key: the mark of a removed image is what deletes its points.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "available_at", "image_id"), Index(None, "merchant_id"))
+
+    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    revision: Mapped[int]
+    available_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    lease_until: Mapped[datetime.datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None]
+
+
+class JobRow(Base):
+    """A run of something that takes long, with its counts as they stood at ``updated_at``."""
+
+    __tablename__ = "job"
+    __table_args__ = (CheckConstraint(_one_of("state", JobState), name="state"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    state: Mapped[str]
+    counts: Mapped[dict[str, Any]]
+    error: Mapped[str | None]
+    started_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime.datetime | None]
+
+
+class FeedSightingRow(Base):
+    """A product id that a running ingest job has met in its feed: finds repeats, and what the feed no longer has."""
+
+    __tablename__ = "feed_sighting"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    external_id: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[int]
