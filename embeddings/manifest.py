@@ -1,0 +1,450 @@
+"""What a model version is, as a value and as ``manifest.json``: networks, precision, taxonomy, features, provenance."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from embeddings.errors import UnusableModel
+from embeddings.taxonomy import Taxonomy
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+"""Rises when an older Drape could misread the file."""
+
+VISUAL_FEATURES = ("fc6", "pool")
+"""The features that may serve cosine search by looks."""
+
+PROBABILITIES = "prob"
+"""The feature with one component per attribute, in the taxonomy's order."""
+
+_VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Precision(StrEnum):
+    """The number format the networks compute in. Features are float32 either way."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class Normalization(StrEnum):
+    """How a feature is scaled before it is stored."""
+
+    L2 = "l2"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """One network of a model version: all that ``embeddings.networks.build`` needs, its weights, what it is used for.
+
+    Args:
+        trunk: ``vgg16``, ``resnet50`` or ``compact``.
+        head: ``multiattrib`` or ``bilinear``.
+        weights: Name of the weights file, inside the version's folder.
+        sha256: Hex digest of that file.
+        preprocessing: How the network scales its uint8 input; its weights were trained with it.
+        activation: How scores become ``prob``: ``sigmoid`` or ``softmax``.
+        features: Names of the outputs that become features of the version, at least one.
+        projection_rank: Width of the bilinear head's projection, or None for other heads.
+
+    Raises:
+        ValueError: a field is empty or malformed.
+    """
+
+    trunk: str
+    head: str
+    weights: str
+    sha256: str
+    preprocessing: str
+    activation: str
+    features: tuple[str, ...]
+    projection_rank: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("trunk", "head", "preprocessing", "activation"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must not be empty")
+        if not _FILE_NAME.fullmatch(self.weights):
+            raise ValueError(f"weights must be the name of a file in the version's folder, received {self.weights!r}")
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, received {self.sha256!r}")
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError(f"features must name at least one output, each once; received {list(self.features)}")
+        if self.projection_rank is not None and self.projection_rank < 1:
+            raise ValueError(f"projection_rank must be at least 1, received {self.projection_rank}")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """Size and scaling of one feature.
+
+    Raises:
+        ValueError: the size is below 1.
+    """
+
+    size: int
+    normalization: Normalization = Normalization.L2
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"a feature's size must be at least 1, received {self.size}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a model version comes from: enough to make it again.
+
+    Args:
+        data: The training data in words, seeds included.
+        num_images: How many images it was trained on.
+        command: The command line, or the call, that made the version.
+        settings: The training settings, JSON-serialisable.
+
+    Raises:
+        ValueError: a text is empty or the number negative.
+    """
+
+    data: str
+    num_images: int
+    command: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.data or not self.command:
+            raise ValueError("data and command must not be empty")
+        if self.num_images < 0:
+            raise ValueError(f"num_images must not be negative, received {self.num_images}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelManifest:
+    """A model version. Its name stands for everything here; vectors of different versions are never compared.
+
+    Args:
+        version: Its name: lower-case letters, digits and ``._-``, at most 64; no precision at its end.
+        input_size: Edge of the square network input in pixels, the same for all networks.
+        precision: The number format it is meant to run in.
+        networks: At least one; no two provide the same feature.
+        taxonomy: The attributes in the order of ``prob``.
+        features: Every feature of the networks, by name; ``prob`` has one component per attribute.
+        visual_feature: ``fc6`` or ``pool``: the feature for cosine search.
+        provenance: Where it comes from.
+        scores: Measurements on held-out items, by a name that says what was measured.
+        created: The day it was made.
+
+    Raises:
+        ValueError: a field is malformed, or fields contradict each other.
+    """
+
+    version: str
+    input_size: int
+    precision: Precision
+    networks: tuple[NetworkSpec, ...]
+    taxonomy: Taxonomy
+    features: Mapping[str, FeatureSpec]
+    visual_feature: str
+    provenance: Provenance
+    scores: Mapping[str, float]
+    created: date
+
+    def __post_init__(self) -> None:
+        check_version_name(self.version)
+        if self.input_size < 1:
+            raise ValueError(f"input_size must be at least 1, received {self.input_size}")
+        if not self.networks:
+            raise ValueError("networks must not be empty")
+        provided = [name for network in self.networks for name in network.features]
+        if len(set(provided)) != len(provided):
+            raise ValueError(f"networks must provide each feature once, received {provided}")
+        if set(provided) != set(self.features):
+            raise ValueError(f"features {sorted(self.features)} must be those of the networks, {sorted(provided)}")
+        if len({network.weights for network in self.networks}) != len(self.networks):
+            raise ValueError("networks must not share a weights file")
+        if self.visual_feature not in VISUAL_FEATURES or self.visual_feature not in self.features:
+            raise ValueError(
+                f"visual_feature must be one of {list(VISUAL_FEATURES)} and among the features "
+                f"{sorted(self.features)}, received {self.visual_feature!r}"
+            )
+        if PROBABILITIES not in self.features:
+            raise ValueError(f"features must include {PROBABILITIES!r}, received {sorted(self.features)}")
+        if self.features[PROBABILITIES].size != len(self.taxonomy):
+            raise ValueError(
+                f"features.{PROBABILITIES}.size must be the number of attributes, {len(self.taxonomy)}; "
+                f"received {self.features[PROBABILITIES].size}"
+            )
+        for name, score in self.scores.items():
+            if not math.isfinite(score):
+                raise ValueError(f"scores.{name} must be finite, received {score}")
+
+    def version_in(self, precision: Precision) -> str:
+        """The name under which vectors of this version, computed in a precision, are kept.
+
+        The version's own precision goes without saying; any other is appended, so that vectors of different
+        precision never meet in one gallery.
+        """
+        return self.version if precision is self.precision else f"{self.version}.{precision}"
+
+    def to_json(self) -> dict[str, object]:
+        """The manifest as JSON-serialisable values; ``from_json`` gives an equal manifest back."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "created": self.created.isoformat(),
+            "input_size": self.input_size,
+            "precision": self.precision.value,
+            "networks": [_network_to_json(network) for network in self.networks],
+            "features": {
+                name: {"size": feature.size, "normalization": feature.normalization.value}
+                for name, feature in self.features.items()
+            },
+            "visual_feature": self.visual_feature,
+            "taxonomy": list(self.taxonomy.names),
+            "provenance": {
+                "data": self.provenance.data,
+                "num_images": self.provenance.num_images,
+                "command": self.provenance.command,
+                "settings": dict(self.provenance.settings),
+            },
+            "scores": dict(self.scores),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> ModelManifest:
+        """The manifest that ``to_json`` wrote.
+
+        Raises:
+            ValueError: a key is missing, unknown, of the wrong type, or contradicts another; the message names it.
+        """
+        keys = _Keys(value, "")
+        keys.take("format", _known_format)
+        manifest = _named(
+            "",
+            lambda: cls(
+                version=keys.take("version", _text),
+                created=keys.take("created", _date),
+                input_size=keys.take("input_size", _integer),
+                precision=keys.take("precision", _precision),
+                networks=keys.take("networks", _networks),
+                features=keys.take("features", _features),
+                visual_feature=keys.take("visual_feature", _text),
+                taxonomy=keys.take("taxonomy", _taxonomy),
+                provenance=keys.take("provenance", _provenance),
+                scores=keys.take("scores", _scores),
+            ),
+        )
+        keys.finish()
+        return manifest
+
+
+def check_version_name(version: str) -> None:
+    """Raise ValueError unless the text can name a model version.
+
+    The name is used for folders and collections, and a precision at its end is kept for ``version_in``.
+    """
+    if not _VERSION.fullmatch(version) or any(version.endswith(f".{precision}") for precision in Precision):
+        raise ValueError(
+            "version must be 1 to 64 lower-case letters, digits and '._-', starting with a letter or digit and not "
+            f"ending in a precision; received {version!r}"
+        )
+
+
+def read_manifest(path: Path) -> ModelManifest:
+    """The manifest in a file.
+
+    Raises:
+        UnusableModel: there is no such file, or it is no valid manifest; names the file and the key at fault.
+    """
+    try:
+        return ModelManifest.from_json(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise UnusableModel(
+            "a model version has no readable manifest",
+            received=f"{path}: {error.strerror}",
+            expected=f"a folder with {MANIFEST_FILE} and the weights it names",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UnusableModel(
+            f"the manifest {path} is invalid",
+            received=str(error),
+            expected=f"a manifest of format {FORMAT}, as training writes it",
+            remedy="restore the file, or train the model version again",
+        ) from error
+
+
+def write_manifest(manifest: ModelManifest, path: Path) -> None:
+    """Write the manifest as indented UTF-8 JSON."""
+    text = json.dumps(manifest.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+_T = TypeVar("_T")
+_Parser = Callable[[object, str], _T]
+
+
+class _Keys:
+    """A JSON object whose keys are taken one by one; what is left over at the end was not expected."""
+
+    def __init__(self, value: object, at: str) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(f"{at or 'the file'} must be an object, received {_shown(value)}")
+        self._at = at
+        self._left: dict[str, object] = dict(value)
+
+    def take(self, key: str, parse: _Parser[_T]) -> _T:
+        where = f"{self._at}.{key}" if self._at else key
+        if key not in self._left:
+            raise ValueError(f"key {where!r} is missing")
+        return parse(self._left.pop(key), where)
+
+    def finish(self) -> None:
+        if self._left:
+            names = ", ".join(repr(f"{self._at}.{key}" if self._at else key) for key in sorted(self._left))
+            raise ValueError(f"unknown key {names}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _named(at: str, make: Callable[[], _T]) -> _T:
+    """Put the place in front of what a dataclass says about its own fields."""
+    try:
+        return make()
+    except ValueError as error:
+        if not at or str(error).startswith(("key ", at)):
+            raise
+        raise ValueError(f"{at}: {error}") from error
+
+
+def _text(value: object, at: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{at} must be a text, received {_shown(value)}")
+    return value
+
+
+def _integer(value: object, at: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{at} must be a whole number, received {_shown(value)}")
+    return value
+
+
+def _number(value: object, at: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{at} must be a number, received {_shown(value)}")
+    return float(value)
+
+
+def _object(value: object, at: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{at} must be an object, received {_shown(value)}")
+    return value
+
+
+def _list_of(parse: _Parser[_T]) -> _Parser[tuple[_T, ...]]:
+    def parse_list(value: object, at: str) -> tuple[_T, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"{at} must be a list, received {_shown(value)}")
+        return tuple(parse(element, f"{at}[{index}]") for index, element in enumerate(value))
+
+    return parse_list
+
+
+def _known_format(value: object, at: str) -> int:
+    number = _integer(value, at)
+    if number != FORMAT:
+        raise ValueError(f"{at} must be {FORMAT}, received {number}; a newer Drape may read it")
+    return number
+
+
+def _date(value: object, at: str) -> date:
+    return _named(at, lambda: date.fromisoformat(_text(value, at)))
+
+
+def _precision(value: object, at: str) -> Precision:
+    return _named(at, lambda: Precision(_text(value, at)))
+
+
+def _network_to_json(network: NetworkSpec) -> dict[str, object]:
+    return {
+        "trunk": network.trunk,
+        "head": network.head,
+        "projection_rank": network.projection_rank,
+        "preprocessing": network.preprocessing,
+        "activation": network.activation,
+        "weights": network.weights,
+        "sha256": network.sha256,
+        "features": list(network.features),
+    }
+
+
+def _network(value: object, at: str) -> NetworkSpec:
+    keys = _Keys(value, at)
+    network = _named(
+        at,
+        lambda: NetworkSpec(
+            trunk=keys.take("trunk", _text),
+            head=keys.take("head", _text),
+            projection_rank=keys.take("projection_rank", lambda v, a: None if v is None else _integer(v, a)),
+            preprocessing=keys.take("preprocessing", _text),
+            activation=keys.take("activation", _text),
+            weights=keys.take("weights", _text),
+            sha256=keys.take("sha256", _text),
+            features=keys.take("features", _list_of(_text)),
+        ),
+    )
+    keys.finish()
+    return network
+
+
+_networks = _list_of(_network)
+
+
+def _feature(value: object, at: str) -> FeatureSpec:
+    keys = _Keys(value, at)
+    feature = _named(
+        at,
+        lambda: FeatureSpec(
+            size=keys.take("size", _integer),
+            normalization=keys.take("normalization", lambda v, a: _named(a, lambda: Normalization(_text(v, a)))),
+        ),
+    )
+    keys.finish()
+    return feature
+
+
+def _features(value: object, at: str) -> dict[str, FeatureSpec]:
+    return {name: _feature(feature, f"{at}.{name}") for name, feature in _object(value, at).items()}
+
+
+def _taxonomy(value: object, at: str) -> Taxonomy:
+    return _named(at, lambda: Taxonomy(_list_of(_text)(value, at)))
+
+
+def _provenance(value: object, at: str) -> Provenance:
+    keys = _Keys(value, at)
+    provenance = _named(
+        at,
+        lambda: Provenance(
+            data=keys.take("data", _text),
+            num_images=keys.take("num_images", _integer),
+            command=keys.take("command", _text),
+            settings=keys.take("settings", _object),
+        ),
+    )
+    keys.finish()
+    return provenance
+
+
+def _scores(value: object, at: str) -> dict[str, float]:
+    return {name: _number(score, f"{at}.{name}") for name, score in _object(value, at).items()}

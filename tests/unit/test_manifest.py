@@ -1,0 +1,166 @@
+"""A manifest survives its JSON, refuses what contradicts itself, and names the key at fault."""
+
+import copy
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embeddings.errors import UnusableModel
+from embeddings.manifest import (
+    FeatureSpec,
+    ModelManifest,
+    NetworkSpec,
+    Precision,
+    Provenance,
+    read_manifest,
+    write_manifest,
+)
+from embeddings.taxonomy import Taxonomy
+
+MULTIATTRIB = NetworkSpec(
+    trunk="vgg16",
+    head="multiattrib",
+    weights="vgg16.weights.h5",
+    sha256="a1" * 32,
+    preprocessing="caffe",
+    activation="sigmoid",
+    features=("fc6",),
+)
+BILINEAR = NetworkSpec(
+    trunk="vgg16",
+    head="bilinear",
+    weights="bilinear.weights.h5",
+    sha256="b2" * 32,
+    preprocessing="caffe",
+    activation="softmax",
+    features=("bilinear", "prob"),
+    projection_rank=20,
+)
+MANIFEST = ModelManifest(
+    version="paper-dresses-1",
+    input_size=224,
+    precision=Precision.FLOAT32,
+    networks=(MULTIATTRIB, BILINEAR),
+    taxonomy=Taxonomy(("color=red", "sleeve=long", "pattern=rayé")),
+    features={"fc6": FeatureSpec(4096), "bilinear": FeatureSpec(10240), "prob": FeatureSpec(3)},
+    visual_feature="fc6",
+    provenance=Provenance(data="dresses", num_images=7, command="train it", settings={"seed": 5}),
+    scores={"prob/intersection attribute IoU@1": 0.77},
+    created=date(2026, 3, 4),
+)
+
+
+def test_manifest_survives_its_file(tmp_path):
+    """What is written is read back equal, in the taxonomy's order, two networks and all."""
+    write_manifest(MANIFEST, tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == MANIFEST
+
+
+@given(
+    scores=st.dictionaries(st.text(max_size=10), st.floats(allow_nan=False, allow_infinity=False)),
+    settings=st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none()),
+    version=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,63}", fullmatch=True),
+    created=st.dates(),
+)
+def test_any_manifest_survives_json(scores, settings, version, created):
+    """The round trip through JSON text loses nothing, whatever the free fields hold."""
+    provenance = replace(MANIFEST.provenance, settings=settings)
+    manifest = replace(MANIFEST, scores=scores, provenance=provenance, version=version, created=created)
+    assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+
+
+def edited(path, value):
+    """The manifest's JSON with one place changed; a value of ``...`` removes the key."""
+    whole = copy.deepcopy(MANIFEST.to_json())
+    place = whole
+    for key in path[:-1]:
+        place = place[key]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["version"], ..., "key 'version' is missing"),
+        (["colour"], "red", "unknown key 'colour'"),
+        (["networks", 1, "trunk"], ..., r"key 'networks\[1\].trunk' is missing"),
+        (["networks", 0, "depth"], 3, r"unknown key 'networks\[0\].depth'"),
+        (["features", "fc6", "unit"], "m", "unknown key 'features.fc6.unit'"),
+        (["features", "fc6", "normalization"], "l1", "features.fc6.normalization: 'l1' is not a valid"),
+        (["features", "fc6", "size"], 0, "features.fc6: a feature's size must be at least 1"),
+        (["features", "prob", "size"], 4, "features.prob.size must be the number of attributes, 3; received 4"),
+        (["features", "fc7"], {"size": 4, "normalization": "l2"}, "must be those of the networks"),
+        (["provenance", "command"], "", "provenance: data and command must not be empty"),
+        (["input_size"], "224", "input_size must be a whole number, received '224'"),
+        (["input_size"], True, "input_size must be a whole number, received True"),
+        (["input_size"], 0, "input_size must be at least 1"),
+        (["precision"], "float16", "precision: 'float16' is not a valid"),
+        (["networks"], [], "networks must not be empty"),
+        (["networks", 0, "sha256"], "A1" * 32, r"networks\[0\]: sha256 must be 64 lower-case"),
+        (["networks", 0, "weights"], "../elsewhere.h5", r"networks\[0\]: weights must be the name of a file"),
+        (["networks", 0, "features"], [], r"networks\[0\]: features must name at least one"),
+        (["networks", 0, "features"], ["fc6", "prob"], "must provide each feature once"),
+        (["networks", 1, "weights"], "vgg16.weights.h5", "must not share a weights file"),
+        (["visual_feature"], "bilinear", "visual_feature must be one of"),
+        (["visual_feature"], "pool", "visual_feature must be one of"),
+        (["taxonomy"], ["Color: Red"], "taxonomy: 'Color: Red' is not in normal form"),
+        (["taxonomy"], [], "taxonomy: a taxonomy needs at least one attribute"),
+        (["scores", "IoU"], "high", "scores.IoU must be a number"),
+        (["scores", "IoU"], float("nan"), "scores.IoU must be finite"),
+        (["created"], "yesterday", "created: Invalid isoformat"),
+        (["format"], 2, "format must be 1, received 2"),
+        (["version"], "Paper", "version must be 1 to 64 lower-case"),
+        (["version"], "paper.bfloat16", "not ending in a precision"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, path, value, message):
+    """A missing, unknown, ill-typed or contradictory key is an error that names the file and the key."""
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(edited(path, value)))
+    with pytest.raises(UnusableModel, match=message) as caught:
+        read_manifest(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_manifest_is_refused(tmp_path, content):
+    """Cut-off, foreign and absurd files are one kind of error, never another exception."""
+    file = tmp_path / "manifest.json"
+    file.write_bytes(content)
+    with pytest.raises(UnusableModel, match=r"manifest\.json is invalid"):
+        read_manifest(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """Where there is no manifest, the error says which file was looked for."""
+    with pytest.raises(UnusableModel, match="No such file") as caught:
+        read_manifest(tmp_path / "manifest.json")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_the_precision_is_part_of_the_versions_identity():
+    """Vectors computed in another precision than the version's own get another name."""
+    assert MANIFEST.version_in(Precision.FLOAT32) == "paper-dresses-1"
+    assert MANIFEST.version_in(Precision.BFLOAT16) == "paper-dresses-1.bfloat16"
+    half = replace(MANIFEST, precision=Precision.BFLOAT16)
+    assert half.version_in(Precision.BFLOAT16) == "paper-dresses-1"
+    assert half.version_in(Precision.FLOAT32) == "paper-dresses-1.float32"
+
+
+def test_reading_manifests_needs_no_network_library():
+    """Commands that only name model versions stay quick: neither TensorFlow nor Keras is imported."""
+    program = (
+        "import sys, embeddings.manifest, embeddings.model_store; print({'tensorflow','keras'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
