@@ -1,1 +1,71 @@
 """One transaction: commits only when told to, rolls back otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeAlias
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from catalog.errors import DatabaseUnavailable
+from catalog.repositories.galleries import GalleryRepository
+from catalog.repositories.images import ImageRepository
+from catalog.repositories.jobs import JobRepository
+from catalog.repositories.merchants import MerchantRepository
+from catalog.repositories.outbox import OutboxRepository
+from catalog.repositories.products import ProductRepository
+
+
+class UnitOfWork:
+    """A transaction with its repositories, for use in one ``with`` block.
+
+    Leaving the block without ``commit()`` rolls everything back. A lost connection is raised as
+    ``DatabaseUnavailable``: the caller may run the whole block again.
+    """
+
+    merchants: MerchantRepository
+    products: ProductRepository
+    images: ImageRepository
+    outbox: OutboxRepository
+    galleries: GalleryRepository
+    jobs: JobRepository
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def __enter__(self) -> UnitOfWork:
+        self._session = self._sessions()
+        self.merchants = MerchantRepository(self._session)
+        self.products = ProductRepository(self._session)
+        self.images = ImageRepository(self._session)
+        self.outbox = OutboxRepository(self._session)
+        self.galleries = GalleryRepository(self._session)
+        self.jobs = JobRepository(self._session)
+        return self
+
+    def commit(self) -> None:
+        """Make everything done in the block durable."""
+        self._session.commit()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._session.rollback()
+        except OperationalError:
+            # The connection is gone, and with it the transaction: there is nothing left to roll back.
+            self._session.invalidate()
+        finally:
+            self._session.close()
+        if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError)):
+            raise DatabaseUnavailable(
+                "PostgreSQL did not answer",
+                received=str(error.orig).strip(),
+                expected="a running server",
+                remedy="check DRAPE_DATABASE_URL and that the server runs, then run the command again",
+            ) from error
+
+
+UnitOfWorkFactory: TypeAlias = Callable[[], UnitOfWork]

@@ -1,0 +1,145 @@
+"""Galleries, their model versions, and what their collections are known to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, column, delete, func, select, tuple_, update, values
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from catalog.rows import GalleryRow, GalleryState, IndexedImageRow, ModelVersionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """A merchant's images in the collection of one model version."""
+
+    id: int
+    merchant_id: int
+    model_version: str
+    collection: str
+    state: GalleryState
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImage:
+    """What a gallery's collection holds of an image."""
+
+    gallery_id: int
+    image_id: int
+    content_key: str
+    revision: int
+
+
+class GalleryRepository:
+    """Questions about galleries."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def ensure_model_version(self, name: str, manifest: Mapping[str, Any]) -> int:
+        """The version's id; its manifest is noted on first sight."""
+        self._session.execute(
+            insert(ModelVersionRow).values(name=name, manifest=dict(manifest)).on_conflict_do_nothing()
+        )
+        return self._session.execute(select(ModelVersionRow.id).where(ModelVersionRow.name == name)).scalar_one()
+
+    def of_merchant(self, merchant_id: int) -> list[Gallery]:
+        """All galleries of the merchant, in the order they were made."""
+        rows = self._session.execute(
+            select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection, GalleryRow.state)
+            .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
+            .where(GalleryRow.merchant_id == merchant_id)
+            .order_by(GalleryRow.id)
+        )
+        return [
+            Gallery(id, merchant, version, name, GalleryState(state)) for id, merchant, version, name, state in rows
+        ]
+
+    def fed(self, merchant_id: int) -> list[Gallery]:
+        """The galleries that the indexer keeps up to date: the live one, and the one being built."""
+        return [gallery for gallery in self.of_merchant(merchant_id) if gallery.state != GalleryState.RETIRED]
+
+    def live(self, merchant_id: int) -> Gallery | None:
+        """The gallery that searches go to."""
+        return next((one for one in self.of_merchant(merchant_id) if one.state == GalleryState.LIVE), None)
+
+    def ensure(self, merchant_id: int, model_version_id: int, collection: str, state: GalleryState) -> None:
+        """Make the gallery, or give the existing one of that model version this state (a live one stays live)."""
+        self._session.execute(
+            insert(GalleryRow)
+            .values(merchant_id=merchant_id, model_version_id=model_version_id, collection=collection, state=state)
+            .on_conflict_do_update(
+                index_elements=[GalleryRow.merchant_id, GalleryRow.model_version_id],
+                set_={"state": state},
+                where=GalleryRow.state != GalleryState.LIVE,
+            )
+        )
+
+    def switch(self, merchant_id: int, gallery_id: int) -> None:
+        """Make this gallery the live one and retire the one that was. Searches see the one or the other."""
+        self._session.execute(
+            update(GalleryRow)
+            .where(GalleryRow.merchant_id == merchant_id, GalleryRow.state == GalleryState.LIVE)
+            .where(GalleryRow.id != gallery_id)
+            .values(state=GalleryState.RETIRED)
+        )
+        self._session.execute(update(GalleryRow).where(GalleryRow.id == gallery_id).values(state=GalleryState.LIVE))
+
+    def indexed(self, gallery_ids: Sequence[int], image_ids: Sequence[int]) -> dict[tuple[int, int], IndexedImage]:
+        """What these galleries hold of these images, by gallery id and image id."""
+        rows = self._session.execute(
+            select(
+                IndexedImageRow.gallery_id,
+                IndexedImageRow.image_id,
+                IndexedImageRow.content_key,
+                IndexedImageRow.revision,
+            ).where(IndexedImageRow.gallery_id.in_(gallery_ids), IndexedImageRow.image_id.in_(image_ids))
+        )
+        return {(row[0], row[1]): IndexedImage(*row) for row in rows}
+
+    def note_indexed(self, images: Sequence[IndexedImage]) -> None:
+        """Note what the collections now hold; a note of a later revision is never overwritten by an earlier one."""
+        if not images:
+            return
+        statement = insert(IndexedImageRow)
+        self._session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[IndexedImageRow.gallery_id, IndexedImageRow.image_id],
+                set_={"content_key": statement.excluded.content_key, "revision": statement.excluded.revision},
+                where=IndexedImageRow.revision <= statement.excluded.revision,
+            ),
+            [
+                {
+                    "gallery_id": image.gallery_id,
+                    "image_id": image.image_id,
+                    "content_key": image.content_key,
+                    "revision": image.revision,
+                }
+                for image in sorted(images, key=lambda image: (image.gallery_id, image.image_id))
+            ],
+        )
+
+    def forget_indexed(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Note that these (gallery id, image id) are no longer held."""
+        if not pairs:
+            return
+        gone = values(column("gallery_id", BigInteger), column("image_id", BigInteger), name="gone").data(list(pairs))
+        self._session.execute(
+            delete(IndexedImageRow)
+            .where(
+                tuple_(IndexedImageRow.gallery_id, IndexedImageRow.image_id).in_(
+                    select(gone.c.gallery_id, gone.c.image_id)
+                )
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def count_indexed(self, gallery_id: int) -> int:
+        """How many images the gallery holds."""
+        return self._session.execute(
+            select(func.count()).select_from(IndexedImageRow).where(IndexedImageRow.gallery_id == gallery_id)
+        ).scalar_one()

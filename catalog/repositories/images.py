@@ -1,0 +1,123 @@
+"""Images as the indexer needs them: content to embed, and the facts that go into the payload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Text, any_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from catalog.rows import ImageRow, ImageState, ProductRow
+
+
+@dataclass(frozen=True, slots=True)
+class IndexableImage:
+    """An image with its product's facts, read in one query so that they belong together.
+
+    Args:
+        revision: The image's latest mark when it was read.
+    """
+
+    id: int
+    merchant_id: int
+    product_id: int
+    position: int
+    sha256: str
+    crop: tuple[int, int, int, int] | None
+    revision: int
+    category: tuple[str, ...]
+    attributes: tuple[str, ...]
+    price: Decimal | None
+    currency: str | None
+    availability: str
+
+    @property
+    def content_key(self) -> str:
+        """Names what is embedded: the bytes and the crop. Equal keys mean equal vectors of one model version."""
+        return self.sha256 if self.crop is None else f"{self.sha256}@{','.join(map(str, self.crop))}"
+
+
+class ImageRepository:
+    """Questions about images."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def indexable(self, image_ids: Sequence[int]) -> dict[int, IndexableImage]:
+        """The images that exist and can be indexed, by id."""
+        rows = self._session.execute(
+            select(
+                ImageRow.id,
+                ImageRow.merchant_id,
+                ImageRow.product_id,
+                ImageRow.position,
+                ImageRow.sha256,
+                ImageRow.crop,
+                ImageRow.revision,
+                ProductRow.category,
+                ProductRow.attributes,
+                ProductRow.price,
+                ProductRow.currency,
+                ProductRow.availability,
+            )
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(ImageRow.id.in_(image_ids), ImageRow.state == ImageState.READY, ImageRow.sha256.is_not(None))
+        )
+        return {
+            row[0]: IndexableImage(
+                id=row[0],
+                merchant_id=row[1],
+                product_id=row[2],
+                position=row[3],
+                sha256=str(row[4]),
+                crop=None if row[5] is None else (row[5][0], row[5][1], row[5][2], row[5][3]),
+                revision=row[6],
+                category=tuple(row[7]),
+                attributes=tuple(row[8]),
+                price=row[9],
+                currency=row[10],
+                availability=row[11],
+            )
+            for row in rows
+        }
+
+    def training_page(
+        self, merchant_id: int, after: int, limit: int, category: str | None = None
+    ) -> list[IndexableImage]:
+        """Up to ``limit`` images with ids above ``after``, ascending; of one category level where it is given."""
+        statement = (
+            select(ImageRow.id)
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(ImageRow.merchant_id == merchant_id, ImageRow.id > after, ImageRow.state == ImageState.READY)
+            .order_by(ImageRow.id)
+            .limit(limit)
+        )
+        if category is not None:
+            levels = cast(func.lower(cast(ProductRow.category, Text)), ARRAY(Text))
+            statement = statement.where(literal(category.lower()) == any_(levels))
+        found = self.indexable(list(self._session.execute(statement).scalars()))
+        return [found[id] for id in sorted(found)]
+
+    def counts(self, merchant_id: int) -> tuple[int, int]:
+        """Number of the merchant's images that can be indexed, and of those in quarantine."""
+        ready, quarantined = self._session.execute(
+            select(
+                func.count().filter(ImageRow.state == ImageState.READY),
+                func.count().filter(ImageRow.state == ImageState.QUARANTINED),
+            ).where(ImageRow.merchant_id == merchant_id)
+        ).one()
+        return ready, quarantined
+
+    def quarantined(self, merchant_id: int, limit: int = 100) -> list[tuple[str, str, str]]:
+        """Product id, source and reason of images in quarantine."""
+        rows = self._session.execute(
+            select(ProductRow.external_id, ImageRow.source, ImageRow.last_error)
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(ImageRow.merchant_id == merchant_id, ImageRow.state == ImageState.QUARANTINED)
+            .order_by(ImageRow.id)
+            .limit(limit)
+        )
+        return [(external_id, source, reason or "") for external_id, source, reason in rows]

@@ -1,0 +1,51 @@
+"""Merchants by name."""
+
+from __future__ import annotations
+
+from sqlalchemy import Integer, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from catalog.errors import MerchantNotFound
+from catalog.rows import MerchantRow
+
+
+_CATALOG_LOCK = 7243
+"""First key of the advisory locks on merchants' catalogs; the second is the merchant's id."""
+
+
+class MerchantRepository:
+    """Questions about merchants."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def ensure(self, name: str) -> int:
+        """The merchant's id; a new merchant is made on first sight. Safe when two processes do it at once."""
+        self._session.execute(insert(MerchantRow).values(name=name).on_conflict_do_nothing())
+        return self._session.execute(select(MerchantRow.id).where(MerchantRow.name == name)).scalar_one()
+
+    def id_of(self, name: str) -> int:
+        """The merchant's id.
+
+        Raises:
+            MerchantNotFound: with the names there are.
+        """
+        found = self._session.execute(select(MerchantRow.id).where(MerchantRow.name == name)).scalar_one_or_none()
+        if found is None:
+            known = self.names()
+            raise MerchantNotFound(
+                "No such merchant",
+                received=name,
+                expected="one of " + ", ".join(known) if known else "a merchant; none has been ingested yet",
+                remedy=f"drape ingest FEED --merchant {name}",
+            )
+        return found
+
+    def lock(self, merchant_id: int) -> None:
+        """Wait until no other transaction writes this merchant's catalog, and keep others out until the end."""
+        self._session.execute(select(func.pg_advisory_xact_lock(_CATALOG_LOCK, cast(merchant_id, Integer))))
+
+    def names(self) -> list[str]:
+        """All merchants in alphabetical order."""
+        return list(self._session.execute(select(MerchantRow.name).order_by(MerchantRow.name)).scalars())

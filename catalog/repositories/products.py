@@ -1,0 +1,257 @@
+"""Products and their images as the feed last described them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from catalog.rows import FeedSightingRow, ImageRow, ImageState, ProductRow
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProduct:
+    """What an ingest must know of a stored product to tell what changed."""
+
+    id: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What an ingest must know of a stored image to tell what changed."""
+
+    id: int
+    product_id: int
+    source: str
+    position: int
+    crop: tuple[int, ...] | None
+    sha256: str | None
+    state: str
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProduct:
+    """What a hit shows of the product behind an image."""
+
+    image_id: int
+    sha256: str
+    product_id: int
+    external_id: str
+    title: str
+    category: tuple[str, ...]
+    attributes: tuple[str, ...]
+    price: Decimal | None
+    currency: str | None
+    availability: str
+    link: str | None
+    item_group: str | None
+
+
+class ProductRepository:
+    """Questions about products and images."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def known_products(self, merchant_id: int, external_ids: Sequence[str]) -> dict[str, KnownProduct]:
+        """Stored products by external id, locked against a second ingest of the same rows until the end."""
+        rows = self._session.execute(
+            select(ProductRow.external_id, ProductRow.id, ProductRow.fingerprint)
+            .where(ProductRow.merchant_id == merchant_id, ProductRow.external_id.in_(external_ids))
+            .order_by(ProductRow.id)
+            .with_for_update()
+        )
+        return {external_id: KnownProduct(id, fingerprint) for external_id, id, fingerprint in rows}
+
+    def known_images(self, product_ids: Sequence[int]) -> dict[int, dict[str, KnownImage]]:
+        """Stored images by product id and source."""
+        rows = self._session.execute(
+            select(
+                ImageRow.id,
+                ImageRow.product_id,
+                ImageRow.source,
+                ImageRow.position,
+                ImageRow.crop,
+                ImageRow.sha256,
+                ImageRow.state,
+                ImageRow.last_error,
+            )
+            .where(ImageRow.product_id.in_(product_ids))
+            .order_by(ImageRow.id)
+        )
+        known: dict[int, dict[str, KnownImage]] = {}
+        for id, product_id, source, position, crop, sha256, state, last_error in rows:
+            image = KnownImage(
+                id, product_id, source, position, None if crop is None else tuple(crop), sha256, state, last_error
+            )
+            known.setdefault(product_id, {})[source] = image
+        return known
+
+    def insert_products(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Insert products; their ids by external id."""
+        if not rows:
+            return {}
+        inserted = self._session.execute(
+            insert(ProductRow).returning(ProductRow.external_id, ProductRow.id), [dict(row) for row in rows]
+        )
+        return {row[0]: row[1] for row in inserted}
+
+    def update_products(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Overwrite products; each row carries the product's ``id`` and the same columns as the others."""
+        if not rows:
+            return
+        columns = [name for name in rows[0] if name != "id"]
+        statement = (
+            update(ProductRow.__table__)  # type: ignore[arg-type]  # The core table: one executemany, no ORM state.
+            .where(ProductRow.__table__.c.id == bindparam("row_id"))
+            .values({**{name: bindparam(f"new_{name}") for name in columns}, "updated_at": func.now()})
+        )
+        self._session.connection().execute(
+            statement, [{"row_id": row["id"], **{f"new_{name}": row[name] for name in columns}} for row in rows]
+        )
+
+    def insert_images(self, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Insert images; their ids."""
+        if not rows:
+            return []
+        inserted = self._session.execute(insert(ImageRow).returning(ImageRow.id), [dict(row) for row in rows])
+        return list(inserted.scalars())
+
+    def update_image(self, image_id: int, values: Mapping[str, Any]) -> None:
+        """Overwrite columns of one image."""
+        self._session.execute(update(ImageRow).where(ImageRow.id == image_id).values(**values))
+
+    def remove_images(self, image_ids: Sequence[int]) -> None:
+        """Remove images. Mark them dirty first: the mark is what deletes their points."""
+        self._session.execute(delete(ImageRow).where(ImageRow.id.in_(image_ids)))
+
+    def quarantine(self, image_id: int, content_sha256: str, reason: str) -> None:
+        """Set the image aside with its reason, unless its content has changed since it was tried."""
+        self._session.execute(
+            update(ImageRow)
+            .where(ImageRow.id == image_id, ImageRow.sha256 == content_sha256)
+            .values(state=ImageState.QUARANTINED, last_error=reason)
+        )
+
+    def sight(self, job_id: int, lines: Mapping[str, int]) -> dict[str, int]:
+        """Note the ids that the job's feed has on these lines; returns those noted before, with their first line."""
+        fresh = set(
+            self._session.execute(
+                insert(FeedSightingRow).on_conflict_do_nothing().returning(FeedSightingRow.external_id),
+                [{"job_id": job_id, "external_id": external_id, "line": line} for external_id, line in lines.items()],
+            ).scalars()
+        )
+        repeated = [external_id for external_id in lines if external_id not in fresh]
+        if not repeated:
+            return {}
+        rows = self._session.execute(
+            select(FeedSightingRow.external_id, FeedSightingRow.line).where(
+                FeedSightingRow.job_id == job_id, FeedSightingRow.external_id.in_(repeated)
+            )
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def forget_sightings(self, job_id: int) -> None:
+        """Drop the job's notes once it is over."""
+        self._session.execute(delete(FeedSightingRow).where(FeedSightingRow.job_id == job_id))
+
+    def count(self, merchant_id: int) -> int:
+        """Number of the merchant's products."""
+        return self._session.execute(
+            select(func.count()).select_from(ProductRow).where(ProductRow.merchant_id == merchant_id)
+        ).scalar_one()
+
+    def _unsighted(self, merchant_id: int, job_id: int) -> Any:  # noqa: ANN401 - a list of SQL expressions.
+        sighted = select(literal(1)).where(
+            FeedSightingRow.job_id == job_id, FeedSightingRow.external_id == ProductRow.external_id
+        )
+        return (ProductRow.merchant_id == merchant_id, ~sighted.exists())
+
+    def count_unsighted(self, merchant_id: int, job_id: int) -> int:
+        """Number of the merchant's products that the job's feed did not have."""
+        return self._session.execute(
+            select(func.count()).select_from(ProductRow).where(*self._unsighted(merchant_id, job_id))
+        ).scalar_one()
+
+    def unsighted_image_ids(self, merchant_id: int, job_id: int) -> list[int]:
+        """Images of the products that the job's feed did not have."""
+        return list(
+            self._session.execute(
+                select(ImageRow.id)
+                .join(ProductRow, ProductRow.id == ImageRow.product_id)
+                .where(*self._unsighted(merchant_id, job_id))
+                .order_by(ImageRow.id)
+            ).scalars()
+        )
+
+    def remove_unsighted(self, merchant_id: int, job_id: int) -> int:
+        """Remove the products that the job's feed did not have, and their images; returns how many products."""
+        removed = self._session.execute(
+            delete(ProductRow).where(*self._unsighted(merchant_id, job_id)).returning(ProductRow.id)
+        )
+        return len(removed.scalars().all())
+
+    def shown(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, ShownProduct]:
+        """What to show for these images, by image id; what the merchant no longer has is left out."""
+        rows = self._session.execute(
+            select(
+                ImageRow.id,
+                ImageRow.sha256,
+                ProductRow.id,
+                ProductRow.external_id,
+                ProductRow.title,
+                ProductRow.category,
+                ProductRow.attributes,
+                ProductRow.price,
+                ProductRow.currency,
+                ProductRow.availability,
+                ProductRow.link,
+                ProductRow.item_group,
+            )
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(
+                ImageRow.id.in_(image_ids),
+                ImageRow.merchant_id == merchant_id,
+                ImageRow.state == ImageState.READY,
+                ImageRow.sha256.is_not(None),
+            )
+        )
+        return {
+            row[0]: ShownProduct(
+                image_id=row[0],
+                sha256=str(row[1]),
+                product_id=row[2],
+                external_id=row[3],
+                title=row[4],
+                category=tuple(row[5]),
+                attributes=tuple(row[6]),
+                price=row[7],
+                currency=row[8],
+                availability=row[9],
+                link=row[10],
+                item_group=row[11],
+            )
+            for row in rows
+        }
+
+    def image_ids_of(self, merchant_id: int, external_id: str) -> list[int]:
+        """The product's images that can be indexed, main image first; empty where there is no such product."""
+        return list(
+            self._session.execute(
+                select(ImageRow.id)
+                .join(ProductRow, ProductRow.id == ImageRow.product_id)
+                .where(
+                    ProductRow.merchant_id == merchant_id,
+                    ProductRow.external_id == external_id,
+                    ImageRow.state == ImageState.READY,
+                )
+                .order_by(ImageRow.position, ImageRow.id)
+            ).scalars()
+        )

@@ -1,0 +1,157 @@
+"""How images become points: named vectors, payload fields, and search filters in their terms. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import InvalidRequest
+from catalog.ports.models import ModelDescription
+from catalog.ports.vector_index import (
+    CollectionSpec,
+    Condition,
+    Distance,
+    FieldType,
+    Filter,
+    Match,
+    Payload,
+    Range,
+    Vector,
+    VectorSpec,
+)
+from catalog.repositories.images import IndexableImage
+from catalog.types import SearchFilters
+from embeddings.similarity import lift_gallery
+from embeddings.taxonomy import normalize_attribute
+
+HIST = "hist"
+PROB = "prob"
+
+FIELDS: Mapping[str, FieldType] = {
+    "merchant": FieldType.TENANT,
+    "product": FieldType.INTEGER,
+    "category": FieldType.KEYWORD,
+    "attributes": FieldType.KEYWORD,
+    "price": FieldType.FLOAT,
+    "currency": FieldType.KEYWORD,
+    "availability": FieldType.KEYWORD,
+    "revision": FieldType.INTEGER,
+}
+
+CATEGORY_SEPARATOR = " > "
+
+
+def collection_name(model_version: str) -> str:
+    """The collection that holds the vectors of a model version, of every merchant that uses it."""
+    return f"drape-{model_version}"
+
+
+def intersection_bound(num_attributes: int) -> float:
+    """The S of the lifted vectors: no sum of an L2-normalised vector of K components exceeds √K."""
+    return math.sqrt(num_attributes)
+
+
+def collection_spec(model: ModelDescription) -> CollectionSpec:
+    """The collection of a model version.
+
+    The visual feature is searched through an int8 copy over float16 originals. ``hist`` stays float32: its scores are
+    differences of sums, and coarser storage would change them.
+    """
+    num_attributes = model.feature_sizes[PROB]
+    return CollectionSpec(
+        vectors={
+            model.visual_feature: VectorSpec(
+                model.feature_sizes[model.visual_feature], Distance.COSINE, quantized=True, half_precision=True
+            ),
+            PROB: VectorSpec(num_attributes, Distance.COSINE),
+            HIST: VectorSpec(num_attributes + 1, Distance.MANHATTAN),
+        },
+        fields=FIELDS,
+    )
+
+
+def point_vectors(model: ModelDescription, features: Mapping[str, NDArray[np.float32]]) -> list[dict[str, Vector]]:
+    """The named vectors of each embedded image.
+
+    Args:
+        features: From ``Embedder.embed``: (n, size) float32 each, rows L2-normalised.
+
+    Returns:
+        One dict per image.
+    """
+    lifted = lift_gallery(features[PROB], intersection_bound(model.feature_sizes[PROB]))
+    rows = zip(features[model.visual_feature], features[PROB], lifted, strict=True)
+    return [{model.visual_feature: visual, PROB: prob, HIST: hist} for visual, prob, hist in rows]
+
+
+def category_keywords(category: tuple[str, ...]) -> list[str]:
+    """Every name by which a category path can be asked for: each level, and each path from the top, case folded.
+
+    >>> category_keywords(("Women", "Dresses"))
+    ['women', 'dresses', 'women > dresses']
+    """
+    levels = [level.casefold() for level in category]
+    paths = [CATEGORY_SEPARATOR.join(levels[: depth + 1]) for depth in range(len(levels))]
+    return list(dict.fromkeys(levels + paths))
+
+
+def payload(image: IndexableImage, model_version: str, revision: int) -> Payload:
+    """What a point carries beside its vectors: what searches filter by, and what reconciling compares."""
+    return {
+        "merchant": str(image.merchant_id),
+        "product": image.product_id,
+        "category": category_keywords(image.category),
+        "attributes": list(image.attributes),
+        "price": None if image.price is None else float(image.price),
+        "currency": image.currency,
+        "availability": image.availability,
+        "revision": revision,
+        "model": model_version,
+    }
+
+
+def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | None = None) -> Filter:
+    """The index's filter for a merchant's search.
+
+    Args:
+        not_product: A product whose images are left out (the query's own).
+
+    Raises:
+        InvalidRequest: price bounds that exclude everything, or an attribute without a name or value.
+    """
+    low, high = filters.min_price, filters.max_price
+    if low is not None and high is not None and low > high:
+        raise InvalidRequest(
+            "The price range is empty", received=f"from {low} to {high}", expected="a lower bound below the upper"
+        )
+    must: list[Condition] = [Match("merchant", (str(merchant_id),))]
+    if filters.category is not None:
+        levels = tuple(level.strip() for level in filters.category.split(">"))
+        must.append(Match("category", (CATEGORY_SEPARATOR.join(levels).casefold(),)))
+    must.extend(Match("attributes", (_attribute(name),)) for name in filters.all_of)
+    if filters.any_of:
+        must.append(Match("attributes", tuple(_attribute(name) for name in filters.any_of)))
+    if low is not None or high is not None:
+        must.append(Range("price", None if low is None else float(low), None if high is None else float(high)))
+    if filters.currency is not None:
+        must.append(Match("currency", (filters.currency.upper(),)))
+    if filters.availability:
+        must.append(Match("availability", tuple(str(one) for one in filters.availability)))
+    must_not: list[Condition] = []
+    if filters.none_of:
+        must_not.append(Match("attributes", tuple(_attribute(name) for name in filters.none_of)))
+    if not_product is not None:
+        must_not.append(Match("product", (not_product,)))
+    return Filter(must=tuple(must), must_not=tuple(must_not))
+
+
+def _attribute(name: str) -> str:
+    try:
+        return normalize_attribute(name)
+    except ValueError as error:
+        raise InvalidRequest(
+            "This is no attribute", received=name, expected="GROUP=VALUE, for example color=red"
+        ) from error
