@@ -43,9 +43,9 @@ class EmbeddedPostgres:
     """PostgreSQL on ``folder``, for every process of one user that opens the same folder.
 
     Starting takes about 0.12 s on an existing folder and 1.1 s for a new one, joining a running server under a
-    millisecond, stopping 0.11 s (two cores). Each process that uses the server holds a shared lock in the folder, which the kernel takes back
-    however the process ends; the one that leaves last stops the server. If all were killed, the next one adopts
-    the server, and if the server was killed too, starting recovers every committed transaction.
+    millisecond, stopping 0.11 s (two cores). Each process that uses the server holds a shared lock in the folder, which
+    the kernel takes back however the process ends; the one that leaves last stops the server. If all were killed, the
+    next one adopts the server, and if the server was killed too, starting recovers every committed transaction.
 
     The server listens on a Unix socket only. It runs as the current user, or as ``nobody`` where that is root, whom
     PostgreSQL refuses; the folders above are then opened for passing through (never for reading) where they were not.
@@ -188,17 +188,13 @@ class EmbeddedPostgres:
 
 def _ensure_database(maintenance_url: str) -> None:
     """Make Drape's database where it is missing: a server killed right after its folder was made has none yet."""
-    import psycopg2
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
 
-    connection = psycopg2.connect(maintenance_url.replace("postgresql+psycopg2://", "postgresql://", 1))
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if cursor.fetchone() is None:
-                cursor.execute(f'CREATE DATABASE "{DATABASE}"')
-    finally:
-        connection.close()
+    engine = create_engine(maintenance_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        if not connection.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": DATABASE}):
+            connection.execute(text(f'CREATE DATABASE "{DATABASE}"'))
 
 
 @contextlib.contextmanager
