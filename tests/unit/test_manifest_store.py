@@ -57,7 +57,7 @@ def write_version(folder, version, weights=WEIGHTS):
     write_manifest(manifest(version), folder / MANIFEST_FILE)
 
 
-def add(store, version, before_the_end=lambda folder: None, **options):
+def add(store, version, before_the_end=lambda _: None, **options):
     with store.adding(version, **options) as folder:
         write_version(folder, version)
         before_the_end(folder)
@@ -113,7 +113,7 @@ def test_an_unknown_name_lists_what_there_is(store, name):
 def test_a_block_that_raises_adds_nothing(store, tmp_path):
     """An interrupted training leaves neither the version nor a half of it."""
 
-    def interrupt(folder):
+    def interrupt(_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -169,7 +169,7 @@ def test_versions_never_change(store, name):
 def test_a_version_added_meanwhile_is_not_overwritten(store):
     """Two trainings of one name: the first to finish keeps it."""
     with pytest.raises(ModelVersionExists):
-        add(store, "mine", lambda folder: add(store, "mine"))
+        add(store, "mine", lambda _: add(store, "mine"))
     store.open("mine").verify()
 
 
