@@ -62,6 +62,10 @@ class RemovalRefused(DrapeError):
     """A full sync would remove more of the catalog than the guard allows."""
 
 
+class IngestRunning(DrapeError):
+    """The merchant's catalog is being ingested by another process."""
+
+
 class IndexBusy(DrapeError):
     """Another process owns the embedded vector index."""
 

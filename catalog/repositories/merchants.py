@@ -6,12 +6,12 @@ from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog.errors import MerchantNotFound
+from catalog.errors import IngestRunning, MerchantNotFound
 from catalog.rows import MerchantRow
 
-
 _CATALOG_LOCK = 7243
-"""First key of the advisory locks on merchants' catalogs; the second is the merchant's id."""
+_INGEST_LOCK = 7244
+"""First keys of the advisory locks on merchants; the second is the merchant's id."""
 
 
 class MerchantRepository:
@@ -45,6 +45,21 @@ class MerchantRepository:
     def lock(self, merchant_id: int) -> None:
         """Wait until no other transaction writes this merchant's catalog, and keep others out until the end."""
         self._session.execute(select(func.pg_advisory_xact_lock(_CATALOG_LOCK, cast(merchant_id, Integer))))
+
+    def claim_ingest(self, merchant_id: int, name: str) -> None:
+        """Be the only ingest of this merchant until the transaction ends.
+
+        Raises:
+            IngestRunning: another one is.
+        """
+        key = cast(merchant_id, Integer)
+        if not self._session.execute(select(func.pg_try_advisory_xact_lock(_INGEST_LOCK, key))).scalar_one():
+            raise IngestRunning(
+                "This merchant's catalog is being ingested right now",
+                received=f"a second ingest of {name}",
+                expected="one at a time",
+                remedy="wait for the other one, then run the command again",
+            )
 
     def names(self) -> list[str]:
         """All merchants in alphabetical order."""

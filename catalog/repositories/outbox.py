@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, column, delete, func, or_, select, tuple_, update, values
@@ -151,15 +151,15 @@ class OutboxRepository:
         )
         return len(released.all())
 
-    def postpone(self, delays: Mapping[int, datetime.timedelta], reason: str) -> None:
-        """End the lease and let the marks wait, each for its delay, with the reason of the failure."""
-        for image_id, delay in sorted(delays.items()):
-            self._session.execute(
-                update(OutboxRow)
-                .where(OutboxRow.image_id == image_id)
-                .values(lease_until=None, available_at=func.now() + delay, last_error=reason)
-                .execution_options(synchronize_session=False)
-            )
+    def postpone(self, claim: Claim, delay: datetime.timedelta, reason: str) -> None:
+        """End the claim and let its mark wait, with the reason of the failure. A renewed mark does not wait."""
+        self.release([claim.image_id])
+        self._session.execute(
+            update(OutboxRow)
+            .where(OutboxRow.image_id == claim.image_id, OutboxRow.revision == claim.revision)
+            .values(available_at=func.now() + delay, last_error=reason)
+            .execution_options(synchronize_session=False)
+        )
 
     def backlog(self, merchant_id: int | None = None) -> Backlog:
         """How much is dirty, of one merchant or of all."""

@@ -1,0 +1,353 @@
+"""Dirty images become points: decode, embed and upsert, overlapped, with PostgreSQL told last.
+
+Whatever stops this half-way, the marks of what was not finished remain, and the next run takes them up again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import ImageStoreUnavailable
+from catalog.ports.image_store import ImageStore
+from catalog.ports.models import Models
+from catalog.ports.vector_index import Payload, Point, VectorIndex
+from catalog.repositories.galleries import Gallery, IndexedImage
+from catalog.repositories.images import IndexableImage
+from catalog.repositories.outbox import Claim
+from catalog.services.gallery_layout import payload, point_vectors
+from catalog.services.progress import Advance, unheard
+from catalog.unit_of_work import UnitOfWorkFactory
+from embeddings.errors import UnusableImage
+from embeddings.images import CropBox, decode_image, prepare
+
+FIRST_RETRY = datetime.timedelta(seconds=5)
+LONGEST_RETRY = datetime.timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexingLimits:
+    """How much is taken at once, and when to give up.
+
+    Args:
+        batch_size: Images claimed, embedded and upserted together.
+        decode_threads: Images decoded at the same time.
+        max_pixels: Larger images are refused before they are decoded.
+        max_attempts: An image that failed this often is quarantined.
+        lease: How long a claim is left alone by other indexers.
+    """
+
+    batch_size: int = 32
+    decode_threads: int = 2
+    max_pixels: int = 64_000_000
+    max_attempts: int = 5
+    lease: datetime.timedelta = datetime.timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexingSummary:
+    """What an indexing run did, in images (an image embedded for two galleries counts once).
+
+    Args:
+        embedded: Went through the network.
+        refreshed: Had their payload replaced; their vectors were up to date.
+        removed: Had their points deleted.
+        quarantined: Cannot be indexed; the reasons are in ``failures``.
+        postponed: Failed for now and wait for another try.
+        failures: Reason and number of images, for the quarantined and the postponed.
+    """
+
+    embedded: int = 0
+    refreshed: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    postponed: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    def plus(self, other: IndexingSummary) -> IndexingSummary:
+        """The two together."""
+        failures = dict(self.failures)
+        for reason, number in other.failures.items():
+            failures[reason] = failures.get(reason, 0) + number
+        return IndexingSummary(
+            self.embedded + other.embedded,
+            self.refreshed + other.refreshed,
+            self.removed + other.removed,
+            self.quarantined + other.quarantined,
+            self.postponed + other.postponed,
+            failures,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one gallery needs of one image."""
+
+    gallery: Gallery
+    image: IndexableImage
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Claimed images with all that is known of them before the network runs.
+
+    Args:
+        prepared: Network inputs by image id and input size, uint8 (S, S, 3).
+        removals: (gallery, image id) whose points must go.
+        hopeless: Image id to reason: trying again does not help.
+        failed: Image id to reason: may work another time.
+    """
+
+    claims: Sequence[Claim]
+    embeds: Sequence[_Task]
+    refreshes: Sequence[_Task]
+    removals: Sequence[tuple[Gallery, int]]
+    prepared: Mapping[tuple[int, int], NDArray[np.uint8]]
+    images: Mapping[int, IndexableImage]
+    hopeless: Mapping[int, str]
+    failed: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _EmbeddedBatch:
+    batch: _Batch
+    points: Mapping[str, Sequence[tuple[_Task, Point]]]
+    """Points by collection."""
+
+
+def retry_delay(attempts: int, jitter: float) -> datetime.timedelta:
+    """How long a mark waits after its n-th failure: doubling, bounded, spread by a jitter in [0, 1).
+
+    >>> retry_delay(1, 0.0).total_seconds(), retry_delay(3, 0.0).total_seconds(), retry_delay(1, 0.5).total_seconds()
+    (5.0, 20.0, 7.5)
+    """
+    doubled: datetime.timedelta = FIRST_RETRY * 2 ** min(attempts - 1, 20)
+    return min(doubled, LONGEST_RETRY) * (1 + jitter)
+
+
+class IndexingService:
+    """Works off the outbox.
+
+    Args:
+        alone: True when no other indexer can run, because this process owns the index. Claims left by a killed
+            process are then taken up at once instead of when their lease ends.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        index: VectorIndex,
+        images: ImageStore,
+        models: Models,
+        limits: IndexingLimits,
+        *,
+        alone: bool,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._index = index
+        self._images = images
+        self._models = models
+        self._limits = limits
+        self._alone = alone
+
+    def run(self, merchant_id: int | None = None, advance: Advance = unheard) -> IndexingSummary:
+        """Index until nothing is due. Loading, the network and writing work on three batches at the same time.
+
+        Args:
+            merchant_id: Only this merchant's images; None takes everybody's.
+            advance: Told the number of images done and the number dirty in all.
+
+        Raises:
+            IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
+        """
+        with self._unit_of_work() as work:
+            if self._alone:
+                work.outbox.release_abandoned()
+                work.commit()
+            total = work.outbox.backlog(merchant_id).waiting
+        summary = IndexingSummary()
+        done = 0
+        touched: set[str] = set()
+        claimed: dict[int, Claim] = {}
+        decoders = ThreadPoolExecutor(self._limits.decode_threads, thread_name_prefix="decode")
+        loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        try:
+            loading = loader.submit(self._load, merchant_id, decoders, claimed)
+            writing: Future[IndexingSummary] | None = None
+            while (batch := loading.result()) is not None:
+                loading = loader.submit(self._load, merchant_id, decoders, claimed)
+                embedded = self._embed(batch)
+                if writing is not None:
+                    summary = summary.plus(writing.result())
+                    advance(done, max(total, done))
+                writing = writer.submit(self._write, embedded, claimed)
+                touched.update(embedded.points)
+                done += len(batch.claims)
+            if writing is not None:
+                summary = summary.plus(writing.result())
+            advance(done, max(total, done))
+        finally:
+            # The threads finish what they hold before the claims nobody will work on are given back.
+            for pool in (loader, writer, decoders):
+                pool.shutdown(wait=True, cancel_futures=True)
+            self._give_back(claimed)
+        for collection in sorted(touched):
+            self._index.optimize(collection)
+        return summary
+
+    def _give_back(self, claimed: Mapping[int, Claim]) -> None:
+        if not claimed:
+            return
+        with self._unit_of_work() as work:
+            work.outbox.release(sorted(claimed))
+            work.commit()
+
+    def _load(self, merchant_id: int | None, decoders: ThreadPoolExecutor, claimed: dict[int, Claim]) -> _Batch | None:
+        with self._unit_of_work() as work:
+            claims = work.outbox.claim(self._limits.batch_size, self._limits.lease, merchant_id)
+            work.commit()
+        if not claims:
+            return None
+        claimed.update({claim.image_id: claim for claim in claims})
+        ids = [claim.image_id for claim in claims]
+        with self._unit_of_work() as work:
+            images = work.images.indexable(ids)
+            fed = {merchant: work.galleries.fed(merchant) for merchant in {claim.merchant_id for claim in claims}}
+            held = work.galleries.indexed([gallery.id for all in fed.values() for gallery in all], ids)
+        embeds: list[_Task] = []
+        refreshes: list[_Task] = []
+        removals: list[tuple[Gallery, int]] = []
+        for claim in claims:
+            image = images.get(claim.image_id)
+            for gallery in fed[claim.merchant_id]:
+                known = held.get((gallery.id, claim.image_id))
+                if image is None:
+                    removals.append((gallery, claim.image_id))
+                elif known is not None and known.content_key == image.content_key:
+                    refreshes.append(_Task(gallery, image, claim))
+                else:
+                    embeds.append(_Task(gallery, image, claim))
+        prepared, hopeless, failed = self._prepare(embeds, decoders)
+        unembeddable = hopeless.keys() | failed.keys()
+        for claim in claims:
+            if claim.image_id in hopeless:
+                removals.extend((gallery, claim.image_id) for gallery in fed[claim.merchant_id])
+        return _Batch(
+            claims=claims,
+            embeds=[task for task in embeds if task.image.id not in unembeddable],
+            refreshes=[task for task in refreshes if task.image.id not in hopeless],
+            removals=removals,
+            prepared=prepared,
+            images=images,
+            hopeless=hopeless,
+            failed=failed,
+        )
+
+    def _prepare(
+        self, tasks: Sequence[_Task], decoders: ThreadPoolExecutor
+    ) -> tuple[dict[tuple[int, int], NDArray[np.uint8]], dict[int, str], dict[int, str]]:
+        images = {task.image.id: (task.image, task.claim) for task in tasks}
+        sizes: dict[int, set[int]] = {}
+        for task in tasks:
+            sizes.setdefault(task.image.id, set()).add(self._models.describe(task.gallery.model_version).input_size)
+        outcomes = decoders.map(
+            lambda entry: self._decode(entry[0], frozenset(sizes[entry[0].id])), list(images.values())
+        )
+        prepared: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        hopeless: dict[int, str] = {}
+        failed: dict[int, str] = {}
+        for (image, claim), outcome in zip(images.values(), outcomes, strict=True):
+            if isinstance(outcome, dict):
+                prepared.update({(image.id, size): array for size, array in outcome.items()})
+            elif isinstance(outcome, UnusableImage):
+                hopeless[image.id] = str(outcome)
+            elif claim.attempts >= self._limits.max_attempts:
+                hopeless[image.id] = f"given up after {claim.attempts} attempts: {outcome}"
+            else:
+                failed[image.id] = str(outcome)
+        return prepared, hopeless, failed
+
+    def _decode(
+        self, image: IndexableImage, sizes: frozenset[int]
+    ) -> dict[int, NDArray[np.uint8]] | UnusableImage | ImageStoreUnavailable:
+        try:
+            data = self._images.get(image.sha256)
+            crop = None if image.crop is None else CropBox(*image.crop)
+            decoded = decode_image(data, max_pixels=self._limits.max_pixels, crop=crop, min_edge=max(sizes))
+        except (UnusableImage, ImageStoreUnavailable) as error:
+            return error
+        return {size: prepare(decoded, size) for size in sizes}
+
+    def _embed(self, batch: _Batch) -> _EmbeddedBatch:
+        by_version: dict[str, list[_Task]] = {}
+        for task in batch.embeds:
+            by_version.setdefault(task.gallery.model_version, []).append(task)
+        points: dict[str, list[tuple[_Task, Point]]] = {}
+        for version, tasks in by_version.items():
+            embedder = self._models.embedder(version)
+            model = self._models.describe(version)
+            inputs = np.stack([batch.prepared[task.image.id, model.input_size] for task in tasks])
+            vectors = point_vectors(model, embedder.embed(inputs))
+            for task, named in zip(tasks, vectors, strict=True):
+                point = Point(task.image.id, named, payload(task.image, version, task.image.revision))
+                points.setdefault(task.gallery.collection, []).append((task, point))
+        return _EmbeddedBatch(replace(batch, prepared={}), points)
+
+    def _write(self, embedded: _EmbeddedBatch, claimed: dict[int, Claim]) -> IndexingSummary:
+        batch = embedded.batch
+        for collection, points in embedded.points.items():
+            self._index.upsert(collection, [point for _, point in points])
+        refreshed: dict[str, dict[int, Payload]] = {}
+        for task in batch.refreshes:
+            fresh = payload(task.image, task.gallery.model_version, task.image.revision)
+            refreshed.setdefault(task.gallery.collection, {})[task.image.id] = fresh
+        for collection, payloads in refreshed.items():
+            self._index.replace_payloads(collection, payloads)
+        gone: dict[str, list[int]] = {}
+        for gallery, image_id in batch.removals:
+            gone.setdefault(gallery.collection, []).append(image_id)
+        for collection, ids in gone.items():
+            self._index.delete(collection, ids)
+        self._finish(batch)
+        for claim in batch.claims:
+            claimed.pop(claim.image_id, None)
+        reasons: dict[str, int] = {}
+        for reason in (*batch.hopeless.values(), *batch.failed.values()):
+            reasons[reason] = reasons.get(reason, 0) + 1
+        embedded_ids = {task.image.id for task in batch.embeds}
+        return IndexingSummary(
+            embedded=len(embedded_ids),
+            refreshed=len({task.image.id for task in batch.refreshes} - embedded_ids),
+            removed=len({image_id for _, image_id in batch.removals} - batch.hopeless.keys()),
+            quarantined=len(batch.hopeless),
+            postponed=len(batch.failed),
+            failures=reasons,
+        )
+
+    def _finish(self, batch: _Batch) -> None:
+        """Note in one transaction what the collections now hold, and take the marks away."""
+        done = [*batch.embeds, *batch.refreshes]
+        with self._unit_of_work() as work:
+            work.galleries.note_indexed(
+                [
+                    IndexedImage(task.gallery.id, task.image.id, task.image.content_key, task.image.revision)
+                    for task in done
+                ]
+            )
+            work.galleries.forget_indexed([(gallery.id, image_id) for gallery, image_id in batch.removals])
+            for image_id, reason in sorted(batch.hopeless.items()):
+                work.products.quarantine(image_id, batch.images[image_id].sha256, reason)
+            postponed = [claim for claim in batch.claims if claim.image_id in batch.failed]
+            for claim in postponed:
+                delay = retry_delay(claim.attempts, random.random())
+                work.outbox.postpone(claim, delay, batch.failed[claim.image_id])
+            work.outbox.finish([claim for claim in batch.claims if claim.image_id not in batch.failed])
+            work.commit()

@@ -1,0 +1,239 @@
+"""A feed becomes rows: products and images are written, and what changed is marked dirty, in the same transaction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog.errors import DrapeError, RemovalRefused
+from catalog.feeds import FeedReader
+from catalog.ports.image_store import ImageStore
+from catalog.rows import JobState
+from catalog.services.galleries import GalleryService
+from catalog.services.ingest_rows import RowWriter
+from catalog.services.ingest_run import IngestRun, OnError
+from catalog.services.progress import Advance, unheard
+from catalog.services.source_images import SourceImages
+from catalog.types import ProductRecord, RowError
+from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+ROWS_PER_TRANSACTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """What to ingest, and how careful to be.
+
+    Args:
+        feed: The feed's file.
+        merchant: The merchant's name; a new one is made.
+        model: The model version of the merchant's gallery, where there is none yet.
+        allow_absolute: Whether image paths may be absolute.
+        full_sync: Whether products that the feed does not have are removed.
+        max_removal: The share of the catalog, 0 to 1, that a full sync may remove.
+    """
+
+    feed: Path
+    merchant: str
+    model: str
+    allow_absolute: bool = False
+    full_sync: bool = False
+    max_removal: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What an ingest did.
+
+    Args:
+        counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
+            ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``.
+        reasons: What was expected, and how many rows or images failed it.
+        notes: What the reader noticed about the feed as a whole.
+        refusal: Why the full sync removed nothing, where it was refused.
+    """
+
+    merchant_id: int
+    job_id: int
+    counts: Mapping[str, int]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    refusal: RemovalRefused | None = None
+
+
+class IngestService:
+    """Takes feeds.
+
+    Args:
+        max_pixels, max_bytes: Larger images are refused before they are decoded, or read.
+        read_threads: Images read at the same time.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        images: ImageStore,
+        galleries: GalleryService,
+        *,
+        max_pixels: int,
+        max_bytes: int,
+        read_threads: int,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._images = images
+        self._galleries = galleries
+        self._max_pixels = max_pixels
+        self._max_bytes = max_bytes
+        self._read_threads = read_threads
+
+    def run(self, request: IngestRequest, on_error: OnError, advance: Advance = unheard) -> IngestSummary:
+        """Read the whole feed. Each transaction takes some rows; what was committed stays, whatever comes after.
+
+        Args:
+            on_error: Told every row and every image that was not taken, in the feed's order.
+            advance: Told the bytes of the feed that were read, and its size.
+
+        Raises:
+            FeedUnreadable: the file is no feed. Nothing was written.
+            IngestRunning: the merchant's catalog is being ingested by another process.
+        """
+        reader = FeedReader(request.feed)
+        with self._unit_of_work() as work:
+            merchant_id = work.merchants.ensure(request.merchant)
+            work.commit()
+        # Held open until the end: a second ingest of this merchant is turned away, and a killed one's lock is free.
+        with self._unit_of_work() as guard:
+            guard.merchants.claim_ingest(merchant_id, request.merchant)
+            return self._run(reader, request, merchant_id, on_error, advance)
+
+    def _run(
+        self, reader: FeedReader, request: IngestRequest, merchant_id: int, on_error: OnError, advance: Advance
+    ) -> IngestSummary:
+        self._galleries.ensure_live(merchant_id, request.model)
+        with self._unit_of_work() as work:
+            work.jobs.end_abandoned(merchant_id, "ingest")
+            job_id = work.jobs.start(merchant_id, "ingest", str(request.feed))
+            work.commit()
+        run = IngestRun(merchant_id, job_id, on_error)
+        sources = SourceImages(
+            self._images,
+            request.feed.parent,
+            allow_absolute=request.allow_absolute,
+            max_pixels=self._max_pixels,
+            max_bytes=self._max_bytes,
+        )
+        state, reason = JobState.INTERRUPTED, None
+        refusal: RemovalRefused | None = None
+        try:
+            with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
+                for rows in _chunks(reader, ROWS_PER_TRANSACTION):
+                    self._take(rows, sources, run, readers)
+                    advance(reader.position, reader.size)
+            if request.full_sync:
+                refusal = self._remove_unsighted(request, run)
+            state, reason = (JobState.DONE, None) if refusal is None else (JobState.FAILED, str(refusal))
+        except DrapeError as error:
+            state, reason = JobState.FAILED, str(error)
+            raise
+        finally:
+            with self._unit_of_work() as work:
+                work.products.forget_sightings(job_id)
+                work.jobs.end(job_id, state, run.counts, reason)
+                work.commit()
+        return IngestSummary(merchant_id, job_id, dict(run.counts), dict(run.reasons), tuple(reader.notes), refusal)
+
+    def _take(
+        self,
+        rows: Sequence[ProductRecord | RowError],
+        sources: SourceImages,
+        run: IngestRun,
+        readers: ThreadPoolExecutor,
+    ) -> None:
+        records = [row for row in rows if isinstance(row, ProductRecord)]
+        pairs = [(record, image) for record in records for image in record.images]
+        readings = dict(
+            zip(
+                [(record.line, image.source) for record, image in pairs],
+                readers.map(lambda pair: sources.read(pair[1]), pairs),
+                strict=True,
+            )
+        )
+        with self._unit_of_work() as work:
+            work.merchants.lock(run.merchant_id)
+            attempt = run.attempt()
+            for row in rows:
+                if isinstance(row, RowError):
+                    attempt.fail_row(row)
+            fresh = self._without_repeats(work, rows, attempt)
+            RowWriter(work, attempt, readings).write(fresh)
+            work.jobs.report(run.job_id, attempt.counts)
+            work.commit()
+        run.accept(attempt)
+
+    def _without_repeats(
+        self, work: UnitOfWork, rows: Sequence[ProductRecord | RowError], run: IngestRun
+    ) -> list[ProductRecord]:
+        """The records whose id the feed has not had before; ids of failed rows are noted too, as still in the feed."""
+        first_lines: dict[str, int] = {}
+        fresh: list[ProductRecord] = []
+        repeats: list[tuple[ProductRecord, int]] = []
+        for row in rows:
+            if row.external_id is None:
+                continue
+            if row.external_id not in first_lines:
+                first_lines[row.external_id] = row.line
+                if isinstance(row, ProductRecord):
+                    fresh.append(row)
+            elif isinstance(row, ProductRecord):
+                repeats.append((row, first_lines[row.external_id]))
+        seen = work.products.sight(run.job_id, first_lines) if first_lines else {}
+        repeats.extend((record, seen[record.external_id]) for record in fresh if record.external_id in seen)
+        for record, line in sorted(repeats, key=lambda repeat: repeat[0].line):
+            run.fail_row(
+                RowError(
+                    record.line,
+                    "id",
+                    f"{record.external_id}, as on line {line}",
+                    "an id that no earlier row has",
+                    record.external_id,
+                )
+            )
+        return [record for record in fresh if record.external_id not in seen]
+
+    def _remove_unsighted(self, request: IngestRequest, run: IngestRun) -> RemovalRefused | None:
+        with self._unit_of_work() as work:
+            work.merchants.lock(run.merchant_id)
+            total = work.products.count(run.merchant_id)
+            surplus = work.products.count_unsighted(run.merchant_id, run.job_id)
+            if surplus == 0:
+                return None
+            if run.nameless_failures and request.max_removal < 1:
+                return RemovalRefused(
+                    "Nothing was removed: rows whose id could not be read may be among what seems to be missing",
+                    received=f"{run.nameless_failures} such rows; {surplus} of {total} products not in the feed",
+                    expected="a feed in which every row has a readable id",
+                    remedy="mend those rows, or pass --max-removal 1",
+                )
+            if surplus > request.max_removal * total:
+                return RemovalRefused(
+                    "Nothing was removed: the feed lacks more of the catalog than a full sync may remove",
+                    received=f"{surplus} of {total} products not in the feed ({surplus / total:.0%})",
+                    expected=f"at most {request.max_removal:.0%}",
+                    remedy="check that the feed is complete, or pass a larger --max-removal",
+                )
+            images = work.products.unsighted_image_ids(run.merchant_id, run.job_id)
+            work.outbox.mark(images)
+            run.counts["products_removed"] += work.products.remove_unsighted(run.merchant_id, run.job_id)
+            run.counts["images_removed"] += len(images)
+            work.jobs.report(run.job_id, run.counts)
+            work.commit()
+        return None
+
+
+def _chunks(rows: Iterable[ProductRecord | RowError], size: int) -> Iterator[Sequence[ProductRecord | RowError]]:
+    iterator = iter(rows)
+    while chunk := tuple(itertools.islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,50 @@
+"""What an ingest counts while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeAlias
+
+from catalog.types import RowError
+
+OnError: TypeAlias = Callable[[RowError], None]
+
+
+class IngestRun:
+    """The counts of one ingest. A transaction counts on an attempt, which is accepted once it is committed."""
+
+    def __init__(self, merchant_id: int, job_id: int, on_error: OnError) -> None:
+        self.merchant_id = merchant_id
+        self.job_id = job_id
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.nameless_failures = 0
+        self._on_error = on_error
+        self._errors: list[RowError] = []
+
+    def attempt(self) -> IngestRun:
+        attempt = IngestRun(self.merchant_id, self.job_id, self._on_error)
+        attempt.counts = self.counts.copy()
+        attempt.reasons = self.reasons.copy()
+        attempt.nameless_failures = self.nameless_failures
+        return attempt
+
+    def accept(self, attempt: IngestRun) -> None:
+        self.counts, self.reasons = attempt.counts, attempt.reasons
+        self.nameless_failures = attempt.nameless_failures
+        for error in sorted(attempt._errors, key=lambda error: error.line):
+            self._on_error(error)
+
+    def fail_row(self, error: RowError) -> None:
+        self.counts["rows_failed"] += 1
+        self.nameless_failures += error.external_id is None
+        self._note(error)
+
+    def fail_image(self, error: RowError) -> None:
+        self.counts["images_failed"] += 1
+        self._note(error)
+
+    def _note(self, error: RowError) -> None:
+        self.reasons[f"{error.column or 'row'}: expected {error.expected}"] += 1
+        self._errors.append(error)

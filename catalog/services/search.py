@@ -1,0 +1,285 @@
+"""Which items look like this one, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.errors import GalleryNotFound, InvalidRequest, ProductNotFound
+from catalog.ports.models import ModelDescription, Models
+from catalog.ports.vector_index import Candidates, Filter, ScoredPoint, VectorIndex, VectorQuery
+from catalog.repositories.galleries import Gallery
+from catalog.repositories.products import ShownProduct
+from catalog.services.gallery_layout import HIST, PROB, intersection_bound, search_filter
+from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchFilters, SearchMode, SearchOptions
+from catalog.unit_of_work import UnitOfWorkFactory
+from embeddings.images import CropBox, decode_image, prepare
+from embeddings.similarity import intersection_from_distance, intersection_shares, lift_query
+
+MAX_LIMIT = 100
+MAX_PAGE = 99
+MAX_CANDIDATES = 10_000
+REASONS_PER_HIT = 5
+SMALLEST_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """What is searched with: L2-normalised float32 vectors of the visual feature and of prob."""
+
+    visual: NDArray[np.float32]
+    prob: NDArray[np.float32]
+
+
+class SearchService:
+    """Answers searches in the merchant's live gallery."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models, *, max_pixels: int) -> None:
+        self._unit_of_work = unit_of_work
+        self._index = index
+        self._models = models
+        self._max_pixels = max_pixels
+
+    def by_image(
+        self,
+        merchant: str,
+        image: bytes,
+        filters: SearchFilters | None = None,
+        options: SearchOptions | None = None,
+        crop: CropBox | None = None,
+    ) -> SearchAnswer:
+        """Items that look like a photo.
+
+        Raises:
+            MerchantNotFound, GalleryNotFound: there is nothing to search.
+            embeddings.errors.UnusableImage: the photo cannot be decoded.
+            InvalidRequest: the options or filters have no meaning.
+        """
+        options = _checked(options)
+        timings = _Timings()
+        merchant_id, gallery = self._gallery(merchant)
+        model = self._models.describe(gallery.model_version)
+        search = search_filter(merchant_id, filters or SearchFilters())
+        with timings.stage("decode"):
+            pixels = decode_image(image, max_pixels=self._max_pixels, crop=crop, min_edge=model.input_size)
+            prepared = prepare(pixels, model.input_size)
+        with timings.stage("load"):
+            embedder = self._models.embedder(gallery.model_version)
+        with timings.stage("embed"):
+            features = embedder.embed(prepared[np.newaxis])
+        query = QueryVectors(features[model.visual_feature][0], features[PROB][0])
+        return self._answer(merchant_id, gallery, model, query, search, options, timings)
+
+    def by_product(
+        self,
+        merchant: str,
+        external_id: str,
+        filters: SearchFilters | None = None,
+        options: SearchOptions | None = None,
+    ) -> SearchAnswer:
+        """Other items that look like a product's main image. Runs no network.
+
+        Raises:
+            ProductNotFound: no such product, or none of its images is indexed.
+        """
+        options = _checked(options)
+        timings = _Timings()
+        merchant_id, gallery = self._gallery(merchant)
+        model = self._models.describe(gallery.model_version)
+        with timings.stage("stored"):
+            query, product_id = self._stored(merchant_id, gallery, model, external_id)
+        search = search_filter(merchant_id, filters or SearchFilters(), not_product=product_id)
+        return self._answer(merchant_id, gallery, model, query, search, options, timings)
+
+    def _gallery(self, merchant: str) -> tuple[int, Gallery]:
+        with self._unit_of_work() as work:
+            merchant_id = work.merchants.id_of(merchant)
+            gallery = work.galleries.live(merchant_id)
+        if gallery is None:
+            raise GalleryNotFound(
+                "Nothing of this merchant is searchable yet",
+                received=merchant,
+                expected="a merchant with a live gallery",
+                remedy=f"drape ingest FEED --merchant {merchant}",
+            )
+        return merchant_id, gallery
+
+    def _stored(
+        self, merchant_id: int, gallery: Gallery, model: ModelDescription, external_id: str
+    ) -> tuple[QueryVectors, int]:
+        with self._unit_of_work() as work:
+            image_ids = work.products.image_ids_of(merchant_id, external_id)
+            shown = work.products.shown(image_ids, merchant_id)
+        points = self._index.retrieve(gallery.collection, image_ids, (model.visual_feature, HIST))
+        if not points:
+            raise ProductNotFound(
+                "No such product in the gallery" if not image_ids else "None of the product's images is indexed yet",
+                received=external_id,
+                expected="the id of an indexed product",
+                remedy="look the id up in the feed; `drape status` tells what waits to be indexed",
+            )
+        main = points[0]
+        return QueryVectors(main.vectors[model.visual_feature], main.vectors[HIST][:-1]), shown[main.id].product_id
+
+    def _answer(
+        self,
+        merchant_id: int,
+        gallery: Gallery,
+        model: ModelDescription,
+        query: QueryVectors,
+        search: Filter,
+        options: SearchOptions,
+        timings: _Timings,
+    ) -> SearchAnswer:
+        ranking = _Ranking(model, query, search, options)
+        first = options.page * options.limit
+        wanted = first + options.limit
+        found: list[tuple[ScoredPoint, ShownProduct]] = []
+        fetched = 0
+        # Several images of one product, and images PostgreSQL no longer has, take places: ask on until the page fills.
+        step = wanted * 2 if options.per_product else wanted
+        while len(found) < wanted:
+            with timings.stage("search"):
+                points = self._index.search(gallery.collection, ranking.query(offset=fetched, limit=step))
+            fetched += len(points)
+            with timings.stage("products"):
+                found = self._with_products(merchant_id, found, points, options)
+            if len(points) < step:
+                break
+            step *= 2
+        with timings.stage("explain"):
+            hits = tuple(
+                _hit(first + place + 1, ranking.score(point), shown, ranking.reasons(point))
+                for place, (point, shown) in enumerate(found[first:wanted])
+            )
+        return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
+
+    def _with_products(
+        self,
+        merchant_id: int,
+        found: Sequence[tuple[ScoredPoint, ShownProduct]],
+        points: Sequence[ScoredPoint],
+        options: SearchOptions,
+    ) -> list[tuple[ScoredPoint, ShownProduct]]:
+        with self._unit_of_work() as work:
+            shown = work.products.shown([point.id for point in points], merchant_id)
+        extended = list(found)
+        seen = {product.product_id for _, product in found}
+        for point in points:
+            product = shown.get(point.id)
+            if product is None or (options.per_product and product.product_id in seen):
+                continue
+            seen.add(product.product_id)
+            extended.append((point, product))
+        return extended
+
+
+class _Ranking:
+    """One search in the index's terms, and the index's answers in the search's terms."""
+
+    def __init__(self, model: ModelDescription, query: QueryVectors, search: Filter, options: SearchOptions) -> None:
+        self._model = model
+        self._query = query
+        self._filter = search
+        self._options = options
+        self._sum = float(query.prob.sum())
+        self._bound = intersection_bound(model.feature_sizes[PROB])
+
+    def query(self, offset: int, limit: int) -> VectorQuery:
+        options = self._options
+        threshold = options.score_threshold
+        if options.mode == SearchMode.VISUAL:
+            return VectorQuery(
+                using=self._model.visual_feature,
+                query=self._query.visual,
+                limit=limit,
+                offset=offset,
+                filter=self._filter,
+                exact=options.exact,
+                score_threshold=threshold,
+                with_vectors=(HIST,),
+            )
+        candidates = None
+        if options.mode == SearchMode.RERANK:
+            candidates = Candidates(PROB, self._query.prob, options.candidates)
+        return VectorQuery(
+            using=HIST,
+            query=lift_query(self._query.prob[np.newaxis])[0],
+            limit=limit,
+            offset=offset,
+            filter=self._filter,
+            candidates=candidates,
+            exact=options.exact,
+            # HI = ½(Σa + S − d) ≥ t is d ≤ Σa + S − 2t.
+            score_threshold=None if threshold is None else self._sum + self._bound - 2 * threshold,
+            with_vectors=(HIST,),
+        )
+
+    def score(self, point: ScoredPoint) -> float:
+        if self._options.mode == SearchMode.VISUAL:
+            return point.score
+        return float(intersection_from_distance(point.score, self._sum, self._bound))
+
+    def reasons(self, point: ScoredPoint) -> tuple[Reason, ...]:
+        shares = intersection_shares(self._query.prob, point.vectors[HIST][:-1])
+        largest = np.argsort(-shares, kind="stable")[:REASONS_PER_HIT]
+        names = self._model.taxonomy.names
+        return tuple(Reason(names[at], float(shares[at])) for at in largest if shares[at] >= SMALLEST_SHARE)
+
+
+class _Timings:
+    """Milliseconds per stage; a stage entered again adds up."""
+
+    def __init__(self) -> None:
+        self._milliseconds: dict[str, float] = {}
+
+    @property
+    def milliseconds(self) -> Mapping[str, float]:
+        return dict(self._milliseconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._milliseconds[name] = self._milliseconds.get(name, 0.0) + (time.perf_counter() - start) * 1000
+
+
+def _hit(rank: int, score: float, shown: ShownProduct, why: tuple[Reason, ...]) -> Hit:
+    price = None
+    if shown.price is not None and shown.currency is not None:
+        price = Price(shown.price, shown.currency)
+    return Hit(
+        rank=rank,
+        score=score,
+        external_id=shown.external_id,
+        image_id=shown.image_id,
+        image_sha256=shown.sha256,
+        title=shown.title,
+        category=shown.category,
+        attributes=shown.attributes,
+        price=price,
+        availability=Availability(shown.availability),
+        link=shown.link,
+        item_group=shown.item_group,
+        why=why,
+    )
+
+
+def _checked(options: SearchOptions | None) -> SearchOptions:
+    options = options or SearchOptions()
+    ranges = [
+        ("limit", options.limit, 1, MAX_LIMIT),
+        ("page", options.page, 0, MAX_PAGE),
+        ("candidates", options.candidates, options.limit, MAX_CANDIDATES),
+    ]
+    for name, value, low, high in ranges:
+        if not low <= value <= high:
+            raise InvalidRequest(f"{name} is out of range", received=str(value), expected=f"{low} to {high}")
+    return options
