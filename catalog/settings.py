@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     """Any fsspec URL; unset is a folder under ``home``."""
 
     model: str = "compact-rendered"
-    """The model version a merchant's first gallery is built with: a version's name, or a folder."""
+    """The model version a merchant's first gallery is built with (``drape model list``)."""
 
     precision: str | None = None
     """``float32`` or ``bfloat16``; unset follows the model version's manifest."""

@@ -24,11 +24,12 @@ from catalog.ports.vector_index import (
 )
 from catalog.repositories.images import IndexableImage
 from catalog.types import SearchFilters
+from embeddings.manifest import PROBABILITIES
 from embeddings.similarity import lift_gallery
 from embeddings.taxonomy import normalize_attribute
 
 HIST = "hist"
-PROB = "prob"
+PROB = PROBABILITIES
 
 FIELDS: Mapping[str, FieldType] = {
     "merchant": FieldType.TENANT,

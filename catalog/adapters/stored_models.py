@@ -1,0 +1,69 @@
+"""Model versions from the model store, each network loaded once."""
+
+from __future__ import annotations
+
+import threading
+
+from catalog.ports.models import ModelDescription
+from embeddings.embedder import Embedder
+from embeddings.manifest import Precision
+from embeddings.model_store import ModelStore
+
+
+class StoredModels:
+    """The versions in a store. A name may end in a precision, as in ``compact-rendered.float32``.
+
+    Args:
+        batch_size: Images per network call.
+        precision: Overrides the precision of versions that are named without one; None leaves it to the manifest.
+    """
+
+    def __init__(self, store: ModelStore, *, batch_size: int, precision: Precision | None = None) -> None:
+        self._store = store
+        self._batch_size = batch_size
+        self._precision = precision
+        self._descriptions: dict[str, ModelDescription] = {}
+        self._embedders: dict[str, Embedder] = {}
+        self._loading = threading.Lock()
+
+    def describe(self, version: str) -> ModelDescription:
+        """What the version is. Loads no network.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version, or its folder is damaged.
+        """
+        if version not in self._descriptions:
+            name, precision = self._split(version)
+            manifest = self._store.open(name).manifest
+            self._descriptions[version] = ModelDescription(
+                version=manifest.version if precision is None else manifest.version_in(precision),
+                input_size=manifest.input_size,
+                visual_feature=manifest.visual_feature,
+                feature_sizes={name: feature.size for name, feature in manifest.features.items()},
+                taxonomy=manifest.taxonomy,
+                manifest=manifest.to_json(),
+            )
+        return self._descriptions[version]
+
+    def embedder(self, version: str) -> Embedder:
+        """The version's network, loaded on first use and kept. Threads that ask at once wait for one load.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version, or its folder is damaged.
+        """
+        with self._loading:
+            if version not in self._embedders:
+                # Here and not at the top: TensorFlow takes seconds to import, and most processes never need it.
+                from embeddings.keras_embedder import KerasEmbedder
+
+                name, precision = self._split(version)
+                self._embedders[version] = KerasEmbedder(
+                    self._store.open(name), precision=precision, batch_size=self._batch_size
+                )
+            return self._embedders[version]
+
+    def _split(self, version: str) -> tuple[str, Precision | None]:
+        for precision in Precision:
+            if version.endswith(f".{precision}"):
+                return version.removesuffix(f".{precision}"), precision
+        return version, self._precision

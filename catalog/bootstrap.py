@@ -1,0 +1,181 @@
+"""The composition root: the one place that chooses adapters and hands them to services."""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from catalog.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from catalog.adapters.stored_models import StoredModels
+    from catalog.ports.image_store import ImageStore
+    from catalog.ports.vector_index import VectorIndex
+    from catalog.services.galleries import GalleryService
+    from catalog.services.indexing import IndexingService
+    from catalog.services.ingest import IngestService
+    from catalog.services.search import SearchService
+    from catalog.services.status import StatusService
+    from catalog.services.training import TrainingService
+    from catalog.unit_of_work import UnitOfWork
+    from embeddings.model_store import ModelStore
+
+
+class Application:
+    """Everything a command, a worker or the storefront works with. Parts are made when they are first asked for.
+
+    What is imported inside the properties is what makes a command slow to start; a command pays for what it uses.
+    Use it in a ``with`` block: leaving it closes what was opened, in reverse order.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release everything that was opened. Safe to call twice."""
+        self._resources.close()
+
+    @cached_property
+    def database_url(self) -> str:
+        """Where PostgreSQL is; the embedded one is started by asking."""
+        from catalog.adapters.database_url import normalize_database_url
+        from catalog.adapters.embedded_postgres import EmbeddedPostgres
+
+        if self.settings.database_url is not None:
+            return normalize_database_url(self.settings.database_url.get_secret_value())
+        server = EmbeddedPostgres(self.settings.postgres_folder)
+        self._resources.callback(server.close)
+        return server.url()
+
+    @cached_property
+    def _sessions(self) -> sessionmaker[Session]:
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import sessionmaker
+
+        from migrations.runner import upgrade
+
+        engine = create_engine(self.database_url, pool_pre_ping=True)
+        self._resources.callback(engine.dispose)
+        upgrade(engine)
+        return sessionmaker(engine, expire_on_commit=False)
+
+    def unit_of_work(self) -> UnitOfWork:
+        """A new transaction, for use in a ``with`` block."""
+        from catalog.unit_of_work import UnitOfWork
+
+        return UnitOfWork(self._sessions)
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        """The vector index: a Qdrant server where one is configured, else Qdrant's engine in this process."""
+        if self.settings.qdrant_url is not None:
+            from catalog.adapters.qdrant_server_index import QdrantServerIndex
+
+            key = self.settings.qdrant_api_key
+            server = QdrantServerIndex.connect(
+                self.settings.qdrant_url, None if key is None else key.get_secret_value()
+            )
+            self._resources.callback(server.close)
+            return server
+        from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+
+        edge = QdrantEdgeIndex(self.settings.vectors_folder)
+        self._resources.callback(edge.close)
+        return edge
+
+    @cached_property
+    def image_store(self) -> ImageStore:
+        """Where image bytes are kept."""
+        from catalog.adapters.fsspec_image_store import FsspecImageStore
+
+        return FsspecImageStore(self.settings.image_store_url)
+
+    @cached_property
+    def model_store(self) -> ModelStore:
+        """The model versions on this machine."""
+        from embeddings.model_store import ModelStore
+
+        return ModelStore(self.settings.models_folder)
+
+    @cached_property
+    def models(self) -> StoredModels:
+        """The model versions as the services see them."""
+        from catalog.adapters.stored_models import StoredModels
+        from embeddings.manifest import Precision
+
+        precision = None if self.settings.precision is None else Precision(self.settings.precision)
+        return StoredModels(self.model_store, batch_size=self.settings.batch_size, precision=precision)
+
+    @cached_property
+    def galleries(self) -> GalleryService:
+        """Galleries: made, fed, switched."""
+        from catalog.services.galleries import GalleryService
+
+        return GalleryService(self.unit_of_work, self.index, self.models)
+
+    @cached_property
+    def ingest(self) -> IngestService:
+        """Takes feeds."""
+        from catalog.services.ingest import IngestService
+
+        return IngestService(
+            self.unit_of_work,
+            self.image_store,
+            self.galleries,
+            max_pixels=self.settings.max_image_pixels,
+            max_bytes=self.settings.max_image_bytes,
+            read_threads=self.settings.decode_threads,
+        )
+
+    @cached_property
+    def indexing(self) -> IndexingService:
+        """Works off dirty images."""
+        from catalog.services.indexing import IndexingLimits, IndexingService
+
+        limits = IndexingLimits(
+            batch_size=self.settings.batch_size,
+            decode_threads=self.settings.decode_threads,
+            max_pixels=self.settings.max_image_pixels,
+            max_attempts=self.settings.max_attempts,
+            lease=datetime.timedelta(seconds=self.settings.lease_seconds),
+        )
+        # The embedded index has one owner at a time, and only its owner indexes.
+        alone = self.settings.qdrant_url is None
+        return IndexingService(self.unit_of_work, self.index, self.image_store, self.models, limits, alone=alone)
+
+    @cached_property
+    def search(self) -> SearchService:
+        """Answers searches."""
+        from catalog.services.search import SearchService
+
+        return SearchService(self.unit_of_work, self.index, self.models, max_pixels=self.settings.max_image_pixels)
+
+    @cached_property
+    def status(self) -> StatusService:
+        """Tells how things stand."""
+        from catalog.services.status import StatusService
+
+        return StatusService(self.unit_of_work)
+
+    @cached_property
+    def training(self) -> TrainingService:
+        """Trains on a merchant's catalog."""
+        from catalog.services.training import TrainingService
+
+        return TrainingService(
+            self.unit_of_work, self.image_store, self.model_store, max_pixels=self.settings.max_image_pixels
+        )
