@@ -1,0 +1,74 @@
+"""The loss that multi-attribute networks are trained with: log-sum-exp pairwise (LSEP)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import keras
+from keras import ops
+
+# An array or a tensor of the backend: Keras publishes no types.
+Array: TypeAlias = Any
+
+# Stands for minus infinity where an entry takes no part. It must be finite: the softmax inside the gradient of
+# logsumexp would turn a row of true infinities into NaN, and NaN survives the multiplication by zero that follows.
+# It is far below any score, and two scores away from it nothing overflows in float32.
+_LEFT_OUT = -1e30
+
+
+def lsep_loss(y_true: Array, scores: Array) -> Array:
+    """Log-sum-exp pairwise loss of each row: small when every true label scores above every other.
+
+    With Y the true labels of a row and f its scores::
+
+        loss = log(1 + Σ_{v ∉ Y} Σ_{u ∈ Y} exp(f_v − f_u))
+             = softplus(logsumexp_{v ∉ Y} f_v + logsumexp_{u ∈ Y} −f_u)
+
+    The second form costs O(K) instead of O(K²) and does not overflow. A row without true labels, or with true labels
+    only, has loss 0 and gradient 0.
+
+    Source: Li, Song and Luo, "Improving Pairwise Ranking for Multi-label Image Classification", CVPR 2017.
+
+    Args:
+        y_true: (batch, K) of any numeric dtype or bool; a label is true where it is above 0.5.
+        scores: (batch, K), finite, any float dtype. Halves are computed in float32.
+
+    Returns:
+        (batch,) tensor, ≥ 0, in the dtype of ``scores`` or float32, whichever is wider.
+
+    Raises:
+        ValueError: the shapes differ or are not (batch, K).
+    """
+    scores = ops.convert_to_tensor(scores)
+    if keras.backend.standardize_dtype(scores.dtype) != "float64":
+        scores = ops.cast(scores, "float32")
+    y_true = ops.convert_to_tensor(y_true)
+    _require_matching_shapes(tuple(y_true.shape), tuple(scores.shape))
+    is_true = ops.greater(ops.cast(y_true, scores.dtype), 0.5)
+    left_out = ops.full_like(scores, _LEFT_OUT)
+    others = ops.logsumexp(ops.where(is_true, left_out, scores), axis=-1)
+    trues = ops.logsumexp(ops.where(is_true, -scores, left_out), axis=-1)
+    return ops.softplus(others + trues)
+
+
+def _require_matching_shapes(labels: tuple[int | None, ...], scores: tuple[int | None, ...]) -> None:
+    # An axis of unknown length (None, while a graph is traced) matches any.
+    agree = len(labels) == len(scores) == 2 and all(
+        a is None or b is None or a == b for a, b in zip(labels, scores, strict=True)
+    )
+    if not agree:
+        raise ValueError(
+            f"labels and scores need one shape (batch, K), received labels {labels} and scores {scores}; "
+            f"encode the labels with the taxonomy the network was built for"
+        )
+
+
+@keras.saving.register_keras_serializable(package="drape")
+class LSEP(keras.losses.Loss):  # type: ignore[misc]  # Keras publishes no types.
+    """``lsep_loss`` as a Keras loss; the mean over the batch unless another ``reduction`` is asked for."""
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "lsep", dtype: str | None = None) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return lsep_loss(y_true, y_pred)

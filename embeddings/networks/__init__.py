@@ -1,0 +1,20 @@
+"""The networks: a trunk that makes feature maps, a head that makes features, scores and ``prob``.
+
+Importing this package imports Keras and its backend.
+"""
+
+from embeddings.networks.assembly import HEADS, TRUNKS, build, default_input_size, default_preprocessing
+from embeddings.networks.bilinear import feature_map_network, projection, set_projection
+from embeddings.networks.preprocessing import PREPROCESSINGS
+
+__all__ = [
+    "HEADS",
+    "PREPROCESSINGS",
+    "TRUNKS",
+    "build",
+    "default_input_size",
+    "default_preprocessing",
+    "feature_map_network",
+    "projection",
+    "set_projection",
+]
