@@ -1,0 +1,74 @@
+"""Row errors as a table that opens in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from catalog.types import RowError
+
+ERROR_COLUMNS = ("line", "id", "column", "found", "expected")
+
+_LINE_BREAKERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What makes spreadsheets take a cell for a formula, with the full-width forms that some of them treat alike.
+_FORMULA_STARTS = tuple("=+-@＝＋－＠")
+
+
+class RowErrorWriter:
+    """A CSV file that takes one error after the other, and a context manager.
+
+    Excel takes CSV for UTF-8 only behind a byte order mark, so there is one. A cell that a spreadsheet would run as a
+    formula starts with an apostrophe: ids come from the feed, and the table is meant to be opened.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # A lone surrogate has no UTF-8 form; it is written as its escape.
+        self._file = path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(ERROR_COLUMNS)
+
+    def write(self, error: RowError) -> None:
+        """Add one row."""
+        cells = (error.external_id or "", error.column or "", error.found, error.expected)
+        self._writer.writerow((error.line, *map(_inert, cells)))
+
+    def close(self) -> None:
+        """Finish the file. Safe to call twice."""
+        self._file.close()
+
+    def __enter__(self) -> RowErrorWriter:
+        return self
+
+    def __exit__(
+        self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_errors(path: Path, errors: Iterable[RowError]) -> int:
+    """Write errors as they come, under the columns line, id, column, found and expected.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    num_errors = 0
+    with RowErrorWriter(path) as writer:
+        for error in errors:
+            writer.write(error)
+            num_errors += 1
+    return num_errors
+
+
+def _inert(text: str) -> str:
+    """The text on one line, and never a formula."""
+    line = _LINE_BREAKERS.sub(" ", text)
+    return f"'{line}" if line.lstrip().startswith(_FORMULA_STARTS) else line

@@ -1,0 +1,111 @@
+"""Rows of JSON Lines feeds: one object on each line."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from catalog.feeds.columns import ColumnMatch, match_columns
+from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, decode_line, shorten
+from catalog.feeds.lines import Line, LineSource
+from catalog.types import RowError
+
+_EXPECTED_OBJECT = 'one JSON object, such as {"id": "7", "title": "Red dress", "image": "7.jpg"}'
+# NUL and lone surrogates can stand in valid JSON only as escapes.
+_SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+class JsonRows:
+    """Rows of JSON objects. A line that is none is an error, and reading goes on with the next.
+
+    Attributes:
+        unknown_names: Names seen so far that mean no column, at most ``max_unknown_names`` of them.
+    """
+
+    max_unknown_names = 100
+
+    def __init__(self, source: LineSource, max_row_bytes: int) -> None:
+        self.unknown_names: dict[str, None] = {}
+        self._source = source
+        self._max_row_bytes = max_row_bytes
+        self._last_names: tuple[str, ...] = ()
+        self._last_match = match_columns(())
+
+    def __iter__(self) -> Iterator[FeedRow | RowError]:
+        for line in self._source:
+            if line.is_blank:
+                continue
+            try:
+                yield self._parse(line)
+            except ValueFault as fault:
+                yield RowError(line.number, None, fault.found, fault.expected)
+
+    def _parse(self, line: Line) -> FeedRow:
+        if line.is_cut:
+            raise ValueFault(f"a line of {line.size:,} bytes", f"at most {self._max_row_bytes:,} bytes in a row")
+        text, bad_byte = decode_line(line.data, line.number)
+        value = _parse_json(text)
+        if not isinstance(value, dict):
+            raise ValueFault(shorten(value), _EXPECTED_OBJECT)
+        is_suspect = bad_byte is not None or _SUSPECT_ESCAPE.search(text) is not None
+        if is_suspect:
+            # Names go into error messages and notes, so they are checked before anything reads them.
+            for name in value:
+                check_storable(name, bad_byte, is_suspect=True)
+        match = self._match(tuple(value))
+        if match.repeated:
+            raise ValueFault(f"the name {match.repeated[0]} in two spellings", "each name once in an object")
+        return FeedRow(line.number, match.names, value, bad_byte, is_suspect)
+
+    def _match(self, names: tuple[str, ...]) -> ColumnMatch:
+        # Rows of one feed mostly have the same names in the same order.
+        if names != self._last_names:
+            self._last_names = names
+            self._last_match = match_columns(names)
+            for name in self._last_match.unknown:
+                if len(self.unknown_names) < self.max_unknown_names:
+                    self.unknown_names.setdefault(shorten(name)[1:-1])
+        return self._last_match
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        near = text[max(0, error.pos - 20) : error.pos + 20].rstrip("\r\n")
+        raise ValueFault(
+            f"broken JSON ({error.msg} at character {error.pos + 1}, near {shorten(near)})", _EXPECTED_OBJECT
+        ) from None
+    except RecursionError:
+        raise ValueFault("JSON nested too deeply to be read", _EXPECTED_OBJECT) from None
+    except ValueError:
+        # Python refuses to convert integers of thousands of digits, because that takes quadratic time.
+        raise ValueFault("a number of thousands of digits", "numbers of a usual length") from None
+
+
+def _object_of_distinct_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        repeated = next(name for name, count in counts.items() if count > 1)
+        raise ValueFault(f"the name {shorten(repeated)} twice in one object", "each name once in an object")
+    return value
+
+
+def _finite_number(literal: str) -> float:
+    number = float(literal)
+    if math.isinf(number):
+        raise ValueFault(f"the number {shorten(literal)[1:-1]}", "numbers of at most 308 digits")
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueFault(f"the constant {name}", "numbers, text, true, false or null, as JSON has them")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object_of_distinct_names, parse_float=_finite_number, parse_constant=_refuse_constant
+)

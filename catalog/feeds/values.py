@@ -1,0 +1,259 @@
+"""The value of each column, from what the feed holds to what a product record holds.
+
+Every function takes the value as the feed gave it: text (CSV, TSV) or any JSON value, None where there is none. Each
+raises ``ValueFault`` for what it cannot take.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from catalog.feeds.feed_row import ValueFault, shorten
+from catalog.types import Availability, Price
+from embeddings.images import CropBox
+from embeddings.taxonomy import normalize_attribute
+
+MAX_ID_LENGTH = 255
+MAX_TITLE_LENGTH = 1_000
+MAX_DESCRIPTION_LENGTH = 100_000
+MAX_LINK_LENGTH = 2_048
+MAX_SOURCE_LENGTH = 1_024
+MAX_LEVELS = 10
+MAX_LEVEL_LENGTH = 200
+MAX_ATTRIBUTES = 500
+MAX_ATTRIBUTE_LENGTH = 200
+MAX_IMAGES = 100
+MAX_AMOUNT = Decimal(2**31)
+MAX_DECIMALS = 4
+"""What the currency with the most decimals has; most have 2, some 0 or 3."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE_END = re.compile(r"\r\n?")
+_PRICE = re.compile(r"(.*[^A-Za-z\s])\s*([A-Za-z]+)", re.DOTALL)
+_AMOUNT = re.compile(r"[0-9]+(?:\.([0-9]+))?")
+_NEGATIVE_AMOUNT = re.compile(r"[-−]\s*[0-9.]+")
+_ATTRIBUTE_SEPARATOR = re.compile(r"[;|]")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:|//")
+_PIXELS = re.compile(r"[0-9]{1,9}")
+_WORD_SEPARATORS = re.compile(r"[\s_\-]+")
+_AVAILABILITY = {_WORD_SEPARATORS.sub("", word): word for word in Availability}
+
+_PRICE_FORM = "an amount and a currency, such as 49.90 EUR"
+
+
+def parse_id(value: object) -> str:
+    """The merchant's id: 1 to 255 printable characters; a JSON integer counts as its digits."""
+    text = _text(value).strip()
+    _check_length(text, MAX_ID_LENGTH, "an id")
+    if not text.isprintable():
+        raise ValueFault(shorten(text), "an id of printable characters, without line ends or control characters")
+    return text
+
+
+def parse_title(value: object) -> str:
+    """The title on one line; control characters become spaces and runs of white space one space."""
+    text = " ".join(_CONTROL.sub(" ", _text(value)).split())
+    _check_length(text, MAX_TITLE_LENGTH, "a title")
+    return text
+
+
+def parse_description(value: object) -> str:
+    """The description with LF as line end; control characters other than tab and line end become spaces."""
+    text = _CONTROL_BUT_LAYOUT.sub(" ", _LINE_END.sub("\n", _text(value))).strip()
+    if text:
+        _check_length(text, MAX_DESCRIPTION_LENGTH, "a description")
+    return text
+
+
+def parse_item_group(value: object) -> str | None:
+    """What the variants of one item share, or None."""
+    return None if _is_absent(value) else parse_id(value)
+
+
+def parse_category(value: object) -> tuple[str, ...]:
+    """Levels from the general to the special, from ``Women > Dresses`` or a list; empty levels are left out."""
+    if isinstance(value, list):
+        parts = [_text(part) for part in value]
+        for part in parts:
+            if ">" in part:
+                raise ValueFault(shorten(part), "a list of level names without '>', or one text 'Women > Dresses'")
+    else:
+        parts = _text(value).split(">")
+    levels = tuple(level for part in parts if (level := " ".join(_without_control(part).split())))
+    if len(levels) > MAX_LEVELS:
+        raise ValueFault(f"{len(levels)} levels", f"at most {MAX_LEVELS} levels")
+    for level in levels:
+        _check_length(level, MAX_LEVEL_LENGTH, "a category level")
+    return levels
+
+
+def parse_attributes(value: object) -> tuple[str, ...]:
+    """Attributes in normal form, sorted, without repeats.
+
+    Args:
+        value: ``color=red; lace`` (``;`` or ``|`` between them), a list of such names, or an object from group to a
+            value or a list of values.
+    """
+    if isinstance(value, dict):
+        names = [name for group, inner in value.items() for name in _names_of_group(group, inner)]
+    elif isinstance(value, list):
+        names = [_text(item) for item in value]
+    else:
+        names = _ATTRIBUTE_SEPARATOR.split(_text(value))
+    normal = {_normalize(name) for name in names if name.strip()}
+    if len(normal) > MAX_ATTRIBUTES:
+        raise ValueFault(f"{len(normal)} attributes", f"at most {MAX_ATTRIBUTES} attributes")
+    return tuple(sorted(normal))
+
+
+def parse_price(value: object) -> Price | None:
+    """Amount and currency, or None; the amount keeps the decimals that the feed gave."""
+    text = _text(value).strip()
+    if not text:
+        return None
+    match = _PRICE.fullmatch(text) if len(text) <= 64 else None
+    if match is None:
+        raise ValueFault(shorten(text), _PRICE_FORM)
+    amount, currency = match[1].strip(), match[2].upper()
+    if _NEGATIVE_AMOUNT.fullmatch(amount):
+        raise ValueFault(shorten(text), "an amount of at least 0")
+    number = _AMOUNT.fullmatch(amount)
+    if number is None:
+        raise ValueFault(
+            shorten(text), f"{_PRICE_FORM}, with a point before the decimals and nothing between thousands"
+        )
+    if currency not in _currencies():
+        raise ValueFault(f"the currency {shorten(match[2])}", "a currency's ISO 4217 code, such as EUR")
+    if len(number[1] or "") > MAX_DECIMALS:
+        raise ValueFault(shorten(text), f"an amount with at most {MAX_DECIMALS} decimals")
+    if Decimal(amount) > MAX_AMOUNT:
+        raise ValueFault(shorten(text), f"an amount of at most {MAX_AMOUNT:,}")
+    return Price(Decimal(amount), currency)
+
+
+def parse_availability(value: object) -> Availability:
+    """The availability, in any case and with spaces, underscores, hyphens or nothing between words."""
+    text = _text(value).strip()
+    if not text:
+        return Availability.IN_STOCK
+    availability = _AVAILABILITY.get(_WORD_SEPARATORS.sub("", text.casefold()))
+    if availability is None:
+        raise ValueFault(shorten(text), ", ".join(Availability))
+    return availability
+
+
+def parse_link(value: object) -> str | None:
+    """The address of the product's page, or None. Only http and https: a storefront will offer it to be clicked."""
+    text = _text(value).strip()
+    if not text:
+        return None
+    _check_length(text, MAX_LINK_LENGTH, "a link")
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_usable = False
+    if not is_usable or any(character.isspace() for character in text) or _CONTROL.search(text):
+        raise ValueFault(shorten(text), "an http or https address, such as https://shop.example/p/7")
+    return text
+
+
+def parse_image_source(value: object) -> str:
+    """The path of an image, as the feed gave it."""
+    text = _text(value).strip()
+    _check_length(text, MAX_SOURCE_LENGTH, "an image path")
+    if _URL.match(text):
+        raise ValueFault(
+            f"the address {shorten(text)}", "a path: images are read from files, relative to the feed's folder"
+        )
+    return _without_control(text)
+
+
+def split_image_sources(value: object) -> list[object]:
+    """The single values of a list of images, from text with ``;`` between them or from a list; not yet parsed."""
+    parts: Sequence[object] = value if isinstance(value, list) else _text(value).split(";")
+    sources = [part for part in parts if not _is_absent(part)]
+    if len(sources) >= MAX_IMAGES:
+        raise ValueFault(f"{len(sources)} images", f"at most {MAX_IMAGES - 1} additional images")
+    return sources
+
+
+def parse_image_box(value: object) -> CropBox | None:
+    """The item's box in the main image, from ``left,top,right,bottom`` or a list of four numbers, or None."""
+    if _is_absent(value):
+        return None
+    parts = [_text(part).strip() for part in (value if isinstance(value, list) else _text(value).split(","))]
+    expected = "left,top,right,bottom in whole pixels, with 0 <= left < right and 0 <= top < bottom"
+    if len(parts) != 4 or not all(_PIXELS.fullmatch(part) for part in parts):
+        raise ValueFault(shorten(value), expected)
+    left, top, right, bottom = (int(part) for part in parts)
+    try:
+        return CropBox(left, top, right, bottom)
+    except ValueError:
+        raise ValueFault(shorten(value), expected) from None
+
+
+@lru_cache(maxsize=1)
+def _currencies() -> frozenset[str]:
+    # Imported on first use: most commands of the client never look at a currency.
+    import pycountry
+
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueFault(shorten(value), "text")
+
+
+def _check_length(text: str, max_length: int, what: str) -> None:
+    if not text:
+        raise ValueFault("nothing", what)
+    if len(text) > max_length:
+        raise ValueFault(f"{shorten(text)}, {len(text):,} characters", f"{what} of at most {max_length:,} characters")
+
+
+def _without_control(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueFault(shorten(text), "text without line ends or control characters")
+    return text
+
+
+def _names_of_group(group: str, value: object) -> list[str]:
+    if "=" in group or ":" in group:
+        raise ValueFault(f"the attribute group {shorten(group)}", "a group name without '=' and ':'")
+    values = value if isinstance(value, list) else [value]
+    names = []
+    for item in values:
+        if _is_absent(item):
+            continue
+        if isinstance(item, bool):
+            names.append(f"{group}={str(item).lower()}")
+        elif isinstance(item, float):
+            names.append(f"{group}={item!r}")
+        else:
+            names.append(f"{group}={_text(item)}")
+    return names
+
+
+def _normalize(name: str) -> str:
+    _check_length(name.strip(), MAX_ATTRIBUTE_LENGTH, "an attribute")
+    try:
+        normal = normalize_attribute(name)
+    except ValueError:
+        raise ValueFault(shorten(name.strip()), "name=value, or a single word") from None
+    return _without_control(normal)
