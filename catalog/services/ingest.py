@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.errors import DrapeError, RemovalRefused
-from catalog.feeds import FeedReader
+from catalog.feeds import FeedReader, open_feed
 from catalog.ports.image_store import ImageStore
 from catalog.rows import JobState
 from catalog.services.galleries import GalleryService
@@ -100,14 +100,14 @@ class IngestService:
             FeedUnreadable: the file is no feed. Nothing was written.
             IngestRunning: the merchant's catalog is being ingested by another process.
         """
-        reader = FeedReader(request.feed)
-        with self._unit_of_work() as work:
-            merchant_id = work.merchants.ensure(request.merchant)
-            work.commit()
-        # Held open until the end: a second ingest of this merchant is turned away, and a killed one's lock is free.
-        with self._unit_of_work() as guard:
-            guard.merchants.claim_ingest(merchant_id, request.merchant)
-            return self._run(reader, request, merchant_id, on_error, advance)
+        with open_feed(request.feed) as reader:
+            with self._unit_of_work() as work:
+                merchant_id = work.merchants.ensure(request.merchant)
+                work.commit()
+            # Held open until the end: a second ingest of this merchant is turned away, and a killed one's lock is free.
+            with self._unit_of_work() as guard:
+                guard.merchants.claim_ingest(merchant_id, request.merchant)
+                return self._run(reader, request, merchant_id, on_error, advance)
 
     def _run(
         self, reader: FeedReader, request: IngestRequest, merchant_id: int, on_error: OnError, advance: Advance
@@ -131,7 +131,7 @@ class IngestService:
             with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
                 for rows in _chunks(reader, ROWS_PER_TRANSACTION):
                     self._take(rows, sources, run, readers)
-                    advance(reader.position, reader.size)
+                    advance(reader.position, reader.num_bytes)
             if request.full_sync:
                 refusal = self._remove_unsighted(request, run)
             state, reason = (JobState.DONE, None) if refusal is None else (JobState.FAILED, str(refusal))
@@ -166,7 +166,7 @@ class IngestService:
             attempt = run.attempt()
             for row in rows:
                 if isinstance(row, RowError):
-                    attempt.fail_row(row)
+                    attempt.fail(row)
             fresh = self._without_repeats(work, rows, attempt)
             RowWriter(work, attempt, readings).write(fresh)
             work.jobs.report(run.job_id, attempt.counts)
@@ -183,16 +183,21 @@ class IngestService:
         for row in rows:
             if row.external_id is None:
                 continue
-            if row.external_id not in first_lines:
-                first_lines[row.external_id] = row.line
-                if isinstance(row, ProductRecord):
+            first = first_lines.setdefault(row.external_id, row.line)
+            if isinstance(row, ProductRecord):
+                # Errors of a row may come before its product: the same line is the same row.
+                if first == row.line:
                     fresh.append(row)
-            elif isinstance(row, ProductRecord):
-                repeats.append((row, first_lines[row.external_id]))
+                else:
+                    repeats.append((row, first))
         seen = work.products.sight(run.job_id, first_lines) if first_lines else {}
-        repeats.extend((record, seen[record.external_id]) for record in fresh if record.external_id in seen)
+        repeats.extend(
+            (record, seen[record.external_id])
+            for record in fresh
+            if seen.get(record.external_id, record.line) != record.line
+        )
         for record, line in sorted(repeats, key=lambda repeat: repeat[0].line):
-            run.fail_row(
+            run.fail(
                 RowError(
                     record.line,
                     "id",
@@ -201,7 +206,7 @@ class IngestService:
                     record.external_id,
                 )
             )
-        return [record for record in fresh if record.external_id not in seen]
+        return [record for record in fresh if seen.get(record.external_id, record.line) == record.line]
 
     def _remove_unsighted(self, request: IngestRequest, run: IngestRun) -> RemovalRefused | None:
         with self._unit_of_work() as work:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias
 
+from catalog.feeds import Column
 from catalog.types import RowError
 
 OnError: TypeAlias = Callable[[RowError], None]
@@ -22,26 +23,36 @@ class IngestRun:
         self.nameless_failures = 0
         self._on_error = on_error
         self._errors: list[RowError] = []
+        self._last_failed_line = 0
 
     def attempt(self) -> IngestRun:
         attempt = IngestRun(self.merchant_id, self.job_id, self._on_error)
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()
         attempt.nameless_failures = self.nameless_failures
+        attempt._last_failed_line = self._last_failed_line
         return attempt
 
     def accept(self, attempt: IngestRun) -> None:
         self.counts, self.reasons = attempt.counts, attempt.reasons
         self.nameless_failures = attempt.nameless_failures
+        self._last_failed_line = attempt._last_failed_line
         for error in sorted(attempt._errors, key=lambda error: error.line):
             self._on_error(error)
 
-    def fail_row(self, error: RowError) -> None:
-        self.counts["rows_failed"] += 1
-        self.nameless_failures += error.external_id is None
+    def fail(self, error: RowError) -> None:
+        """Count what the feed's reader found wrong. A row counts once, however many of its columns are at fault."""
+        if error.column == Column.ADDITIONAL_IMAGES:
+            # The row's product was taken without that image.
+            self.counts["images_failed"] += 1
+        elif error.line != self._last_failed_line:
+            self._last_failed_line = error.line
+            self.counts["rows_failed"] += 1
+            self.nameless_failures += error.external_id is None
         self._note(error)
 
     def fail_image(self, error: RowError) -> None:
+        """Count an image that could not be read."""
         self.counts["images_failed"] += 1
         self._note(error)
 

@@ -60,7 +60,7 @@ class SourceImages:
             ImageStoreUnavailable: the image was good, but could not be stored.
         """
         try:
-            path = resolve_image_path(image.source, self._folder, self._allow_absolute)
+            path = resolve_image_path(image.source, self._folder, allow_absolute=self._allow_absolute)
             size = path.stat().st_size
             if size > self._max_bytes:
                 return UnreadImage(f"{image.source}: {size} bytes", f"at most {self._max_bytes} bytes")

@@ -1,0 +1,163 @@
+"""``drape ingest``: a feed into rows, and its images into the index."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.failures import FAILED
+from cli.options import AsJson, Merchant
+
+if TYPE_CHECKING:
+    from catalog.services.indexing import IndexingSummary
+    from catalog.services.ingest import IngestSummary
+
+REASONS_SHOWN = 10
+
+
+def ingest(
+    feed: Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL.")],
+    merchant: Merchant,
+    allow_absolute: Annotated[
+        bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")
+    ] = False,
+    full_sync: Annotated[
+        bool, typer.Option("--full-sync", help="Remove products that the feed does not have.")
+    ] = False,
+    max_removal: Annotated[
+        float,
+        typer.Option("--max-removal", min=0, max=1, help="The share of the catalog a full sync may remove."),
+    ] = 0.2,
+    errors: Annotated[
+        Path | None, typer.Option("--errors", metavar="FILE", help="Write every row that failed, with why, as CSV.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="VERSION", help="Model version of a new merchant's gallery."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a product feed: write what is new or changed, then embed and index the images that need it.
+
+    Running it again with the same feed changes nothing, and continues where an interrupted run stopped.
+    The exit code is 1 when any row or image failed.
+    """
+    from catalog.bootstrap import Application
+    from catalog.feeds import RowErrorWriter
+    from catalog.services.ingest import IngestRequest
+    from catalog.settings import Settings
+    from cli.progress import progress
+
+    settings = Settings()
+    request = IngestRequest(
+        feed=feed,
+        merchant=merchant,
+        model=model or settings.model,
+        allow_absolute=allow_absolute,
+        full_sync=full_sync,
+        max_removal=max_removal,
+    )
+    with ExitStack() as stack:
+        application = stack.enter_context(Application(settings))
+        error_file = None if errors is None else stack.enter_context(RowErrorWriter(errors))
+        started = time.perf_counter()
+        with progress("reading feed", unit="B", quiet=as_json) as advance:
+            summary = application.ingest.run(
+                request, on_error=_ignore if error_file is None else error_file.write, advance=advance
+            )
+        read = time.perf_counter()
+        with progress("indexing images", unit="images", quiet=as_json) as advance:
+            indexing = application.indexing.run(summary.merchant_id, advance)
+        indexed = time.perf_counter()
+    if as_json:
+        print(json.dumps(_as_json(summary, indexing, read - started, indexed - read), ensure_ascii=False))
+    else:
+        print_summary(merchant, summary, indexing, indexed - read)
+        if errors is not None:
+            print(f"Every failed row is in {errors}.")
+    if summary.refusal is not None:
+        from cli.failures import report
+
+        report(summary.refusal, as_json=as_json)
+    if failed(summary, indexing):
+        raise typer.Exit(FAILED)
+
+
+def failed(summary: IngestSummary, indexing: IndexingSummary) -> bool:
+    """Whether anything of the feed did not make it."""
+    counts = summary.counts
+    rejected = counts.get("rows_failed", 0) + counts.get("images_failed", 0)
+    return bool(rejected or indexing.quarantined or indexing.postponed or summary.refusal)
+
+
+def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSummary, seconds: float) -> None:
+    """Tell a person what the ingest did."""
+    from rich.console import Console
+    from rich.table import Table
+
+    counts = summary.counts
+    table = Table(title=f"Catalog of {merchant}", title_justify="left", box=None, header_style="bold")
+    for column in ("", "new", "changed", "unchanged", "removed", "failed"):
+        table.add_column(column, justify="left" if not column else "right")
+    for subject, failures in (("products", "rows_failed"), ("images", "images_failed")):
+        cells = [counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")]
+        table.add_row(subject, *(f"{cell:,}" for cell in [*cells, counts.get(failures, 0)]))
+    console = Console(file=sys.stdout)
+    console.print(table)
+    for note in summary.notes:
+        console.print(f"Note: {note}", markup=False)
+    if indexing.embedded:
+        rate = indexing.embedded / seconds if seconds > 0 else 0.0
+        console.print(f"Embedded {indexing.embedded:,} images in {seconds:.1f} s ({rate:.0f} images/s).")
+    else:
+        console.print("Embedded no image: every vector is up to date.")
+    if indexing.refreshed:
+        console.print(f"Refreshed the payload of {indexing.refreshed:,} images, with no new embedding.")
+    if indexing.removed:
+        console.print(f"Took {indexing.removed:,} images out of the index.")
+    reasons = {**summary.reasons, **indexing.failures}
+    if reasons:
+        console.print("What failed, and how often:", style="bold")
+        ordered = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+        for reason, number in ordered[:REASONS_SHOWN]:
+            console.print(f"  {number:>6,}  {reason}", markup=False, highlight=False)
+        if len(ordered) > REASONS_SHOWN:
+            console.print(f"  … and {len(ordered) - REASONS_SHOWN} more kinds; --errors FILE writes them all.")
+    if indexing.postponed:
+        console.print(f"{indexing.postponed:,} images wait for another try: run the command again.")
+
+
+def _as_json(
+    summary: IngestSummary, indexing: IndexingSummary, reading_seconds: float, indexing_seconds: float
+) -> dict[str, object]:
+    counts = summary.counts
+    subjects = {
+        subject: {change: counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")}
+        for subject in ("products", "images")
+    }
+    return {
+        "job": summary.job_id,
+        **subjects,
+        "rows_failed": counts.get("rows_failed", 0),
+        "images_failed": counts.get("images_failed", 0),
+        "embedded": indexing.embedded,
+        "refreshed": indexing.refreshed,
+        "removed_from_index": indexing.removed,
+        "quarantined": indexing.quarantined,
+        "postponed": indexing.postponed,
+        "reasons": {**summary.reasons, **indexing.failures},
+        "notes": list(summary.notes),
+        "refusal": None if summary.refusal is None else str(summary.refusal),
+        "reading_seconds": round(reading_seconds, 3),
+        "indexing_seconds": round(indexing_seconds, 3),
+    }
+
+
+def _ignore(error: object) -> None:
+    """For an ingest whose errors nobody wants one by one; they are counted in the summary all the same."""

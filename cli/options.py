@@ -1,0 +1,83 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from catalog.types import Availability, SearchMode
+
+Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]
+
+OptionalMerchant = Annotated[
+    str | None,
+    typer.Option(
+        "--merchant", "-m", metavar="NAME", help="Whose catalog; may be left out while there is only one merchant."
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+Category = Annotated[
+    str | None,
+    typer.Option("--category", metavar="NAME", help="A category level, or a path such as 'Women > Dresses'."),
+]
+AllOf = Annotated[
+    list[str] | None,
+    typer.Option("--attribute", "-a", metavar="GROUP=VALUE", help="Must have it; may be given several times."),
+]
+AnyOf = Annotated[
+    list[str] | None,
+    typer.Option("--any", metavar="GROUP=VALUE", help="Must have one of those given; may be given several times."),
+]
+NoneOf = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="GROUP=VALUE", help="Must not have it; may be given several times."),
+]
+PriceRange = Annotated[
+    str | None,
+    typer.Option("--price", metavar="LOW..HIGH", help="Price range, both ends included, either may be left out."),
+]
+Currency = Annotated[str | None, typer.Option("--currency", metavar="CODE", help="Prices in this currency only.")]
+Available = Annotated[
+    list[Availability] | None, typer.Option("--availability", help="May be given several times.", show_default=False)
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Hits per page.")]
+Page = Annotated[int, typer.Option("--page", min=0, max=99, help="Which page, from 0.")]
+Mode = Annotated[
+    SearchMode,
+    typer.Option(
+        "--mode",
+        help="visual: cosine of the visual feature. rerank: the best candidates by histogram intersection. "
+        "native: histogram intersection over everything.",
+    ),
+]
+CandidatesOption = Annotated[
+    int, typer.Option("--candidates", min=1, max=10_000, help="How many candidates rerank looks at.")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Compare with every point; for checking the index.")]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", metavar="SCORE", help="Leave out hits that score lower.")
+]
+EveryImage = Annotated[bool, typer.Option("--every-image", help="Show every image, not one hit per product.")]
+
+
+def parse_price_range(text: str | None) -> tuple[Decimal | None, Decimal | None]:
+    """Bounds of ``LOW..HIGH``; either end may be missing.
+
+    Raises:
+        typer.BadParameter: the text is no range.
+    """
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"\s*([0-9.]*?)\s*\.\.\s*([0-9.]*)\s*", text)
+    if match is None or not any(match.groups()):
+        raise typer.BadParameter(f"received {text!r}, expected LOW..HIGH, for example 20..49.90 or ..50")
+    try:
+        low, high = (Decimal(bound) if bound else None for bound in match.groups())
+    except InvalidOperation:
+        raise typer.BadParameter(f"received {text!r}, expected numbers, for example 20..49.90") from None
+    return low, high

@@ -1,0 +1,194 @@
+"""``drape search`` and ``drape similar``: which items look like this one, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.errors import InvalidRequest
+from catalog.types import SearchFilters, SearchMode, SearchOptions
+from cli.options import (
+    AllOf,
+    AnyOf,
+    AsJson,
+    Available,
+    CandidatesOption,
+    Category,
+    Currency,
+    EveryImage,
+    Exact,
+    Limit,
+    Mode,
+    NoneOf,
+    OptionalMerchant,
+    Page,
+    PriceRange,
+    Threshold,
+    parse_price_range,
+)
+
+if TYPE_CHECKING:
+    from catalog.bootstrap import Application
+    from catalog.types import Availability, SearchAnswer
+
+
+def search(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The query: an image file.")],
+    merchant: OptionalMerchant = None,
+    category: Category = None,
+    all_of: AllOf = None,
+    any_of: AnyOf = None,
+    none_of: NoneOf = None,
+    price: PriceRange = None,
+    currency: Currency = None,
+    availability: Available = None,
+    crop: Annotated[
+        str | None,
+        typer.Option("--crop", metavar="LEFT,TOP,RIGHT,BOTTOM", help="The item's box in pixels of the photo."),
+    ] = None,
+    mode: Mode = SearchMode.RERANK,
+    limit: Limit = 10,
+    page: Page = 0,
+    candidates: CandidatesOption = 200,
+    exact: Exact = False,
+    threshold: Threshold = None,
+    every_image: EveryImage = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find items that look like a photo, with the attributes that explain each hit."""
+    from catalog.bootstrap import Application
+    from catalog.settings import Settings
+    from embeddings.images import CropBox
+
+    filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
+    options = _options(mode, limit, page, candidates, exact, threshold, every_image)
+    box = None if crop is None else CropBox(*_parse_crop(crop))
+    with Application(Settings()) as application:
+        name = merchant or only_merchant(application)
+        answer = application.search.by_image(name, _read(photo), filters, options, box)
+    show(answer, str(photo), as_json=as_json)
+
+
+def similar(
+    product: Annotated[str, typer.Argument(metavar="PRODUCT_ID", help="The id that the feed gave the product.")],
+    merchant: OptionalMerchant = None,
+    category: Category = None,
+    all_of: AllOf = None,
+    any_of: AnyOf = None,
+    none_of: NoneOf = None,
+    price: PriceRange = None,
+    currency: Currency = None,
+    availability: Available = None,
+    mode: Mode = SearchMode.RERANK,
+    limit: Limit = 10,
+    page: Page = 0,
+    candidates: CandidatesOption = 200,
+    exact: Exact = False,
+    threshold: Threshold = None,
+    every_image: EveryImage = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find other items that look like a product of the catalog. Runs no network."""
+    from catalog.bootstrap import Application
+    from catalog.settings import Settings
+
+    filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
+    options = _options(mode, limit, page, candidates, exact, threshold, every_image)
+    with Application(Settings()) as application:
+        name = merchant or only_merchant(application)
+        answer = application.search.by_product(name, product, filters, options)
+    show(answer, f"product {product}", as_json=as_json)
+
+
+def show(answer: SearchAnswer, subject: str, *, as_json: bool) -> None:
+    """Print an answer as a table, or as JSON."""
+    from rich.console import Console
+
+    from cli.result_table import answer_as_json, result_table
+
+    if as_json:
+        print(json.dumps(answer_as_json(answer), ensure_ascii=False))
+    else:
+        Console().print(result_table(answer, title=f"Like {subject}"))
+
+
+def only_merchant(application: Application) -> str:
+    """The one merchant there is.
+
+    Raises:
+        InvalidRequest: there is none, or there are several.
+    """
+    with application.unit_of_work() as work:
+        names = work.merchants.names()
+    if len(names) == 1:
+        return names[0]
+    raise InvalidRequest(
+        "Which merchant?" if names else "No catalog has been ingested yet",
+        received="no --merchant",
+        expected="one of " + ", ".join(names) if names else "an ingested catalog",
+        remedy="add --merchant NAME" if names else "drape ingest FEED --merchant NAME, or drape demo",
+    )
+
+
+def _filters(
+    category: str | None,
+    all_of: list[str] | None,
+    any_of: list[str] | None,
+    none_of: list[str] | None,
+    price: str | None,
+    currency: str | None,
+    availability: list[Availability] | None,
+) -> SearchFilters:
+    low, high = parse_price_range(price)
+    return SearchFilters(
+        category=category,
+        all_of=tuple(all_of or ()),
+        any_of=tuple(any_of or ()),
+        none_of=tuple(none_of or ()),
+        min_price=low,
+        max_price=high,
+        currency=currency,
+        availability=tuple(availability or ()),
+    )
+
+
+def _options(
+    mode: SearchMode,
+    limit: int,
+    page: int,
+    candidates: int,
+    exact: bool,
+    threshold: float | None,
+    every_image: bool,
+) -> SearchOptions:
+    return SearchOptions(
+        mode=mode,
+        limit=limit,
+        page=page,
+        candidates=max(candidates, limit),
+        exact=exact,
+        score_threshold=threshold,
+        per_product=not every_image,
+    )
+
+
+def _read(photo: Path) -> bytes:
+    try:
+        return photo.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(
+            "The photo cannot be read", received=f"{photo}: {error.strerror}", expected="an image file"
+        ) from error
+
+
+def _parse_crop(text: str) -> tuple[int, int, int, int]:
+    try:
+        left, top, right, bottom = (int(edge) for edge in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"received {text!r}, expected LEFT,TOP,RIGHT,BOTTOM in whole pixels") from None
+    if left < 0 or top < 0 or right <= left or bottom <= top:
+        raise typer.BadParameter(f"received {text!r}, expected 0 <= LEFT < RIGHT and 0 <= TOP < BOTTOM")
+    return left, top, right, bottom
