@@ -45,11 +45,6 @@ class FeedRow(NamedTuple):
     bad_byte: BadByte | None
     is_suspect: bool
 
-    def value(self, column: Column) -> object:
-        """The column's value, or None where the feed has no such column."""
-        name = self.names.get(column)
-        return None if name is None else self.raw.get(name)
-
 
 class ValueFault(Exception):
     """A value that cannot be taken.

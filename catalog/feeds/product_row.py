@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from catalog.feeds import values
-from catalog.feeds.columns import Column
+from catalog.feeds.columns import REQUIRED_COLUMNS, Column
 from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, shorten
 from catalog.types import Availability, FeedImage, ProductRecord, RowError
 from embeddings.images import CropBox
@@ -55,11 +55,17 @@ class _RowValues:
         self.external_id = self.take(Column.ID, values.parse_id, "")
 
     def take(self, column: Column, parse: Callable[[object], T], fallback: T) -> T:
-        """The column's parsed value; ``fallback``, and an error, where it cannot be taken."""
-        if self._row.names.get(column) in self._unstorable:
+        """The column's parsed value; ``fallback``, and an error, where it cannot be taken.
+
+        Args:
+            fallback: What ``parse`` makes of an absent value, where the column is optional.
+        """
+        name = self._row.names.get(column)
+        value = None if name is None else self._row.raw.get(name)
+        if name in self._unstorable or (column not in REQUIRED_COLUMNS and (value is None or value == "")):
             return fallback
         try:
-            return parse(self._row.value(column))
+            return parse(value)
         except ValueFault as fault:
             self._add(column, fault)
             self.has_failed = True

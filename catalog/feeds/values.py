@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from catalog.feeds.feed_row import ValueFault, shorten
 from catalog.types import Availability, Price
@@ -39,6 +38,10 @@ _AMOUNT = re.compile(r"[0-9]+(?:\.([0-9]+))?")
 _NEGATIVE_AMOUNT = re.compile(r"[-−]\s*[0-9.]+")
 _ATTRIBUTE_SEPARATOR = re.compile(r"[;|]")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:|//")
+# A scheme, a host without a user name before it, and no white space or control character anywhere.
+_LINK = re.compile(
+    r"https?://[^\s\x00-\x1f\x7f-\x9f/?#@:\\][^\s\x00-\x1f\x7f-\x9f@/?#]*(?:[/?#][^\s\x00-\x1f\x7f-\x9f]*)?", re.I
+)
 _PIXELS = re.compile(r"[0-9]{1,9}")
 _WORD_SEPARATORS = re.compile(r"[\s_\-]+")
 _AVAILABILITY = {_WORD_SEPARATORS.sub("", word): word for word in Availability}
@@ -105,7 +108,7 @@ def parse_attributes(value: object) -> tuple[str, ...]:
         names = [_text(item) for item in value]
     else:
         names = _ATTRIBUTE_SEPARATOR.split(_text(value))
-    normal = {_normalize(name) for name in names if name.strip()}
+    normal = {_normalize(name.strip()) for name in names if not name.isspace() and name}
     if len(normal) > MAX_ATTRIBUTES:
         raise ValueFault(f"{len(normal)} attributes", f"at most {MAX_ATTRIBUTES} attributes")
     return tuple(sorted(normal))
@@ -153,12 +156,7 @@ def parse_link(value: object) -> str | None:
     if not text:
         return None
     _check_length(text, MAX_LINK_LENGTH, "a link")
-    try:
-        parts = urlsplit(text)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_usable = False
-    if not is_usable or any(character.isspace() for character in text) or _CONTROL.search(text):
+    if not _LINK.fullmatch(text):
         raise ValueFault(shorten(text), "an http or https address, such as https://shop.example/p/7")
     return text
 
@@ -251,9 +249,15 @@ def _names_of_group(group: str, value: object) -> list[str]:
 
 
 def _normalize(name: str) -> str:
-    _check_length(name.strip(), MAX_ATTRIBUTE_LENGTH, "an attribute")
+    _check_length(name, MAX_ATTRIBUTE_LENGTH, "an attribute")
+    return _normalize_short(name)
+
+
+@lru_cache(maxsize=4096)
+def _normalize_short(name: str) -> str:
+    # A catalog has few attributes and many products. Only short names come here, so the cache stays small.
     try:
         normal = normalize_attribute(name)
     except ValueError:
-        raise ValueFault(shorten(name.strip()), "name=value, or a single word") from None
+        raise ValueFault(shorten(name), "name=value, or a single word") from None
     return _without_control(normal)
