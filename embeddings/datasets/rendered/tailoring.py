@@ -1,0 +1,429 @@
+"""From a look to the pieces of cloth on a view's pixels, in the order in which they lie on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embeddings.datasets.rendered import cuts
+from embeddings.datasets.rendered.curves import Curve, Floats, line, smoothstep
+from embeddings.datasets.rendered.looks import Look
+from embeddings.datasets.rendered.noise import sample, smooth_tile
+from embeddings.datasets.rendered.surfaces import Plane, Surface
+
+_PI = np.float32(np.pi)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What of the plane a garment takes: half width, highest and lowest y."""
+
+    half_width: float
+    top: float
+    bottom: float
+
+
+def extent_of(look: Look) -> Extent:
+    """How large the garment is, sleeves included; for the camera."""
+    if look.kind == "trousers":
+        legs = cuts.trouser_legs(look)
+        return Extent(legs.max_width, legs.top_y, legs.hem_y)
+    body = _body_of(look)
+    sleeve = cuts.sleeve_of(look)
+    half, bottom = body.max_width, body.hem_y + body.wave
+    if sleeve is not None:
+        reach = 0.10 + sleeve.length * np.sin(np.radians(sleeve.angle)) + sleeve.max_radius * 0.9
+        half = max(half, float(reach) - 0.5 * sleeve.bend * sleeve.length**2)
+        bottom = max(bottom, 0.118 + float(sleeve.length * np.cos(np.radians(sleeve.angle))) + 0.01)
+    return Extent(half, body.top_y, bottom)
+
+
+def cut_and_sew(look: Look, plane: Plane) -> list[Surface]:
+    """The garment's pieces on the given pixels, the lowest first."""
+    if look.kind == "trousers":
+        return _trousers(look, plane)
+    body = _body_of(look)
+    pieces: list[Surface] = []
+    if body.back is not None:
+        pieces.append(_inside(body, plane))
+    if look.sleeve == "straps" or look.neckline == "halter":
+        pieces += _straps(look, plane)
+    sleeve = cuts.sleeve_of(look)
+    if sleeve is not None:
+        pieces += [_sleeve(look, sleeve, plane, side) for side in (-1, 1)]
+    trunk = _trunk(look, body, plane)
+    if "ruffle hem" in look.details:
+        pieces.append(_ruffle(look, body, plane))
+    pieces.append(trunk)
+    pieces += _trimmings(look, body, plane)
+    return [piece for piece in pieces if piece.coverage.size]
+
+
+def _body_of(look: Look) -> cuts.Body:
+    if look.kind == "dress":
+        return cuts.dress_body(look)
+    return cuts.top_body(look) if look.kind == "top" else cuts.skirt_body(look)
+
+
+def _phase(look: Look, index: int) -> float:
+    """A random angle of the garment's own."""
+    return float(np.random.default_rng([look.texture_seed, index]).uniform(0, 2 * np.pi))
+
+
+def _wrinkles(look: Look, x: Floats, y: Floats, strength: float) -> tuple[Floats, Floats]:
+    """Slopes of a softly crumpled cloth."""
+    offset = (look.texture_seed % 97) / 97
+    tile = smooth_tile(11, 9)
+    along_x = sample(tile, x * 1.3 + y * 0.5 + offset, y * 0.9 + offset)
+    along_y = sample(tile, x * 1.1 - offset, y * 1.6 + x * 0.4)
+    return along_x * np.float32(strength), along_y * np.float32(strength * 0.7)
+
+
+def _trunk(look: Look, body: cuts.Body, whole: Plane) -> Surface:
+    reach = body.max_width + 0.02
+    window = whole.window(-reach, body.top_y - 0.02, reach, body.hem_y + body.wave + 0.01)
+    plane = whole.part(window)
+    x, y = plane.x, plane.y
+    side = np.abs(x)
+    width = body.side(y)
+    across = x / width
+    ramp = smoothstep(body.fold_start, body.fold_start + 0.55 * (body.hem_y - body.fold_start) + 0.02, y)
+    angle = (
+        across * np.float32(np.pi * body.folds)
+        + np.float32(_phase(look, 1))
+        + np.float32(1.2) * np.sin(across * np.float32(2.3) + np.float32(_phase(look, 2)))
+    )
+    swing = np.sin(angle)
+    hem_y = np.float32(body.hem_y) + np.float32(body.wave) * swing - np.float32(0.010) * across * across
+    to_side = body.side.distance(y, side) * -1
+    to_top = body.top.distance(side, y)
+    to_hem = hem_y - y
+    distance = np.minimum(np.minimum(to_side, to_top), to_hem)
+    wrinkle_x, wrinkle_y = _wrinkles(look, x, y, 0.16)
+    fold_slope = np.float32(body.fold_depth * 1.5) * ramp * np.cos(angle)
+    bust = (
+        np.exp(-((y - 0.228) ** 2) / 0.0016) * np.sin(np.clip(across, -1, 1) * 2 * _PI) if look.kind != "skirt" else 0.0
+    )
+    slope_x = (
+        across * np.float32(0.35) + across**5 * np.float32(0.55) + fold_slope + wrinkle_x - np.float32(0.16) * bust
+    )
+    slope_y = wrinkle_y + np.float32(0.10) * smoothstep(0.24, 0.40, y) - 0.05
+    shadow = 1 - np.float32(0.38 * min(1.0, body.fold_depth * 2)) * ramp * smoothstep(0.1, 1.0, -swing)
+    shadow *= 0.80 + 0.20 * smoothstep(0.0, 0.018, np.minimum(to_side, to_top))
+    shadow *= 1 - 0.22 * line(to_hem - 0.012, 0.0035) - 0.25 * line(to_top - 0.007, 0.003)
+    stitches = np.maximum(line(to_hem - 0.012, 0.004), line(to_top - 0.008, 0.0035))
+    if body.seam_y is not None:
+        seam = y - np.float32(body.seam_y) - np.float32(0.003) * across * across
+        shadow *= 1 - 0.40 * line(seam, 0.004) - 0.16 * smoothstep(0.035, 0.0, seam) * (seam > 0)
+        stitches = np.maximum(stitches, line(seam, 0.004))
+    if "pockets" in look.details:
+        pocket = _pocket_outline(side, y, body)
+        shadow *= 1 - 0.34 * line(pocket, 0.0035) - 0.2 * smoothstep(0.012, 0.0, pocket) * (pocket > 0)
+        stitches = np.maximum(stitches, line(pocket + 0.005, 0.003))
+    if "buttons" in look.details:
+        placket = line(side - 0.013, 0.003) * (y > cuts.neck_bottom(look) - 0.005)
+        shadow *= 1 - 0.22 * placket
+        stitches = np.maximum(stitches, placket)
+    flow = np.sqrt(np.float32(0.1) / np.maximum(width, np.float32(0.05)))
+    return Surface(
+        window=window,
+        coverage=plane.cover(distance),
+        cloth_x=x * flow + np.float32(0.006) * ramp * swing,
+        cloth_y=y + np.float32(0.012) * across * across,
+        slope_x=slope_x.astype(np.float32),
+        slope_y=slope_y.astype(np.float32),
+        shadow=shadow.astype(np.float32),
+        stitches=stitches.astype(np.float32),
+    )
+
+
+def _pocket_outline(side: Floats, y: Floats, body: cuts.Body) -> Floats:
+    """Signed distance to a patch pocket on either hip, negative inside."""
+    top = (body.seam_y or cuts.WAIST_Y) + 0.055
+    box_x = np.abs(side - 0.056) - 0.020
+    box_y = np.abs(y - (top + 0.028)) - 0.022
+    outside = np.hypot(np.maximum(box_x, 0), np.maximum(box_y, 0))
+    return (outside + np.minimum(np.maximum(box_x, box_y), 0) - 0.006).astype(np.float32)
+
+
+def _ruffle(look: Look, body: cuts.Body, whole: Plane) -> Surface:
+    """A gathered band that peeps out below the hem."""
+    points = [(body.hem_y - 0.03, float(body.side(np.float32([body.hem_y - 0.03]))[0]))]
+    points.append((body.hem_y + 0.05, points[0][1] + 0.016))
+    band = replace(
+        body,
+        side=Curve(points, rounding=0.004),
+        top=Curve([(0.0, body.hem_y - 0.03), (0.4, body.hem_y - 0.03)]),
+        hem_y=body.hem_y + 0.045,
+        max_width=points[1][1],
+        seam_y=None,
+        folds=body.folds * 1.5 + 6,
+        fold_depth=0.55,
+        fold_start=body.hem_y - 0.05,
+        wave=0.008,
+    )
+    plain = replace(look, details=(), kind="skirt")
+    piece = _trunk(plain, band, whole)
+    below = whole.part(piece.window).y - np.float32(body.hem_y)
+    return replace(piece, shadow=piece.shadow * (0.62 + 0.38 * smoothstep(-0.012, 0.02, below)))
+
+
+def _inside(body: cuts.Body, whole: Plane) -> Surface:
+    """The inner side of the back, seen through the neck."""
+    if body.back is None:
+        raise ValueError("this cut shows no back")
+    window = whole.window(-0.12, 0.03, 0.12, 0.25)
+    plane = whole.part(window)
+    side = np.abs(plane.x)
+    distance = np.minimum(body.back.distance(side, plane.y), body.side(plane.y) - side - np.float32(0.004))
+    distance = np.minimum(distance, np.minimum(np.float32(0.24) - plane.y, np.float32(body.neck_width) - side))
+    flat = np.zeros_like(plane.x)
+    depth = plane.y - body.back(side)
+    return Surface(
+        window=window,
+        coverage=plane.cover(distance),
+        cloth_x=plane.x,
+        cloth_y=plane.y,
+        slope_x=plane.x * np.float32(-4.0),
+        slope_y=flat,
+        shadow=np.float32(0.66) - np.float32(0.22) * smoothstep(0.0, 0.06, depth),
+        stitches=line(depth - 0.007, 0.004),
+        tone="inside",
+    )
+
+
+def _straps(look: Look, whole: Plane) -> list[Surface]:
+    """Slender straps over the shoulders, or the band of a halter behind the neck."""
+    window = whole.window(-0.1, 0.03, 0.1, 0.19)
+    plane = whole.part(window)
+    side = np.abs(plane.x)
+    if look.neckline == "halter":
+        ring = np.hypot(plane.x / np.float32(0.040), (plane.y - np.float32(0.068)) / np.float32(0.014))
+        distance = np.float32(0.006) - np.abs(ring - 1) * np.float32(0.018)
+        distance = np.where(plane.y < 0.075, distance, np.float32(-1))
+        center = np.zeros_like(plane.x)
+    else:
+        center = side - (np.float32(0.0635) - np.float32(0.10) * (plane.y - np.float32(0.07)) ** 2)
+        distance = np.minimum(np.float32(0.0052) - np.abs(center), plane.y - np.float32(0.066))
+        distance = np.minimum(distance, np.float32(0.16) - plane.y)
+    return [
+        Surface(
+            window=window,
+            coverage=plane.cover(distance),
+            cloth_x=plane.x,
+            cloth_y=plane.y,
+            slope_x=(np.sign(plane.x) * center * 90).astype(np.float32),
+            slope_y=np.zeros_like(plane.x),
+            shadow=np.full_like(plane.x, 0.92),
+            stitches=np.zeros_like(plane.x),
+            tone="strap",
+        )
+    ]
+
+
+def _sleeve(look: Look, sleeve: cuts.Sleeve, whole: Plane, side: int) -> Surface:
+    angle = np.radians(sleeve.angle)
+    sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
+    reach = 0.10 + sleeve.length * float(sine) + sleeve.max_radius + 0.02
+    left, right = (0.05, reach) if side > 0 else (-reach, -0.05)
+    window = whole.window(left, 0.06, right, 0.14 + sleeve.length * float(cosine) + sleeve.max_radius * 0.5)
+    plane = whole.part(window)
+    outward = plane.x * np.float32(side) - np.float32(0.0985)
+    down = plane.y - np.float32(0.1185)
+    along = outward * sine + down * cosine
+    beside = outward * cosine - down * sine
+    beside = beside + np.float32(sleeve.bend) * along * along
+    radius = sleeve.radius(along)
+    across = beside / radius
+    round_end = np.where(along < 0, np.hypot(along, beside), np.abs(beside))
+    to_edge = radius - round_end
+    to_cuff = np.float32(sleeve.length) - along + np.float32(0.006) * across * across
+    wrinkle_x, wrinkle_y = _wrinkles(look, plane.x + np.float32(0.37 * side), plane.y, 0.22)
+    slope_x = np.float32(side) * (across * np.float32(0.55) + across**3 * np.float32(0.6)) + wrinkle_x
+    slope_y = wrinkle_y + np.float32(0.12) * np.sin(along * 60 + across * 2 + np.float32(_phase(look, 3 + side)))
+    shadow = 0.78 + 0.22 * smoothstep(-0.005, 0.07, along)
+    shadow = shadow * (0.82 + 0.18 * smoothstep(0.0, 0.014, to_edge))
+    if sleeve.gathered:
+        pleats = np.sin(across * 11 + np.float32(_phase(look, 8)))
+        slope_x = slope_x + np.float32(0.42) * pleats
+        shadow = shadow * (1 - 0.14 * smoothstep(0.2, 1.0, pleats))
+    shadow = shadow * (1 - 0.3 * line(to_cuff - 0.012, 0.0035))
+    return Surface(
+        window=window,
+        coverage=plane.cover(np.minimum(to_edge, to_cuff)),
+        cloth_x=beside,
+        cloth_y=along + np.float32(0.118),
+        slope_x=slope_x.astype(np.float32),
+        slope_y=slope_y.astype(np.float32),
+        shadow=shadow.astype(np.float32),
+        stitches=line(to_cuff - 0.012, 0.004),
+        tone="sleeve",
+    )
+
+
+def _trousers(look: Look, whole: Plane) -> list[Surface]:
+    legs = cuts.trouser_legs(look)
+    reach = legs.max_width + 0.02
+    window = whole.window(-reach, legs.top_y - 0.02, reach, legs.hem_y + 0.02)
+    plane = whole.part(window)
+    x, y = plane.x, plane.y
+    side = np.abs(x)
+    outer, inner = legs.outer(y), legs.inner(y)
+    below = smoothstep(legs.crotch_y - 0.07, legs.crotch_y + 0.03, y)
+    leg_inner = np.maximum(inner, 0)
+    leg_across = (side - (outer + leg_inner) / 2) / ((outer - leg_inner) / 2)
+    facing = np.sign(x)
+    across = below * leg_across * facing + (1 - below) * x / outer
+    to_side = np.minimum(legs.outer.distance(y, side) * -1, side - inner)
+    to_top = y - np.float32(legs.top_y) - np.float32(0.004) * (1 - (side / 0.08) ** 2)
+    hem_y = np.float32(legs.hem_y) + np.float32(0.004) * (1 - leg_across * leg_across)
+    to_hem = hem_y - y
+    wrinkle_x, wrinkle_y = _wrinkles(look, x, y, 0.24)
+    knees = np.sin(y * 70 + side * 40 + np.float32(_phase(look, 5))) * smoothstep(0.30, 0.0, np.abs(y - 0.66))
+    drape = {"skinny": 0.0, "straight": 0.10, "wide-leg": 0.32}[look.fit]
+    fold_angle = leg_across * np.float32(np.pi * 2.2) + np.float32(_phase(look, 6)) + facing
+    folds = np.sin(fold_angle) * smoothstep(legs.crotch_y, 0.8, y)
+    slope_x = (
+        across * np.float32(0.4)
+        + across**5 * np.float32(0.6)
+        + wrinkle_x
+        + np.float32(drape * 1.4) * np.cos(fold_angle) * smoothstep(legs.crotch_y, 0.8, y)
+    )
+    slope_y = wrinkle_y + np.float32(0.08 if look.fit == "skinny" else 0.03) * knees
+    crease = (
+        line(leg_across, 0.06) * smoothstep(0.40, 0.5, y) if look.fabric in ("cotton", "satin") else np.zeros_like(x)
+    )
+    fly = line(x, 0.0025) * (y < legs.crotch_y) * (y > legs.top_y + 0.028)
+    band = y - np.float32(legs.top_y + 0.028)
+    shadow = (0.80 + 0.20 * smoothstep(0.0, 0.016, to_side)) * (1 - 0.2 * line(to_hem - 0.012, 0.0035))
+    shadow *= (1 - 0.30 * fly) * (1 - 0.32 * line(band, 0.0035)) * (1 - 0.10 * smoothstep(0.0, 0.06, crease))
+    shadow *= 1 - np.float32(drape) * 0.6 * smoothstep(0.1, 1.0, -folds)
+    stitches = np.maximum(np.maximum(fly, line(band, 0.004)), line(to_hem - 0.012, 0.004))
+    if "pockets" in look.details:
+        slant = (side - 0.052) * np.float32(0.72) - (y - 0.352) * np.float32(0.69)
+        mouth = line(slant, 0.0035) * (side > 0.05) * (y > legs.top_y + 0.028)
+        shadow *= 1 - 0.42 * mouth
+        stitches = np.maximum(stitches, line(slant + 0.006, 0.003) * (side > 0.05) * (y > legs.top_y + 0.028))
+    pieces = [
+        Surface(
+            window=window,
+            coverage=plane.cover(np.minimum(np.minimum(to_side, to_top), to_hem)),
+            cloth_x=x,
+            cloth_y=y,
+            slope_x=slope_x.astype(np.float32),
+            slope_y=slope_y.astype(np.float32),
+            shadow=shadow.astype(np.float32),
+            stitches=stitches.astype(np.float32),
+        )
+    ]
+    if "belt" in look.details:
+        pieces += _belt(whole, legs.outer, legs.top_y + 0.014)
+    return [piece for piece in pieces if piece.coverage.size]
+
+
+def _trimmings(look: Look, body: cuts.Body, plane: Plane) -> list[Surface]:
+    """What is sewn or tied on, over the cloth."""
+    pieces: list[Surface] = []
+    if "slit" in look.details:
+        pieces.append(_slit(body, plane))
+    if look.neckline == "collar":
+        pieces.append(_collar(plane))
+    if "buttons" in look.details:
+        pieces.append(_buttons(look, body, plane))
+    level = body.seam_y if body.seam_y is not None else cuts.WAIST_Y
+    if look.kind == "skirt":
+        level = 0.336
+    if "belt" in look.details:
+        pieces += _belt(plane, body.side, level)
+    if "bow" in look.details:
+        pieces.append(_bow(plane, level))
+    return pieces
+
+
+def _patch(plane: Plane, window: tuple[slice, slice], distance: Floats, tone: str, bulge: float = 0.0) -> Surface:
+    """A small flat piece, slightly raised at its edge when ``bulge`` is positive."""
+    flat = np.zeros_like(plane.x)
+    return Surface(
+        window=window,
+        coverage=plane.cover(distance.astype(np.float32)),
+        cloth_x=plane.x,
+        cloth_y=plane.y,
+        slope_x=plane.x * np.float32(bulge),
+        slope_y=flat,
+        shadow=(0.72 + 0.28 * smoothstep(0.0, 0.006, distance)).astype(np.float32),
+        stitches=line(distance - 0.005, 0.003).astype(np.float32),
+        tone=tone,
+    )
+
+
+def _convex(points: Sequence[tuple[float, float]], x: Floats, y: Floats) -> Floats:
+    """Distance to the nearest edge of a convex shape, positive inside; points run clockwise as seen (y down)."""
+    distance = np.full_like(x, np.inf)
+    for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
+        length = float(np.hypot(x1 - x0, y1 - y0))
+        edge = ((x1 - x0) * (y - np.float32(y0)) - (y1 - y0) * (x - np.float32(x0))) / np.float32(length)
+        distance = np.minimum(distance, edge)
+    return distance
+
+
+def _slit(body: cuts.Body, whole: Plane) -> Surface:
+    """A dark wedge in the skirt, open at the hem."""
+    center = 0.038
+    start = body.hem_y - 0.42 * (body.hem_y - cuts.WAIST_Y)
+    window = whole.window(-0.02, start - 0.02, 0.12, body.hem_y + 0.02)
+    plane = whole.part(window)
+    half = np.float32(0.085) * (plane.y - np.float32(start))
+    across = plane.x / body.side(plane.y)
+    hem = np.float32(body.hem_y - 0.006) - np.float32(0.010) * across * across - plane.y
+    distance = np.minimum(half - np.abs(plane.x - np.float32(center) - half * np.float32(0.4)), hem)
+    return _patch(plane, window, distance, "inside")
+
+
+def _collar(whole: Plane) -> Surface:
+    window = whole.window(-0.08, 0.04, 0.08, 0.15)
+    plane = whole.part(window)
+    flap = [(0.0345, 0.060), (0.058, 0.082), (0.043, 0.136), (0.001, 0.112)]
+    distance = _convex(flap, np.abs(plane.x), plane.y)
+    return _patch(plane, window, distance, "cloth", bulge=3.0)
+
+
+def _buttons(look: Look, body: cuts.Body, whole: Plane) -> Surface:
+    top = cuts.neck_bottom(look) + 0.014
+    bottom = body.hem_y - 0.03 if look.kind == "top" or look.neckline == "collar" else cuts.WAIST_Y - 0.02
+    count = max(2, round((bottom - top) / 0.045))
+    spacing = (bottom - top) / count
+    window = whole.window(-0.015, top - 0.015, 0.015, bottom + 0.015)
+    plane = whole.part(window)
+    nearest = np.clip(np.round((plane.y - np.float32(top)) / np.float32(spacing)), 0, count)
+    dy = plane.y - np.float32(top) - nearest * np.float32(spacing)
+    return _patch(plane, window, np.float32(0.0068) - np.hypot(plane.x, dy), "button")
+
+
+def _belt(whole: Plane, side: Curve, level: float) -> list[Surface]:
+    half = float(side(np.float32([level]))[0]) + 0.003
+    window = whole.window(-half - 0.01, level - 0.03, half + 0.01, level + 0.03)
+    plane = whole.part(window)
+    across = plane.x / np.float32(half)
+    middle = plane.y - np.float32(level) - np.float32(0.004) * (1 - across * across)
+    distance = np.minimum(np.float32(0.0115) - np.abs(middle), np.float32(half) - np.abs(plane.x))
+    strap = replace(_patch(plane, window, distance, "trim"), slope_x=across * np.float32(0.5) + across**5)
+    frame = np.maximum(np.abs(plane.x) - np.float32(0.013), np.abs(middle) - np.float32(0.0125))
+    buckle = _patch(plane, window, np.float32(0.0032) - np.abs(frame), "metal")
+    return [strap, buckle]
+
+
+def _bow(whole: Plane, level: float) -> Surface:
+    window = whole.window(-0.08, level - 0.05, 0.08, level + 0.13)
+    plane = whole.part(window)
+    side = np.abs(plane.x)
+    y = plane.y - np.float32(level)
+    loop = _convex([(0.0, -0.006), (0.046, -0.026), (0.052, 0.020), (0.0, 0.008)], side, y)
+    tail = _convex([(0.001, 0.0), (0.010, 0.0), (0.032, 0.098), (0.014, 0.104)], side, y)
+    knot = np.float32(0.011) - np.hypot(plane.x, y)
+    bow = _patch(plane, window, np.maximum(np.maximum(loop, tail), knot), "trim")
+    rays = np.sin(np.arctan2(y, side + np.float32(0.004)) * 9)
+    return replace(
+        bow, slope_x=np.float32(0.35) * rays * np.sign(plane.x), shadow=bow.shadow * (1 - 0.25 * line(knot, 0.004))
+    )
