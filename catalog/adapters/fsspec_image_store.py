@@ -1,0 +1,139 @@
+"""The image store on any file system that fsspec knows: a local folder, an object store, memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from catalog.errors import ImageStoreUnavailable, InvalidRequest
+from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class FsspecImageStore:
+    """Images under ``url``, each as ``ab/cd/abcd…`` (the hash, below folders of its first two pairs of digits).
+
+    In a local folder a file appears whole through a rename. Power loss right after may leave one short or empty:
+    ``get`` notices, and the next ``put`` of that content replaces it.
+
+    Args:
+        url: Any fsspec URL (``file:///var/drape/images``, ``s3://bucket/images``, ``memory://images``), or a path.
+            Keys and endpoints come from the protocol's own environment variables or fsspec's configuration files.
+
+    Raises:
+        ImageStoreUnavailable: the URL's protocol is unknown, or its package is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        # Imported here because commands that touch no image should not wait for it.
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
+        self._url = url
+        try:
+            self._files, root = fsspec.core.url_to_fs(_without_escapes(url))
+        except (ImportError, ValueError) as error:
+            raise ImageStoreUnavailable(
+                "The image store's address cannot be used.",
+                received=f"{url}: {error}",
+                expected="a folder, or a URL of a protocol whose fsspec package is installed",
+                remedy="Correct DRAPE_IMAGE_STORE, or install the package the message names.",
+            ) from error
+        self._root = root.rstrip("/")
+        self._is_local = isinstance(self._files, LocalFileSystem)
+
+    def put(self, data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._path(sha256)
+        with self._reachable():
+            if self._size(path) == len(data):
+                return sha256
+            if self._is_local:
+                _write_whole(Path(path), data)
+            else:
+                # Object stores show an object only once it is complete.
+                self._files.pipe_file(path, data)
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        path = self._path(sha256)
+        with self._reachable():
+            try:
+                data: bytes = self._files.cat_file(path)
+            except FileNotFoundError as error:
+                raise StoredImageMissing(
+                    "An image is not in the image store.",
+                    received=f"no file {path}",
+                    expected=f"the bytes of SHA-256 {sha256}",
+                    remedy="Ingest the merchant's feed again; missing images are stored again.",
+                ) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise StoredImageAltered(
+                "An image in the image store has been altered.",
+                received=f"{len(data)} bytes of SHA-256 {found} in {path}",
+                expected=f"the bytes of SHA-256 {sha256}",
+                remedy="Remove that file and ingest the merchant's feed again.",
+            )
+        return data
+
+    def exists(self, sha256: str) -> bool:
+        with self._reachable():
+            return self._size(self._path(sha256)) is not None
+
+    def delete(self, sha256: str) -> None:
+        with self._reachable(), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(sha256))
+
+    def _path(self, sha256: str) -> str:
+        if not _SHA256.fullmatch(sha256):
+            raise InvalidRequest(
+                "That is no name of an image in the store.",
+                received=repr(sha256[:100]),
+                expected="64 lower-case hexadecimal digits (SHA-256)",
+            )
+        return f"{self._root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+    def _size(self, path: str) -> int | None:
+        try:
+            size: int = self._files.info(path)["size"]
+        except FileNotFoundError:
+            return None
+        return size
+
+    @contextlib.contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Turn the file system's errors into the store's."""
+        try:
+            yield
+        except OSError as error:
+            raise ImageStoreUnavailable(
+                "The image store cannot be read or written.",
+                received=f"{type(error).__name__}: {error}",
+                expected=f"a store that can be reached and written at {self._url}",
+                remedy="Check the folder's or bucket's rights and free space, or set DRAPE_IMAGE_STORE to another.",
+            ) from error
+
+
+def _without_escapes(url: str) -> str:
+    """A ``file:`` URL as its path, ``%20`` and the like decoded, which fsspec leaves as they are."""
+    return unquote(urlsplit(url).path) if url.startswith("file://") else url
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write through a temporary file in the same folder and a rename, so that the name only ever shows the whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{secrets.token_hex(8)}")
+    try:
+        with unfinished.open("xb") as file:
+            file.write(data)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
