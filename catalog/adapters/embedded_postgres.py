@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
 import tempfile
 import threading
 import time
@@ -23,7 +22,9 @@ from catalog.adapters.postgres_programs import (
     SUPERUSER,
     PostgresPrograms,
     log_path,
+    remove_socket,
     running_server,
+    socket_path,
 )
 from catalog.errors import DatabaseUnavailable
 
@@ -78,7 +79,7 @@ class EmbeddedPostgres:
                     if server is None:
                         self._start()
                         server = running_server(self._data)
-            if server is None or not (server.socket_folder / f".s.PGSQL.{PORT}").exists():
+            if server is None or not socket_path(server.socket_folder).exists():
                 raise DatabaseUnavailable(
                     "The embedded PostgreSQL runs but its socket is gone.",
                     received=str(server),
@@ -93,8 +94,9 @@ class EmbeddedPostgres:
             if membership is None:
                 return
             atexit.unregister(self.close)
-            if self._member_pid != os.getpid():
+            if self._member_pid != os.getpid() or not self._folder.exists():
                 # A forked child shares its parent's lock: closing its copy of the file leaves the lock to the parent.
+                # And a server whose folder was deleted stops by itself within a minute.
                 os.close(membership)
                 return
             with _turn(self._folder / "start.lock"):
@@ -162,7 +164,7 @@ class EmbeddedPostgres:
         try:
             programs.start(self._data, socket_folder, self._settings)
         except DatabaseUnavailable:
-            self._remove_socket_folder(socket_folder)
+            remove_socket(socket_folder, self._data)
             raise
         _ensure_database(socket_database_url(socket_folder, user=SUPERUSER, database="postgres", port=PORT))
 
@@ -170,20 +172,16 @@ class EmbeddedPostgres:
         server = running_server(self._data)
         if server is not None:
             PostgresPrograms().stop(self._data)
-            self._remove_socket_folder(server.socket_folder)
+            remove_socket(server.socket_folder, self._data)
 
     def _choose_socket_folder(self, programs: PostgresPrograms) -> Path:
         """The data folder, or a new private folder with a short plain path where a socket cannot be in that one."""
-        longest = len(os.fsencode(self._data / f".s.PGSQL.{PORT}.lock"))
+        longest = len(os.fsencode(socket_path(self._data)))
         if longest <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(str(self._data)):
             return self._data
         socket_folder = Path(tempfile.mkdtemp(prefix="drape-"))
         programs.hand_over(socket_folder)
         return socket_folder
-
-    def _remove_socket_folder(self, socket_folder: Path) -> None:
-        if socket_folder != self._data:
-            shutil.rmtree(socket_folder, ignore_errors=True)
 
 
 def _ensure_database(maintenance_url: str) -> None:

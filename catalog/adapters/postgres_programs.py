@@ -24,6 +24,8 @@ PORT = 5432
 """Part of the socket's file name only: the server listens on no network."""
 
 _UNPRIVILEGED_ACCOUNT = "nobody"
+_LOG_NAME = "server.log"
+_SOCKET_NAME = f".s.PGSQL.{PORT}"
 _START_SECONDS = 300
 _STOP_SECONDS = 60
 
@@ -31,6 +33,8 @@ _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "log_checkpoints": "off",
     "max_connections": "50",
+    # After a crash one call flushes the file system, instead of one per file of the data folder.
+    "recovery_init_sync_method": "syncfs",
 }
 
 
@@ -85,9 +89,8 @@ class PostgresPrograms:
         options = ["-k", str(socket_folder)]
         for name, value in {**_SETTINGS, **settings}.items():
             options += ["-c", f"{name}={value}"]
-        # The folder travels in PGDATA, because pg_ctl pastes a --pgdata argument into a shell command.
         arguments = ["start", "--wait", f"--timeout={_START_SECONDS}", "--silent"]
-        arguments += ["--log", str(log_path(data)), "--options", shlex.join(options)]
+        arguments += ["--log", _LOG_NAME, "--options", shlex.join(options)]
         self._run("pg_ctl", arguments, what="started", data=data)
 
     def stop(self, data: Path) -> None:
@@ -110,6 +113,7 @@ class PostgresPrograms:
         pid_file = data / "postmaster.pid"
         if not pid_file.exists():
             return
+        socket_folder = _recorded_socket_folder(pid_file)
         orphans = _server_processes(data)
         for request, patience_seconds in ((signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
             deadline = time.monotonic() + patience_seconds
@@ -119,12 +123,15 @@ class PostgresPrograms:
                 time.sleep(0.05)
         # Should one survive all the same, the server still notices its shared memory and refuses to start.
         pid_file.unlink(missing_ok=True)
+        if socket_folder is not None:
+            remove_socket(socket_folder, data)
 
     def _run(self, program: str, arguments: Sequence[str], *, what: str, data: Path | None = None) -> None:
         # PostgreSQL's own variables (PGPORT, PGHOST, PGOPTIONS, ...) are meant for another server than this one.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         environment |= {"LC_ALL": "C"}
         if data is not None:
+            # Not as an argument, because pg_ctl pastes its arguments into a shell command.
             environment["PGDATA"] = str(data)
         account = self._account
         log_length = _size(log_path(data)) if data is not None else 0
@@ -132,8 +139,8 @@ class PostgresPrograms:
             finished = subprocess.run(
                 [str(self._programs / program), *arguments],
                 env=environment,
-                # The folder a command was typed in may be closed to the account.
-                cwd="/",
+                # Never the folder the command was typed in, which may be closed to the account.
+                cwd="/" if data is None else data,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -163,7 +170,23 @@ class PostgresPrograms:
 
 def log_path(data: Path) -> Path:
     """Where the server of ``data`` writes its log."""
-    return data / "server.log"
+    return data / _LOG_NAME
+
+
+def socket_path(socket_folder: Path) -> Path:
+    """The socket of a server whose socket folder this is."""
+    return socket_folder / _SOCKET_NAME
+
+
+def remove_socket(socket_folder: Path, data: Path) -> None:
+    """Remove what a server left in its socket folder, and the folder too where it is not the data folder itself.
+
+    Only files of the server's own names go: the folder's name was read from a file that the server's account writes.
+    """
+    for name in (_SOCKET_NAME, f"{_SOCKET_NAME}.lock"):
+        (socket_folder / name).unlink(missing_ok=True)
+    if socket_folder != data and socket_folder.is_dir() and not any(socket_folder.iterdir()):
+        socket_folder.rmdir()
 
 
 def running_server(data: Path) -> RunningServer | None:
@@ -172,13 +195,22 @@ def running_server(data: Path) -> RunningServer | None:
     A process id alone proves nothing: after a crash or a reboot it may be another's. A postmaster's working folder is
     its data folder, which no other program's is by chance.
     """
-    try:
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return None
+    lines = _recorded_lines(data / "postmaster.pid")
     if len(lines) < 5 or not lines[0].isdigit() or not _is_server_process(int(lines[0]), data):
         return None
     return RunningServer(pid=int(lines[0]), socket_folder=Path(lines[4]))
+
+
+def _recorded_lines(pid_file: Path) -> list[str]:
+    try:
+        return pid_file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _recorded_socket_folder(pid_file: Path) -> Path | None:
+    lines = _recorded_lines(pid_file)
+    return Path(lines[4]) if len(lines) > 4 and lines[4] else None
 
 
 def _find_programs() -> Path:
