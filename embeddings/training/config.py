@@ -1,0 +1,109 @@
+"""Training recipes as values. A recipe and the data decide a network, up to the rounding of the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from embeddings.manifest import Precision
+from embeddings.training.augmentation import Augmentation
+
+
+class Schedule(StrEnum):
+    """How the learning rate runs over the steps: as it is, or warmed up and then lowered along a cosine to zero."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How a network is trained end to end, with the LSEP loss and Adam. Defaults: from random weights.
+
+    Args:
+        trunk, head, activation, preprocessing, projection_rank: As ``embeddings.networks.build`` takes them; None is
+            the network's own default.
+        epochs: How often every training image is seen.
+        batch_size: Images per step.
+        learning_rate: The highest the schedule reaches. For a trunk with ImageNet weights, 1e-5 as in the paper.
+        schedule: ``cosine`` for training from random weights.
+        warm_up: Share of all steps over which ``cosine`` raises the rate from zero.
+        weight_decay: Decoupled (AdamW), on kernels only; 0 is plain Adam.
+        compute_precision: What the training computes in; weights are float32 either way.
+        augmentation: How far training images are changed.
+        seed: Decides initial weights, order and augmentation.
+
+    Raises:
+        ValueError: a number is outside its range.
+    """
+
+    trunk: str = "compact"
+    head: str = "multiattrib"
+    activation: str = "sigmoid"
+    preprocessing: str | None = None
+    projection_rank: int = 20
+    epochs: int = 14
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    schedule: Schedule = Schedule.COSINE
+    warm_up: float = 0.05
+    weight_decay: float = 1e-4
+    compute_precision: Precision = Precision.FLOAT32
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "epochs must be at least 1", self.epochs)
+        _require(self.batch_size >= 1, "batch_size must be at least 1", self.batch_size)
+        _require(self.learning_rate > 0, "learning_rate must be above 0", self.learning_rate)
+        _require(0 <= self.warm_up < 1, "warm_up must lie in [0, 1)", self.warm_up)
+        _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
+        _require(self.seed >= 0, "seed must not be negative", self.seed)
+
+    def to_json(self) -> dict[str, object]:
+        """The recipe as JSON-serialisable values, for the manifest."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTrainingConfig:
+    """How the layer of scores is trained on the features of a frozen trunk.
+
+    Args:
+        trunk: The trunk, whose weights are given separately.
+        preprocessing: The convention those weights were trained with; None is the trunk's own default.
+        activation: How scores become ``prob``.
+        epochs, batch_size, learning_rate, weight_decay: Of the linear layer alone, with AdamW and a cosine schedule.
+        compute_precision: What the trunk computes the features in; make it the precision of the version.
+        seed: Decides initial weights and order.
+
+    Raises:
+        ValueError: a number is outside its range.
+    """
+
+    trunk: str = "resnet50"
+    preprocessing: str | None = None
+    activation: str = "sigmoid"
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    compute_precision: Precision = Precision.FLOAT32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, "epochs must be at least 1", self.epochs)
+        _require(self.batch_size >= 1, "batch_size must be at least 1", self.batch_size)
+        _require(self.learning_rate > 0, "learning_rate must be above 0", self.learning_rate)
+        _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
+        _require(self.seed >= 0, "seed must not be negative", self.seed)
+
+    def to_json(self) -> dict[str, object]:
+        """The recipe as JSON-serialisable values, for the manifest."""
+        return dataclasses.asdict(self)
+
+
+def _require(holds: bool, rule: str, received: float) -> None:
+    if not holds:
+        raise ValueError(f"{rule}, received {received}")
