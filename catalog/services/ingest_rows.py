@@ -81,7 +81,8 @@ class RowWriter:
                 touched |= self._update_image(record, image, known)
         absent = self._absent(record, stored)
         self._dirty.update(image.id for image in absent)
-        self._run.counts["images_removed"] += len(absent)
+        if absent:
+            self._run.counts["images_removed"] += len(absent)
         return touched or bool(absent)
 
     @staticmethod

@@ -1,0 +1,156 @@
+"""The indexer: what it does with failures, crashes and galleries side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+
+from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexUnavailable
+from tests.integration.services.conftest import MERCHANT
+
+
+def _rows(shop, number: int):
+    colors = ("red", "green", "blue", "white", "black", "yellow")
+    return [
+        {"id": f"P{at}", "title": f"Item {at}", "image": shop.photo(f"{at}.png", colors[at % 6], colors[at % 5])}
+        for at in range(number)
+    ]
+
+
+class StoreThatFails:
+    """An image store that does not answer for some images."""
+
+    def __init__(self, store, failing: set[str]) -> None:
+        self._store = store
+        self._failing = failing
+
+    def put(self, data: bytes) -> str:
+        return self._store.put(data)
+
+    def get(self, sha256: str) -> bytes:
+        if sha256 in self._failing:
+            raise ImageStoreUnavailable("The store does not answer", received=sha256)
+        return self._store.get(sha256)
+
+
+class IndexThatStops:
+    """A vector index that goes away at its n-th upsert, before or after doing it."""
+
+    def __init__(self, index, number: int, *, after: bool) -> None:
+        self._index = index
+        self._left = number
+        self._after = after
+
+    def upsert(self, collection, points) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise IndexUnavailable("The index is gone")
+        self._index.upsert(collection, points)
+        if self._left == 0:
+            raise IndexUnavailable("The index is gone")
+
+    def __getattr__(self, name: str):
+        return getattr(self._index, name)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_index_that_goes_away_costs_nothing_but_time(shop, number, after):
+    """Whatever upsert it happens at, the error is told, the marks remain, and the next run completes the work."""
+    summary = shop.ingest(_rows(shop, 11))
+    whole = shop.index
+    shop.index = IndexThatStops(whole, number, after=after)
+    with pytest.raises(IndexUnavailable):
+        shop.indexing.run(summary.merchant_id)
+    assert shop.scalar("SELECT count(*) FROM outbox") > 0
+    assert shop.scalar("SELECT count(*) FROM outbox WHERE lease_until IS NOT NULL") == 0
+    shop.index = whole
+    shop.indexing.run(summary.merchant_id)
+    assert shop.scalar("SELECT count(*) FROM indexed_image") == 11
+    shop.assert_consistent()
+
+
+def test_an_image_the_store_cannot_give_waits_and_is_given_up_in_the_end(shop, no_wait):
+    """It is tried again, with the reason on its mark; after the last attempt it is quarantined; others are indexed."""
+    summary = shop.ingest(_rows(shop, 5))
+    lost = shop.scalar("SELECT sha256 FROM image ORDER BY id LIMIT 1")
+    shop.images = StoreThatFails(shop.images, {lost})
+    shop.limits = dataclasses.replace(shop.limits, max_attempts=3)
+    runs = [shop.indexing.run(summary.merchant_id) for _ in range(3)]
+    assert sum(run.embedded for run in runs) == 4
+    assert sum(run.postponed for run in runs) == 2
+    assert runs[-1].quarantined == 1
+    state, reason = shop.rows(f"SELECT state, last_error FROM image WHERE sha256 = '{lost}'")[0]
+    assert state == "quarantined"
+    assert "given up after 3 attempts" in reason
+    shop.assert_consistent()
+
+
+def test_an_image_that_failed_for_now_is_due_again_later(shop):
+    """The first failure is waited out; the rest of the catalog is complete meanwhile."""
+    summary = shop.ingest(_rows(shop, 5))
+    lost = shop.scalar("SELECT sha256 FROM image ORDER BY id LIMIT 1")
+    whole = shop.images
+    shop.images = StoreThatFails(whole, {lost})
+    assert shop.indexing.run(summary.merchant_id).postponed == 1
+    assert shop.scalar("SELECT count(*) FROM indexed_image") == 4
+    assert shop.scalar("SELECT available_at > now() AND last_error IS NOT NULL FROM outbox") is True
+    shop.images = whole
+    assert shop.indexing.run(summary.merchant_id).embedded == 0
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE outbox SET available_at = now()")
+    assert shop.indexing.run(summary.merchant_id).embedded == 1
+    shop.assert_consistent()
+
+
+def test_claims_of_a_killed_process_are_taken_up_at_once_by_the_indexs_owner(shop):
+    """Nobody else can be indexing, so there is no lease to wait for."""
+    summary = shop.ingest(_rows(shop, 6))
+    with shop.unit_of_work() as work:
+        assert len(work.outbox.claim(4, datetime.timedelta(hours=1))) == 4
+        work.commit()
+    assert shop.indexing.run(summary.merchant_id).embedded == 6
+    shop.assert_consistent()
+
+
+def test_progress_tells_images_done_of_all(shop):
+    """The last call tells that everything is done."""
+    summary = shop.ingest(_rows(shop, 10))
+    calls: list[tuple[int, int | None]] = []
+    shop.indexing.run(summary.merchant_id, lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (10, 10)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+def test_a_new_gallery_is_built_beside_the_live_one_and_switched_to(shop):
+    """While it is built, searches go to the old one and changes reach both; the switch retires the old one."""
+    rows = _rows(shop, 9)
+    summary, _ = shop.take(rows)
+    gallery = shop.galleries.build_beside(summary.merchant_id, "colors-2")
+    with pytest.raises(GalleryNotFound, match="not complete"):
+        shop.galleries.switch(summary.merchant_id, gallery)
+    assert shop.search.by_product(MERCHANT, "P0").model_version == "colors-1"
+    rows[3]["price"] = "5 EUR"
+    shop.take(rows)
+    # Both galleries hold everything: the old one by payload alone, the new one by embedding.
+    assert shop.models.embedder("colors-1").num_embedded == 9
+    assert shop.models.embedder("colors-2").num_embedded == 9
+    shop.assert_consistent()
+    shop.galleries.switch(summary.merchant_id, gallery)
+    assert shop.search.by_product(MERCHANT, "P0").model_version == "colors-2"
+    assert shop.rows("SELECT state FROM gallery ORDER BY id") == [("retired",), ("live",)]
+    shop.assert_consistent()
+
+
+def test_a_removed_product_leaves_the_gallery_being_built_too(shop):
+    """Deletions reach every gallery that is fed."""
+    photo = shop.photo("red.png", "red")
+    rows = [{"id": f"P{at}", "title": "t", "image": photo} for at in range(10)]
+    summary, _ = shop.take(rows)
+    shop.galleries.build_beside(summary.merchant_id, "colors-2")
+    shop.indexing.run(summary.merchant_id)
+    shop.take(rows[:-1], full_sync=True)
+    shop.assert_consistent()
+    assert shop.index.count("drape-colors-2") == 9

@@ -1,0 +1,266 @@
+"""What an ingest writes, marks and refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalog.errors import IngestRunning
+from tests.integration.services.conftest import MERCHANT, picture
+
+
+def _row(number: int, image: str, **more):
+    return {"id": f"P{number}", "title": f"Item {number}", "image": image, "price": "10.00 EUR", **more}
+
+
+@pytest.fixture
+def rows(shop):
+    """Three products with one picture each."""
+    colors = ("red", "green", "blue")
+    return [_row(number, shop.photo(f"{color}.png", color)) for number, color in enumerate(colors, 1)]
+
+
+def test_a_new_feed_is_written_and_every_image_indexed(shop, rows):
+    """Products and images are new; each image is embedded once and stands in the index with its payload."""
+    summary, indexing = shop.take(rows)
+    assert summary.counts == {"products_new": 3, "images_new": 3}
+    assert (indexing.embedded, indexing.refreshed, indexing.removed) == (3, 0, 0)
+    shop.assert_consistent()
+    payload = shop.index.scroll("drape-colors-1")[0].payload
+    assert payload["price"] == 10.0
+    assert payload["currency"] == "EUR"
+    assert payload["model"] == "colors-1"
+
+
+def test_the_same_feed_again_embeds_nothing(shop, rows):
+    """Nothing is marked, nothing is written, nothing goes through the network."""
+    shop.take(rows)
+    revisions = shop.rows("SELECT id, revision FROM image ORDER BY id")
+    summary, indexing = shop.take(rows)
+    assert summary.counts == {"products_unchanged": 3, "images_unchanged": 3}
+    assert (indexing.embedded, indexing.refreshed) == (0, 0)
+    assert shop.models.num_embedded == 3
+    assert shop.rows("SELECT id, revision FROM image ORDER BY id") == revisions
+
+
+def test_a_changed_price_updates_the_payload_without_embedding(shop, rows):
+    """The point's payload has the new price and revision; its vectors are not computed again."""
+    shop.take(rows)
+    rows[1]["price"] = "7.50 EUR"
+    summary, indexing = shop.take(rows)
+    assert summary.counts == {"products_changed": 1, "products_unchanged": 2, "images_unchanged": 3}
+    assert (indexing.embedded, indexing.refreshed) == (0, 1)
+    assert shop.models.num_embedded == 3
+    prices = sorted(point.payload["price"] for point in shop.index.scroll("drape-colors-1"))
+    assert prices == [7.5, 10.0, 10.0]
+    shop.assert_consistent()
+
+
+def test_a_changed_image_embeds_that_image_alone(shop, rows):
+    """New bytes under the same name are new content; the other images keep their vectors."""
+    shop.take(rows)
+    shop.photo("green.png", "yellow")
+    summary, indexing = shop.take(rows)
+    assert summary.counts == {
+        "products_changed": 1,
+        "products_unchanged": 2,
+        "images_changed": 1,
+        "images_unchanged": 2,
+    }
+    assert indexing.embedded == 1
+    assert shop.models.num_embedded == 4
+    shop.assert_consistent()
+
+
+def test_a_changed_crop_embeds_that_image_alone(shop, rows):
+    """The same bytes with another box are other content."""
+    shop.take(rows)
+    rows[0]["image_box"] = [0, 0, 16, 16]
+    _, indexing = shop.take(rows)
+    assert indexing.embedded == 1
+    shop.assert_consistent()
+
+
+def test_an_image_that_a_product_no_longer_has_leaves_the_index(shop, rows):
+    """Its row and its point go; the product's other image stays as it is."""
+    rows[0]["additional_images"] = [shop.photo("extra.png", "white")]
+    shop.take(rows)
+    del rows[0]["additional_images"]
+    summary, indexing = shop.take(rows)
+    assert summary.counts["images_removed"] == 1
+    assert (indexing.removed, indexing.embedded) == (1, 0)
+    shop.assert_consistent()
+
+
+def test_products_missing_from_the_feed_stay_unless_asked(shop, rows):
+    """Without a full sync a feed only adds and changes."""
+    shop.take(rows)
+    summary, _ = shop.take(rows[:1])
+    assert summary.counts == {"products_unchanged": 1, "images_unchanged": 1}
+    assert shop.scalar("SELECT count(*) FROM product") == 3
+
+
+def test_full_sync_removes_what_the_feed_no_longer_has(shop):
+    """One product of ten is gone: 10 % is within the guard, and its point goes with it."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(10)]
+    shop.take(rows)
+    summary, indexing = shop.take(rows[:9], full_sync=True)
+    assert summary.refusal is None
+    assert (summary.counts["products_removed"], summary.counts["images_removed"]) == (1, 1)
+    assert indexing.removed == 1
+    assert shop.scalar("SELECT count(*) FROM product") == 9
+    shop.assert_consistent()
+
+
+def test_full_sync_refuses_to_remove_more_than_a_fifth(shop):
+    """Three of ten is 30 %: nothing is removed, the rest of the feed is taken, and the refusal tells the numbers."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(10)]
+    shop.take(rows)
+    changed = [{**row, "price": "1 EUR"} for row in rows[:7]]
+    summary, _ = shop.take(changed, full_sync=True)
+    assert "3 of 10" in str(summary.refusal)
+    assert summary.counts["products_changed"] == 7
+    assert shop.scalar("SELECT count(*) FROM product") == 10
+    assert shop.scalar("SELECT state FROM job ORDER BY id DESC LIMIT 1") == "failed"
+    summary, _ = shop.take(changed, full_sync=True, max_removal=0.3)
+    assert summary.counts["products_removed"] == 3
+    shop.assert_consistent()
+
+
+def test_full_sync_keeps_a_product_whose_row_failed(shop):
+    """A row that cannot be taken still says that the feed has the product."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(10)]
+    shop.take(rows)
+    rows[4]["price"] = "ten euros"
+    summary, _ = shop.take(rows, full_sync=True)
+    assert summary.counts["rows_failed"] == 1
+    assert summary.counts.get("products_removed", 0) == 0
+    assert shop.scalar("SELECT count(*) FROM product") == 10
+
+
+def test_full_sync_removes_nothing_when_a_row_has_no_readable_id(shop):
+    """What that row was for is unknown, so what is missing is unknown too."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(10)]
+    shop.take(rows)
+    broken = [*rows[:9], {"title": "no id", "image": photo}]
+    summary, _ = shop.take(broken, full_sync=True)
+    assert "id could not be read" in str(summary.refusal)
+    assert shop.scalar("SELECT count(*) FROM product") == 10
+
+
+def test_a_repeated_id_fails_the_later_row_wherever_it_stands(shop):
+    """The first row is taken, also when the repeat comes hundreds of rows, and so transactions, later."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(250)]
+    rows.insert(3, _row(1, photo, title="near repeat"))
+    rows.append(_row(2, photo, title="far repeat"))
+    summary = shop.ingest(rows)
+    assert summary.counts["products_new"] == 250
+    assert summary.counts["rows_failed"] == 2
+    assert [(error.line, error.column, error.found) for error in shop.errors] == [
+        (4, "id", "P1, as on line 2"),
+        (252, "id", "P2, as on line 3"),
+    ]
+    assert shop.scalar("SELECT count(*) FROM product WHERE title LIKE '%repeat'") == 0
+
+
+def test_an_image_that_cannot_be_read_leaves_its_product_and_tells_why(shop, rows):
+    """Missing, empty, no image, outside the folder: the row is kept, the image quarantined with its reason."""
+    (shop.folder / "empty.png").write_bytes(b"")
+    (shop.folder / "text.png").write_bytes(b"not a picture at all")
+    (shop.folder.parent / "secret.png").write_bytes(picture("red"))
+    bad = ["gone.png", "empty.png", "text.png", "../secret.png", "/etc/passwd"]
+    rows += [_row(number, image) for number, image in enumerate(bad, 10)]
+    summary, indexing = shop.take(rows)
+    assert summary.counts["products_new"] == 8
+    assert summary.counts["images_failed"] == 5
+    assert indexing.embedded == 3
+    assert [(error.external_id, error.column) for error in shop.errors] == [
+        (f"P{number}", "image") for number in range(10, 15)
+    ]
+    assert shop.scalar("SELECT count(*) FROM image WHERE state = 'quarantined' AND last_error IS NOT NULL") == 5
+    shop.assert_consistent()
+    (shop.folder / "gone.png").write_bytes(picture("white"))
+    summary, indexing = shop.take(rows)
+    assert summary.counts["images_changed"] == 1
+    assert summary.counts["images_failed"] == 4
+    assert indexing.embedded == 1
+    shop.assert_consistent()
+
+
+def test_an_image_that_vanishes_later_keeps_what_is_known_of_it(shop, rows):
+    """The failure is told, but the product does not drop out of searches."""
+    shop.take(rows)
+    (shop.folder / "red.png").unlink()
+    summary, _ = shop.take(rows)
+    assert summary.counts["images_failed"] == 1
+    shop.assert_consistent()
+    assert len(shop.index.scroll("drape-colors-1")) == 3
+
+
+def test_a_truncated_image_is_quarantined_by_the_indexer_and_failed_again_next_time(shop, rows):
+    """Its header is fine, its pixels are not: every run says so, no run tries to embed it, no row is lost."""
+    (shop.folder / "cut.png").write_bytes(picture("red", "blue", size=(200, 200))[:-400])
+    rows.append(_row(9, "cut.png"))
+    _, indexing = shop.take(rows)
+    assert (indexing.embedded, indexing.quarantined) == (3, 1)
+    summary, indexing = shop.take(rows)
+    assert summary.counts["images_failed"] == 1
+    assert (indexing.embedded, indexing.quarantined) == (0, 0)
+    shop.photo("cut.png", "yellow")
+    _, indexing = shop.take(rows)
+    assert indexing.embedded == 1
+    shop.assert_consistent()
+
+
+def test_only_one_ingest_of_a_merchant_runs_at_a_time(shop, rows):
+    """A second one is turned away with a clear error, and nothing of it is written."""
+    shop.take(rows)
+    with shop.unit_of_work() as other:
+        other.merchants.claim_ingest(other.merchants.id_of(MERCHANT), MERCHANT)
+        with pytest.raises(IngestRunning):
+            shop.ingest(rows[:1])
+    assert shop.scalar("SELECT count(*) FROM job") == 1
+
+
+def test_an_ingest_that_is_interrupted_keeps_what_it_had_and_the_next_one_goes_on(shop):
+    """Ctrl-C after the first transaction: its rows stay, the job says so, the same feed then completes."""
+    photo = shop.photo("red.png", "red")
+    rows = [_row(number, photo) for number in range(450)]
+
+    def stop(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    from catalog.services.ingest import IngestRequest
+
+    request = IngestRequest(shop.write_feed(rows), MERCHANT, "colors-1")
+    with pytest.raises(KeyboardInterrupt):
+        shop.ingest_service.run(request, shop.errors.append, stop)
+    assert shop.scalar("SELECT count(*) FROM product") == 200
+    assert shop.scalar("SELECT state FROM job") == "interrupted"
+    summary, indexing = shop.take(rows)
+    assert summary.counts == {
+        "products_new": 250,
+        "images_new": 250,
+        "products_unchanged": 200,
+        "images_unchanged": 200,
+    }
+    assert indexing.embedded == 450
+    assert shop.scalar("SELECT count(*) FROM feed_sighting") == 0
+    shop.assert_consistent()
+
+
+def test_a_killed_ingest_does_not_stand_in_the_way(shop, rows):
+    """A job left running by a process that died is ended by the next ingest, and its notes are dropped."""
+    summary, _ = shop.take(rows)
+    with shop.unit_of_work() as work:
+        dead = work.jobs.start(summary.merchant_id, "ingest", "dead")
+        work.products.sight(dead, {"P1": 2})
+        work.commit()
+    summary, _ = shop.take(rows)
+    assert summary.counts["products_unchanged"] == 3
+    assert shop.scalar(f"SELECT state FROM job WHERE id = {dead}") == "interrupted"
+    assert shop.scalar("SELECT count(*) FROM feed_sighting") == 0
