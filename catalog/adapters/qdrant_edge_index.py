@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import qdrant_edge as edge
 
 from catalog.adapters.collection_spec_json import require_same_spec, spec_from_json, spec_to_json
 from catalog.adapters.exclusive_folder import ExclusiveFolder
+from catalog.adapters.stored_values import named_vectors, plain_payload
 from catalog.adapters.vector_index_checks import (
     batches,
     check_collection_name,
@@ -133,7 +133,7 @@ class QdrantEdgeIndex:
             # By filter and not by id: an id that is not stored is an error there, and matches nothing here.
             opened.write(
                 edge.UpdateOperation.overwrite_payload_by_filter(
-                    edge.Filter(must=[edge.HasIdCondition({point_id})]), _plain(payload)
+                    edge.Filter(must=[edge.HasIdCondition({point_id})]), plain_payload(payload)
                 )
                 for point_id, payload in payloads.items()
                 if storable_ids((point_id,))
@@ -151,7 +151,7 @@ class QdrantEdgeIndex:
             records = opened.shard.retrieve([*storable_ids(ids)], True, list(with_vectors) or False)
             found = {int(record.id): record for record in records}
             return [
-                StoredPoint(point_id, found[point_id].payload or {}, _vectors(found[point_id].vector))
+                StoredPoint(point_id, found[point_id].payload or {}, named_vectors(found[point_id].vector))
                 for point_id in ids
                 if point_id in found
             ]
@@ -174,7 +174,9 @@ class QdrantEdgeIndex:
         with self._use(collection) as opened:
             check_query(opened.spec, query)
             hits = opened.shard.query(_engine_query(query, opened.shard))
-            return [ScoredPoint(int(hit.id), float(hit.score), hit.payload or {}, _vectors(hit.vector)) for hit in hits]
+            return [
+                ScoredPoint(int(hit.id), float(hit.score), hit.payload or {}, named_vectors(hit.vector)) for hit in hits
+            ]
 
     def scroll(
         self, collection: str, filter: Filter | None = None, limit: int = 1000, after: int | None = None
@@ -262,7 +264,7 @@ class _Collection:
                     edge.Point(
                         point.id,
                         {name: vector.tolist() for name, vector in point.vectors.items()},
-                        _plain(point.payload),
+                        plain_payload(point.payload),
                     )
                     for point in batch
                 ]
@@ -389,7 +391,7 @@ def _components(vector: Vector | int, using: str, shard: edge.EdgeShard) -> list
         records = shard.retrieve([vector], False, [using])
         if not records:
             raise point_not_stored(vector)
-        vector = _vectors(records[0].vector)[using]
+        vector = named_vectors(records[0].vector)[using]
     components: list[float] = vector.tolist()
     return components
 
@@ -425,21 +427,6 @@ def _condition(condition: Condition) -> edge.ConditionType:
 
 def _match_any(field: str, values: list[Any]) -> edge.FieldCondition:
     return edge.FieldCondition(field, match=edge.MatchAny(values))
-
-
-def _plain(payload: Payload) -> dict[str, Any]:
-    """The payload with its sequences as lists, which is what the engine's JSON knows."""
-    return {
-        key: value if value is None or isinstance(value, str | int | float) else list(value)
-        for key, value in payload.items()
-    }
-
-
-def _vectors(named: edge.Vector | None) -> dict[str, Vector]:
-    # Collections here have named vectors only, so anything but a mapping means that none were asked for.
-    if not isinstance(named, dict):
-        return {}
-    return {name: np.asarray(vector, dtype=np.float32) for name, vector in named.items()}
 
 
 def _read_spec(folder: Path) -> CollectionSpec:

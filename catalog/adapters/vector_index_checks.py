@@ -12,6 +12,10 @@ from catalog.ports.vector_index import CollectionSpec, FieldType, Point, Vector,
 
 # No leading dot: the embedded index keeps unfinished and dropped collections under such names.
 _COLLECTION_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
+
+# Qdrant reads a field's name as a path into the payload, in which dots, brackets and quotes have meanings.
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
 _LARGEST_ID = 2**64 - 2
 
 # The approximate search always explores and rescores in steps of this many points. Two pages of the same step then come
@@ -30,12 +34,17 @@ def check_collection_name(name: str) -> None:
 
 
 def check_spec(spec: CollectionSpec) -> None:
-    """Pass specs of at least one vector with at least one component."""
+    """Pass specs of at least one vector with at least one component, and with fields of plain names."""
     if not spec.vectors or any(vector.size < 1 for vector in spec.vectors.values()):
         raise InvalidRequest(
             "A collection needs at least one named vector, each of at least one component.",
             received=str({name: vector.size for name, vector in spec.vectors.items()}),
         )
+    for field in spec.fields:
+        if not _FIELD_NAME.fullmatch(field):
+            raise InvalidRequest(
+                "A field's name cannot be used.", received=repr(field), expected="letters, digits, '_' and '-'"
+            )
 
 
 def checked_points(spec: CollectionSpec, points: Iterable[Point]) -> list[Point]:
