@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from embeddings.datasets.rendered.curves import Curve
 from embeddings.datasets.rendered.looks import Look
@@ -180,6 +181,7 @@ class Legs:
     max_width: float
 
 
+@lru_cache(maxsize=256)
 def trouser_legs(look: Look) -> Legs:
     """Both legs of trousers or shorts."""
     waist, flare, length, _, _ = look.cut
@@ -204,7 +206,7 @@ def trouser_legs(look: Look) -> Legs:
     ]
     inner = [(crotch - 0.001, -0.2), (crotch, -0.002), (0.50, 0.004), (0.64, knee_inner), (full, inner_hem)]
     return Legs(
-        outer=Curve(outer, rounding=0.02),
+        outer=Curve(outer, rounding=0.05),
         inner=Curve(inner, rounding=0.001),
         top_y=top,
         crotch_y=crotch,
@@ -213,23 +215,29 @@ def trouser_legs(look: Look) -> Legs:
     )
 
 
+@lru_cache(maxsize=256)
 def sleeve_of(look: Look) -> Sleeve | None:
     """The look's sleeve, or None for a garment without."""
     width = 1 + 0.07 * look.cut[4]
     loose = 1.12 if look.fit == "loose" else 1.0
     if look.sleeve == "short":
-        return _sleeve(0.098, 30, 0.0, [(0.0, 0.041), (0.098, 0.046)], width * loose)
+        return _sleeve(0.098, 30, 0.0, [(0.0, 0.034), (0.03, 0.040), (0.098, 0.046)], width * loose)
     if look.sleeve == "puff":
-        points = [(0.0, 0.036), (0.035, 0.064), (0.075, 0.068), (0.105, 0.050), (0.118, 0.034), (0.13, 0.035)]
+        points = [(0.0, 0.034), (0.035, 0.062), (0.075, 0.068), (0.105, 0.050), (0.118, 0.034), (0.13, 0.035)]
         return _sleeve(0.13, 30, 0.0, points, width, gathered=True)
     if look.sleeve == "three-quarter":
-        return _sleeve(0.255, 17, 0.15, [(0.0, 0.041), (0.12, 0.037), (0.255, 0.034)], width * loose)
+        return _sleeve(0.255, 17, 0.15, [(0.0, 0.034), (0.03, 0.039), (0.12, 0.037), (0.255, 0.034)], width * loose)
     if look.sleeve == "long":
-        points = [(0.0, 0.041), (0.15, 0.036), (0.33, 0.026), (0.345, 0.025)]
+        points = [(0.0, 0.034), (0.03, 0.039), (0.15, 0.036), (0.33, 0.026), (0.345, 0.025)]
         return _sleeve(0.345, 14, 0.22, points, width * loose)
     if look.sleeve == "bell":
         return _sleeve(
-            0.325, 17, 0.15, [(0.0, 0.039), (0.13, 0.035), (0.2, 0.042), (0.325, 0.082)], width, gathered=True
+            0.325,
+            17,
+            0.15,
+            [(0.0, 0.034), (0.03, 0.038), (0.13, 0.035), (0.2, 0.042), (0.325, 0.082)],
+            width,
+            gathered=True,
         )
     return None
 

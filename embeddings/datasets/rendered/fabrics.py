@@ -8,9 +8,10 @@ import numpy as np
 
 from embeddings.datasets.rendered.curves import Floats, smoothstep
 from embeddings.datasets.rendered.looks import Look
-from embeddings.datasets.rendered.motifs import TILE, lace_tile
-from embeddings.datasets.rendered.noise import sample, smooth_tile
+from embeddings.datasets.rendered.motifs import lace_tile
+from embeddings.datasets.rendered.noise import smooth_tile
 from embeddings.datasets.rendered.surfaces import Surface
+from embeddings.datasets.rendered.tiling import sample_tile
 
 _NUDE = np.array((226, 190, 164), dtype=np.float32)
 _TAN = np.array((160, 116, 88), dtype=np.float32)
@@ -40,7 +41,7 @@ def shine(look: Look, piece: Surface, color: Floats, light: Light) -> Floats:
     result = color * lit[..., None]
     gloss = _gloss(look, piece, facing, length, light)
     if gloss is not None:
-        result = result + gloss[..., None] * (0.45 * color + 0.55 * 255)
+        result = result + gloss[..., None] * (0.68 * color + 0.32 * 255)
     if fabric == "denim":
         dashes = piece.stitches * (np.sin((piece.cloth_x + piece.cloth_y * np.float32(0.93)) * 620) > -0.3)
         result = result + dashes[..., None] * np.float32(0.75) * (_STITCH_ORANGE - result)
@@ -52,13 +53,10 @@ def _weave(look: Look, piece: Surface, color: Floats) -> tuple[Floats, Floats]:
     x, y = piece.cloth_x, piece.cloth_y
     seed = (look.texture_seed % 89) / 89
     if look.fabric == "lace" and piece.tone != "inside":
-        scale = np.float32(TILE / 0.24)
-        columns = np.floor(x * scale + np.float32(look.pattern_shift[0] * TILE)).astype(np.int32) % TILE
-        rows = np.floor(y * scale + np.float32(look.pattern_shift[1] * TILE)).astype(np.int32) % TILE
-        thread = (
-            lace_tile(look.texture_seed, round(14 - 9 * look.pattern_scale))[rows, columns].astype(np.float32) / 255
-        )
-        thread = np.maximum(thread, 0.9 * (piece.stitches > 0.2))
+        shift_x, shift_y = np.float32(0.24 * look.pattern_shift[0]), np.float32(0.24 * look.pattern_shift[1])
+        tile = lace_tile(look.texture_seed, round(14 - 9 * look.pattern_scale))
+        thread = sample_tile(tile, x + shift_x, y + shift_y, edge=0.24) * np.float32(1 / 255)
+        thread = np.maximum(thread, np.float32(0.9) * (piece.stitches > 0.2))
         lining = _TAN if np.abs(color.reshape(-1, 3)[0] - _NUDE).max() < 62 else _NUDE
         return lining + thread[..., None] * (color - lining), 0.93 + 0.09 * thread
     if look.fabric == "knit":
@@ -68,26 +66,29 @@ def _weave(look: Look, piece: Surface, color: Floats) -> tuple[Floats, Floats]:
         slant = np.abs(inside - np.float32(0.5)) * 2
         stitch = np.sin((y / rib * np.float32(1.25) + slant * np.float32(0.5)) * np.float32(2 * np.pi))
         valley = smoothstep(0.62, 1.0, slant)
-        return color, 1.03 - 0.30 * valley + 0.085 * stitch * (1 - valley)
+        return color, 1.03 - 0.24 * valley + 0.085 * stitch * (1 - valley)
     if look.fabric == "denim":
         twill = np.sin((x * np.float32(0.8) + y) * np.float32(2 * np.pi / 0.0062))
-        fading = sample(smooth_tile(23, 7), x * 1.2 + np.float32(seed), y * 0.8)
+        fading = sample_tile(smooth_tile(23, 7), x * 1.2 + np.float32(seed), y * 0.8)
         pale = smoothstep(-0.1, 0.9, fading)[..., None] * np.float32(0.26)
         return color + pale * (np.float32(235) - color), 0.97 + 0.075 * twill
     if look.fabric == "sequin":
-        cell = np.float32(0.0088)
+        cell = np.float32(0.0074)
         row = np.floor(y / cell)
-        column = np.floor(x / cell + np.float32(0.5) * np.mod(row, 2))
-        mixed = np.sin(column * np.float32(12.9898) + row * np.float32(78.233) + np.float32(seed * 50)) * np.float32(
-            437.585
-        )
+        column = x / cell + np.float32(0.5) * np.mod(row, 2)
+        mixed = np.sin(
+            np.floor(column) * np.float32(12.9898) + row * np.float32(78.233) + np.float32(seed * 50)
+        ) * np.float32(437.585)
         glitter = mixed - np.floor(mixed)
-        return color + (glitter > 0.88)[..., None] * np.float32(0.62) * (np.float32(255) - color), 0.58 + 0.72 * glitter
+        from_center = np.hypot(column - np.floor(column) - np.float32(0.5), y / cell - row - np.float32(0.5))
+        disc = 1 - smoothstep(0.34, 0.56, from_center)
+        flash = (glitter > 0.90) * disc * np.float32(0.62)
+        return color + flash[..., None] * (np.float32(255) - color), 0.56 + (0.16 + 0.56 * glitter) * disc
     if look.fabric == "velvet":
-        nap = sample(smooth_tile(31, 21), x * 1.6 + np.float32(seed), y * 0.9)
+        nap = sample_tile(smooth_tile(31, 21), x * 1.6 + np.float32(seed), y * 0.9)
         return color, 0.80 + 0.10 * nap
-    grain = sample(smooth_tile(41, 128), x * 2.2, y * 2.2)
-    return color, 1 + np.float32(0.012 if look.fabric == "satin" else 0.028) * grain
+    grain = sample_tile(smooth_tile(41, 128), x * 2.2, y * 2.2)
+    return color, 1 + np.float32(0.008 if look.fabric == "satin" else 0.020) * grain
 
 
 def _gloss(look: Look, piece: Surface, facing: Floats, length: Floats, light: Light) -> Floats | None:
@@ -97,7 +98,11 @@ def _gloss(look: Look, piece: Surface, facing: Floats, length: Floats, light: Li
         half_x, half_z = light.x, light.z + 1
         norm = float(np.hypot(half_x, half_z))
         mirror = (piece.slope_x * np.float32(half_x / norm) + np.float32(half_z / norm)) / np.sqrt(piece.slope_x**2 + 1)
-        return np.float32(0.50) * np.maximum(mirror, 0) ** 22 * piece.shadow
+        fourth = np.maximum(mirror, 0) ** 2
+        fourth = fourth * fourth
+        sixteenth = (fourth * fourth) ** 2
+        gloss: Floats = np.float32(0.50) * sixteenth * fourth * piece.shadow
+        return gloss
     if look.fabric == "velvet":
         return np.float32(0.34) * (1 - 1 / length) ** 1.3
     if look.fabric == "sequin":

@@ -191,13 +191,13 @@ def _draw_belt_color(random: np.random.Generator, color: str, accent: str) -> Rg
     options = [words.COLORS[accent]] if accent else []
     options += [words.COLORS["brown"], words.COLORS["black"], words.COLORS["beige"], words.COLORS["white"]]
     order = random.permutation(len(options))
-    clear = [options[i] for i in order if np.linalg.norm(cloth - np.array(options[i])) > 110]
+    clear: list[Rgb] = [options[i] for i in order if np.linalg.norm(cloth - np.array(options[i])) > 110]
     return clear[0]
 
 
 def _shade(random: np.random.Generator, rgb: Rgb) -> Rgb:
     """The item's own shade of a named colour: a little off in hue, saturation and lightness."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in rgb))
+    hue, lightness, saturation = colorsys.rgb_to_hls(rgb[0] / 255, rgb[1] / 255, rgb[2] / 255)
     hue += random.uniform(-0.012, 0.012)
     lightness = min(0.97, max(0.1, lightness * random.uniform(0.93, 1.07)))
     saturation = min(1.0, saturation * random.uniform(0.88, 1.06))

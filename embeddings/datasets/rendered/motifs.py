@@ -78,7 +78,7 @@ def leopard_tile(ground: Rgb, spots: Rgb, seed: int, count: int) -> NDArray[np.u
 def lace_tile(seed: int, count: int) -> NDArray[np.uint8]:
     """How closely the thread lies: flowers and leaves on a fine net, (256, 256) uint8, 255 for solid thread."""
     random = np.random.default_rng([seed, 3])
-    image = Image.new("L", (_CANVAS, _CANVAS), 60)
+    image = Image.new("L", (_CANVAS, _CANVAS), 40)
     draw = ImageDraw.Draw(image)
     step = _CANVAS // 16
     for position in range(-_CANVAS, 2 * _CANVAS, step):
@@ -94,7 +94,7 @@ def lace_tile(seed: int, count: int) -> NDArray[np.uint8]:
             turn = random.uniform(0, 0.5)
             for shift in (-_CANVAS, 0, _CANVAS):
                 _lace_flower(draw, x + shift, y, 0.43 * cell, turn, num_petals)
-    return np.asarray(image.resize((TILE, TILE), Image.Resampling.BOX), dtype=np.uint8)
+    return _reduced(image)
 
 
 def _scatter(random: np.random.Generator, count: int) -> list[tuple[float, float]]:
@@ -154,9 +154,9 @@ def _lace_flower(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, t
         angle = turn + 2 * np.pi * petal / num_petals
         size = radius * min(0.4, 1.3 * np.sin(np.pi / num_petals))
         at_x, at_y = x + 0.6 * radius * np.cos(angle), y + 0.6 * radius * np.sin(angle)
-        draw.ellipse((at_x - size, at_y - size, at_x + size, at_y + size), fill=235, outline=255, width=5)
-        inner = size * 0.42
-        draw.ellipse((at_x - inner, at_y - inner, at_x + inner, at_y + inner), fill=120)
+        draw.ellipse((at_x - size, at_y - size, at_x + size, at_y + size), fill=205, outline=255, width=6)
+        inner = size * 0.5
+        draw.ellipse((at_x - inner, at_y - inner, at_x + inner, at_y + inner), fill=85, outline=235, width=3)
     heart = 0.26 * radius
     draw.ellipse((x - heart, y - heart, x + heart, y + heart), fill=255)
 

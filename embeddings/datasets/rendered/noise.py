@@ -29,10 +29,3 @@ def smooth_tile(seed: int, cells: int) -> Floats:
     tile = np.asarray(large, dtype=np.float32)[start : start + _TILE, start : start + _TILE]
     tile.setflags(write=False)
     return tile
-
-
-def sample(tile: Floats, x: Floats, y: Floats) -> Floats:
-    """The tile's values at points of a plane that it covers endlessly, one tile per unit."""
-    columns = np.floor(x * np.float32(_TILE)).astype(np.int32) & (_TILE - 1)
-    rows = np.floor(y * np.float32(_TILE)).astype(np.int32) & (_TILE - 1)
-    return tile[rows, columns]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.datasets.rendered.curves import Floats
+from embeddings.datasets.rendered.curves import Floats, covered_share
 from embeddings.datasets.rendered.looks import Look
-from embeddings.datasets.rendered.motifs import TILE, floral_tile, leopard_tile
+from embeddings.datasets.rendered.motifs import floral_tile, leopard_tile
 from embeddings.datasets.rendered.surfaces import Surface
+from embeddings.datasets.rendered.tiling import sample_tile
 from embeddings.datasets.rendered.vocabulary import Rgb
 
-_TILE_UNITS = 0.30
+_TILE_EDGE = 0.30
 
 
 def cloth_color(look: Look, piece: Surface, pixel: float) -> Floats:
@@ -50,17 +51,15 @@ def _array(rgb: Rgb) -> Floats:
 
 def _tile_color(tile: NDArray[np.uint8], look: Look, x: Floats, y: Floats) -> Floats:
     """The tile's colours, repeated over the cloth."""
-    scale = np.float32(TILE / _TILE_UNITS)
-    columns = np.floor(x * scale + np.float32(look.pattern_shift[0] * TILE)).astype(np.int32) % TILE
-    rows = np.floor(y * scale + np.float32(look.pattern_shift[1] * TILE)).astype(np.int32) % TILE
-    return tile[rows, columns].astype(np.float32)
+    shift_x, shift_y = (np.float32(_TILE_EDGE * share) for share in look.pattern_shift)
+    return sample_tile(tile, x + shift_x, y + shift_y, edge=_TILE_EDGE)
 
 
 def _band(position: Floats, period: float, share: float, pixel: float) -> Floats:
     """1 in bands that take ``share`` of every ``period``, 0 between, softened over a pixel."""
     phase = position / np.float32(period)
     from_center = np.abs(phase - np.round(phase)) * np.float32(period)
-    return np.clip((np.float32(share * period / 2) - from_center) / np.float32(pixel) + np.float32(0.5), 0, 1)
+    return covered_share(np.float32(share * period / 2) - from_center, pixel)
 
 
 def _stripes(look: Look, x: Floats, y: Floats, pixel: float) -> Floats:
@@ -90,7 +89,7 @@ def _dots(look: Look, x: Floats, y: Floats, pixel: float) -> Floats:
     offset = np.float32(0.5 * spacing) * np.mod(row, 2)
     column = (shifted_x + offset) / np.float32(spacing)
     dx = (column - np.round(column)) * np.float32(spacing)
-    return np.clip((np.float32(radius) - np.hypot(dx, dy)) / np.float32(pixel) + np.float32(0.5), 0, 1)
+    return covered_share(np.float32(radius) - np.hypot(dx, dy), pixel)
 
 
 def _checks(look: Look, x: Floats, y: Floats, pixel: float) -> Floats:
@@ -124,4 +123,4 @@ def _blocks(look: Look, piece: Surface, pixel: float) -> Floats:
         distance = piece.cloth_x
     else:
         distance = np.float32(0.045) - np.abs(piece.cloth_y - np.float32(middle + 0.06))
-    return np.clip(distance / np.float32(pixel) + np.float32(0.5), 0, 1)
+    return covered_share(distance, pixel)

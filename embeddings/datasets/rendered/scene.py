@@ -9,9 +9,10 @@ from PIL import Image, ImageFilter
 
 from embeddings.datasets.rendered.curves import Floats, smoothstep
 from embeddings.datasets.rendered.fabrics import Light
-from embeddings.datasets.rendered.noise import sample, smooth_tile
+from embeddings.datasets.rendered.noise import smooth_tile
 from embeddings.datasets.rendered.surfaces import Plane
 from embeddings.datasets.rendered.tailoring import Extent
+from embeddings.datasets.rendered.tiling import sample_tile
 
 BACKGROUNDS = ("plain", "gradient", "studio", "plaster")
 _GROUNDS = ((250, 250, 249), (244, 243, 240), (232, 232, 234), (238, 232, 224), (226, 231, 234), (236, 226, 224),
@@ -61,7 +62,7 @@ def take_shot(seed: int, view: int) -> Shot:
         )  # fmt: skip
     warmth = random.normal(0, 0.022)
     return Shot(
-        scale=float(random.uniform(0.80, 1.06)),
+        scale=float(random.uniform(0.82, 1.06)),
         shift_x=float(random.uniform(-0.05, 0.05)),
         shift_y=float(random.uniform(-0.035, 0.035)),
         rotation=float(random.normal(0, 0.055)),
@@ -85,7 +86,7 @@ def frame_plane(extent: Extent, shot: Shot, width: int, height: int) -> Plane:
     """The garment's coordinates at every pixel of a (height, width) frame."""
     garment_height = extent.bottom - extent.top
     # A short garment fills less of the frame than a long one, though more than true scale would give it.
-    fill = 0.87 * (garment_height / 0.84) ** 0.35
+    fill = 0.90 * (garment_height / 0.84) ** 0.27
     units_high = max(garment_height / fill, 2 * extent.half_width / 0.88 * height / width) / shot.scale
     pixel = units_high / height
     columns = ((np.arange(width, dtype=np.float32) + 0.5) - width * (0.5 + shot.shift_x)) * np.float32(pixel)
@@ -114,9 +115,9 @@ def paint_background(shot: Shot, width: int, height: int) -> Floats:
     else:
         offset = np.float32((shot.seed % 1000) / 1000)
         aspect = np.float32(height / width)
-        rough = sample(smooth_tile(51, 64), columns * 0.8 + offset, rows * aspect * 0.6)
-        broad = sample(smooth_tile(52, 8), columns * 0.5 + offset, rows * aspect * 0.4)
-        shade = 0.95 + 0.045 * rough + 0.06 * broad
+        rough = sample_tile(smooth_tile(51, 64), columns * 0.8 + offset, rows * aspect * 0.6)
+        broad = sample_tile(smooth_tile(52, 8), columns * 0.5 + offset, rows * aspect * 0.4)
+        shade = 0.96 + 0.022 * rough + 0.045 * broad
     return ground * shade[..., None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embeddings.datasets.rendered.curves import Floats
+from embeddings.datasets.rendered.curves import Floats, covered_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Plane:
 
     def cover(self, distance: Floats) -> Floats:
         """Share of each pixel that lies inside of an outline, from the distance to it (positive inside)."""
-        return np.clip(distance * np.float32(1 / self.pixel) + np.float32(0.5), 0.0, 1.0)
+        return covered_share(distance, self.pixel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,4 +92,5 @@ def _sensor_noise(shot: Shot, width: int, height: int) -> Floats:
     tile = smooth_tile(61, 256)
     rows = (np.arange(height) + shot.seed % 509) % tile.shape[0]
     columns = (np.arange(width) + shot.seed % 503) % tile.shape[1]
-    return tile[rows[:, None], columns[None, :]] * np.float32(3.0)
+    grain: Floats = tile[rows[:, None], columns[None, :]] * np.float32(3.0)
+    return grain
