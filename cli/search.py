@@ -105,14 +105,12 @@ def similar(
 
 def show(answer: SearchAnswer, subject: str, *, as_json: bool) -> None:
     """Print an answer as a table, or as JSON."""
-    from rich.console import Console
-
-    from cli.result_table import answer_as_json, result_table
+    from cli.result_table import answer_as_json, print_answer
 
     if as_json:
         print(json.dumps(answer_as_json(answer), ensure_ascii=False))
     else:
-        Console().print(result_table(answer, title=f"Like {subject}"))
+        print_answer(answer, title=f"Like {subject}")
 
 
 def only_merchant(application: Application) -> str:

@@ -20,10 +20,8 @@ def status(merchant: OptionalMerchant = None, as_json: AsJson = False) -> None:
     from catalog.settings import Settings
 
     with Application(Settings()) as application:
-        if merchant is None:
-            merchants = application.status.merchants()
-        else:
-            merchants = [application.status.merchant(merchant)]
+        service = application.status
+        merchants = service.merchants() if merchant is None else [service.merchant(merchant)]
     if as_json:
         print(json.dumps([asdict(one) for one in merchants], ensure_ascii=False, default=str))
     elif not merchants:

@@ -1,0 +1,122 @@
+"""``drape model``, ``drape train`` and ``drape reindex``: model versions, made, looked at and switched to."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.failures import FAILED
+from cli.options import AsJson, OptionalMerchant
+
+if TYPE_CHECKING:
+    from embeddings.manifest import ModelManifest
+
+app = typer.Typer(help="Look at model versions.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_versions(as_json: AsJson = False) -> None:
+    """List the model versions on this machine, those that come with Drape included."""
+    from catalog.bootstrap import Application
+    from catalog.settings import Settings
+
+    with Application(Settings()) as application:
+        manifests = [application.model_store.open(name).manifest for name in application.model_store.list()]
+    if as_json:
+        print(json.dumps([manifest.to_json() for manifest in manifests], ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("version", "networks", "input", "features", "attributes", "made", box=None, header_style="bold")
+    for manifest in manifests:
+        table.add_row(
+            manifest.version,
+            ", ".join(f"{network.trunk}+{network.head}" for network in manifest.networks),
+            f"{manifest.input_size} px",
+            ", ".join(f"{name} {feature.size}" for name, feature in manifest.features.items()),
+            str(len(manifest.taxonomy)),
+            manifest.created.isoformat(),
+        )
+    Console().print(table)
+
+
+@app.command("show")
+def show_version(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A model version.")], as_json: AsJson = False
+) -> None:
+    """Show one model version: networks, features, training data and scores."""
+    from catalog.bootstrap import Application
+    from catalog.settings import Settings
+
+    with Application(Settings()) as application:
+        found = application.model_store.open(version)
+        found.verify()
+    if as_json:
+        print(json.dumps(found.manifest.to_json(), ensure_ascii=False))
+        return
+    _print_manifest(found.manifest)
+
+
+def _print_manifest(manifest: ModelManifest) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    provenance = manifest.provenance
+    console.print(f"[bold]{manifest.version}[/bold], {manifest.input_size} px, {manifest.precision}")
+    for network in manifest.networks:
+        console.print(f"  network     {network.trunk} + {network.head}, {network.weights} ({network.sha256[:12]}…)")
+    for name, feature in manifest.features.items():
+        visual = " (searched by looks)" if name == manifest.visual_feature else ""
+        console.print(f"  feature     {name}, {feature.size} components{visual}")
+    console.print(f"  attributes  {len(manifest.taxonomy)}: {', '.join(manifest.taxonomy.names)}", markup=False)
+    console.print(f"  trained on  {provenance.data}, {provenance.num_images:,} images", markup=False)
+    console.print(f"  made by     {provenance.command}", markup=False)
+    for name, score in manifest.scores.items():
+        console.print(f"  score       {name} {score:.3f}", markup=False)
+
+
+def reindex(
+    model: Annotated[str, typer.Option("--model", metavar="VERSION", help="The model version to change to.")],
+    merchant: OptionalMerchant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build a gallery with another model version beside the live one, then search the new one.
+
+    Searches go to the live gallery until the new one is complete; the step from one to the other is atomic. An
+    interrupted run continues where it stopped.
+    """
+    from catalog.bootstrap import Application
+    from catalog.settings import Settings
+    from cli.progress import progress
+    from cli.search import only_merchant
+
+    with Application(Settings()) as application:
+        name = merchant or only_merchant(application)
+        with application.unit_of_work() as work:
+            merchant_id = work.merchants.id_of(name)
+        gallery = application.galleries.build_beside(merchant_id, model)
+        started = time.perf_counter()
+        with progress("indexing images", unit="images", quiet=as_json) as advance:
+            indexing = application.indexing.run(merchant_id, advance)
+        seconds = time.perf_counter() - started
+        if indexing.postponed == 0:
+            application.galleries.switch(merchant_id, gallery)
+    if as_json:
+        body = {
+            "merchant": name,
+            "model": gallery.model_version,
+            "embedded": indexing.embedded,
+            "seconds": round(seconds, 3),
+            "live": indexing.postponed == 0,
+        }
+        print(json.dumps(body, ensure_ascii=False))
+    elif indexing.postponed == 0:
+        print(f"Embedded {indexing.embedded:,} images in {seconds:.1f} s; {gallery.model_version} is live for {name}.")
+    else:
+        print(f"{indexing.postponed:,} images wait for another try: run the command again. Nothing was switched.")
+    if indexing.postponed:
+        raise typer.Exit(FAILED)
