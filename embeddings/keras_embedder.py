@@ -1,0 +1,164 @@
+"""Runs a model version: prepared images in, normalised features out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from embeddings.backend import keras
+from embeddings.errors import UnusableModel
+from embeddings.manifest import ModelManifest, NetworkSpec, Precision
+from embeddings.model_store import ModelVersion
+from embeddings.networks import build
+from embeddings.similarity import l2_normalize
+from embeddings.weights import load_weights
+
+_Outputs: TypeAlias = Mapping[str, Any]
+
+# Weights become constants of the compiled function, which lets TensorFlow convert them to bfloat16 and into its
+# kernels' layout once instead of with every batch. Not so the few that are so large (VGG16's fc6 has 411 MB) that the
+# copies made while compiling would cost more memory than the conversion costs time.
+_LARGEST_CONSTANT_BYTES: Final = 32 * 2**20
+
+
+class KerasEmbedder:
+    """A loaded model version, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
+
+    Images are run in batches of one fixed size, the last one filled up, so that the networks are compiled once; a few
+    images, such as one query, are run one by one through a second compiled function instead of waiting for a full
+    batch. Each is compiled on its first use.
+
+    Args:
+        model: The version on disk; its weights' hashes are checked.
+        precision: What to compute in; None is the manifest's. Another than the manifest's changes ``version``.
+        batch_size: Images per network call.
+
+    Raises:
+        UnusableModel: the manifest describes networks that cannot be built, or features that they do not have.
+        UnusableWeights: a weights file is missing, altered, or made for another network.
+        ValueError: the batch size is below 1.
+    """
+
+    def __init__(self, model: ModelVersion, *, precision: Precision | None = None, batch_size: int = 32) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, received {batch_size}")
+        if keras.backend.backend() != "tensorflow":
+            raise UnusableModel(
+                "model versions run on Keras's TensorFlow backend only",
+                received=f"KERAS_BACKEND={keras.backend.backend()}",
+                remedy="unset KERAS_BACKEND",
+            )
+        manifest = model.manifest
+        self.precision = manifest.precision if precision is None else precision
+        self.version = manifest.version_in(self.precision)
+        self.input_size = manifest.input_size
+        self.taxonomy = manifest.taxonomy
+        self.feature_sizes: Mapping[str, int] = {name: feature.size for name, feature in manifest.features.items()}
+        self.visual_feature = manifest.visual_feature
+        self._batch_size = batch_size
+        self._networks = [
+            (_load(model, network, manifest, self.precision), network.features) for network in manifest.networks
+        ]
+        self._compiled: dict[int, Callable[[Any], _Outputs]] = {}
+        self._compiling = threading.Lock()
+
+    def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Features of prepared images; see ``embeddings.embedder.Embedder.embed``.
+
+        Raises:
+            ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
+        """
+        expected = (self.input_size, self.input_size, 3)
+        if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8 or not len(images):
+            raise ValueError(
+                f"expected images of shape (n, {', '.join(map(str, expected))}), n ≥ 1, uint8; "
+                f"received {images.shape} {images.dtype}"
+            )
+        size = self._batch_size
+        num_full = len(images) - len(images) % size
+        parts: list[_Outputs] = [self._run(images[start : start + size]) for start in range(0, num_full, size)]
+        rest = images[num_full:]
+        # Up to an eighth of a batch, running single images takes less time than running a batch of mostly nothing.
+        if 0 < len(rest) <= max(1, size // 8):
+            parts.extend(self._run(rest[position : position + 1]) for position in range(len(rest)))
+        elif len(rest):
+            filled = np.zeros((size, *expected), dtype=np.uint8)
+            filled[: len(rest)] = rest
+            parts.append({name: values[: len(rest)] for name, values in self._run(filled).items()})
+        return {name: l2_normalize(np.concatenate([part[name] for part in parts])) for name in self.feature_sizes}
+
+    def _run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        outputs = self._function(len(batch))(tf.constant(batch))
+        return {name: values.numpy() for name, values in outputs.items()}
+
+    def _function(self, num_images: int) -> Callable[[Any], _Outputs]:
+        with self._compiling:
+            if num_images not in self._compiled:
+                self._compiled[num_images] = _compile(self._networks, num_images, self.input_size)
+            return self._compiled[num_images]
+
+
+def _load(model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, precision: Precision) -> keras.Model:
+    try:
+        loaded = build(
+            network.trunk,
+            network.head,
+            len(manifest.taxonomy),
+            input_size=manifest.input_size,
+            preprocessing=network.preprocessing,
+            activation=network.activation,
+            precision=precision.value,
+            folded=True,
+            # Without effect on heads that have no projection.
+            projection_rank=network.projection_rank or 1,
+        )
+    except ValueError as error:
+        raise UnusableModel(
+            f"model version {manifest.version} describes a network that cannot be built",
+            received=str(error),
+            remedy="the version may come from a newer Drape; update, or train it again",
+        ) from error
+    for name in network.features:
+        expected = manifest.features[name].size
+        found = loaded.output[name].shape[-1] if name in loaded.output else None
+        if found != expected:
+            raise UnusableModel(
+                f"model version {manifest.version} promises a feature that its network does not have",
+                received=f"{name} of {found} components" if found else f"outputs {', '.join(loaded.output)}",
+                expected=f"{name} of {expected} components",
+                remedy="restore the model version's folder, or train it again",
+            )
+    load_weights(loaded, model.weights_path(network), sha256=network.sha256)
+    return loaded
+
+
+def _compile(
+    networks: list[tuple[keras.Model, tuple[str, ...]]], num_images: int, input_size: int
+) -> Callable[[Any], _Outputs]:
+    """A function of (num_images, S, S, 3) uint8 that gives every feature of every network, float32.
+
+    Keras's own ``predict`` sets up a data pipeline with every call, which costs more than the network on small batches.
+    """
+    constants = [
+        (variable, variable.numpy())
+        for network, _ in networks
+        for variable in network.variables
+        if variable.value.dtype.size * int(np.prod(variable.shape)) <= _LARGEST_CONSTANT_BYTES
+    ]
+
+    @tf.function(input_signature=[tf.TensorSpec((num_images, input_size, input_size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
+    def run(images: tf.Tensor) -> _Outputs:
+        pixels = tf.cast(images, tf.float32)
+        with keras.StatelessScope(state_mapping=[(variable, tf.constant(value)) for variable, value in constants]):
+            outputs = [network(pixels, training=False) for network, _ in networks]
+        return {
+            name: values[name] for values, (_, features) in zip(outputs, networks, strict=True) for name in features
+        }
+
+    compiled: Callable[[Any], _Outputs] = run.get_concrete_function()
+    return compiled
