@@ -122,8 +122,8 @@ def build(
     if trunk == "vgg16":
         feature_map = vgg16_trunk(x, Convolutions(policy), last_pool=head == "multiattrib", width=width)
     elif trunk == "resnet50":
-        # The constants of Keras's ResNet-50, which its published weights were trained with.
-        style = Convolutions(policy, folded=folded, momentum=0.99, epsilon=1.001e-5, bias_before_norm=True)
+        # The constants of Keras's ResNet-50.
+        style = Convolutions(policy, folded=folded, momentum=0.99, bias_before_norm=True)
         feature_map = resnet50_trunk(x, style, width=width)
     else:
         feature_map, pooled = compact_trunk(x, Convolutions(policy, folded=folded))

@@ -88,7 +88,7 @@ def projection(model: keras.Model) -> NDArray[np.float32]:
         ValueError: the network has no bilinear head.
     """
     _require_bilinear(model)
-    kernel = keras.ops.convert_to_numpy(model.get_layer(_PROJECTION).kernel)
+    kernel = model.get_layer(_PROJECTION).kernel.numpy()
     return np.asarray(kernel[0, 0], dtype=np.float32)
 
 

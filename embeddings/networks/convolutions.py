@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from embeddings.weights.batch_norm import BATCH_NORM_EPSILON
+
 # Explicit, because a user's Keras configuration may say otherwise, and published kernels fit this layout only.
 DATA_FORMAT = "channels_last"
 
@@ -19,14 +21,12 @@ class Convolutions:
         policy: Keras dtype policy of the layers.
         folded: Leave batch normalisation out; its constants are then expected inside the kernels and biases.
         momentum: Share of the old value when batch normalisation updates its moving averages.
-        epsilon: What batch normalisation adds to the variance.
         bias_before_norm: Whether a convolution has a bias although a batch normalisation follows.
     """
 
     policy: str
     folded: bool = False
     momentum: float = 0.9
-    epsilon: float = 1e-3
     bias_before_norm: bool = False
 
     def plain(
@@ -68,7 +68,7 @@ class Convolutions:
         )(x)
         if not self.folded:
             x = layers.BatchNormalization(
-                momentum=self.momentum, epsilon=self.epsilon, dtype=self.policy, name=f"{name}_bn"
+                momentum=self.momentum, epsilon=BATCH_NORM_EPSILON, dtype=self.policy, name=f"{name}_bn"
             )(x)
         return self.relu(x, f"{name}_relu") if relu else x
 
