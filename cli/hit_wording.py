@@ -1,0 +1,70 @@
+"""How the facts of a hit are worded for people, the same in the table and on the result sheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from catalog.types import Availability, Price, Reason, SearchMode
+
+_WITHOUT_DECIMALS = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
+    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",]
+)
+"""Currencies that ISO 4217 gives no minor unit."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_DIRECTION_MARKS = re.compile(r"[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+
+_MODES: Mapping[SearchMode, str] = {
+    SearchMode.VISUAL: "ranked by looks",
+    SearchMode.RERANK: "candidates by looks, ranked by shared attributes",
+    SearchMode.NATIVE: "ranked by shared attributes",
+}
+
+
+def plain_text(text: str) -> str:
+    """The text in one line without control characters, which could steer a terminal, or marks that reverse text."""
+    return " ".join(_DIRECTION_MARKS.sub("", _UNPRINTABLE.sub(" ", text)).split())
+
+
+def price_text(price: Price | None) -> str:
+    """``49.90 EUR``, ``1,200 JPY``: two decimals, more where the price has them, none where the currency has none."""
+    if price is None:
+        return ""
+    num_decimals = max(0, -int(price.amount.normalize().as_tuple().exponent))
+    if price.currency not in _WITHOUT_DECIMALS:
+        num_decimals = max(2, num_decimals)
+    return f"{price.amount:,.{num_decimals}f} {price.currency}"
+
+
+def availability_text(availability: Availability) -> str:
+    """``in stock``, ``out of stock``, …"""
+    return availability.value.replace("_", " ")
+
+
+def share_text(share: float) -> str:
+    """``24 %``: a share of 1 in whole percent."""
+    return f"{share:.0%}".replace("%", " %")
+
+
+def why_text(reasons: tuple[Reason, ...]) -> str:
+    """``color=red 24 %, pattern=striped 18 %``."""
+    return ", ".join(f"{plain_text(reason.attribute)} {share_text(reason.share)}" for reason in reasons)
+
+
+def mode_text(mode: SearchMode) -> str:
+    """What the mode does, in a few words."""
+    return _MODES[mode]
+
+
+def timings_text(timings_ms: Mapping[str, float]) -> str:
+    """``36 ms (embed 31, search 5)``: the sum and its stages, those under a tenth of a millisecond left out."""
+    stages = [f"{stage} {_milliseconds(value)}" for stage, value in timings_ms.items() if value >= 0.1]
+    total = f"{_milliseconds(sum(timings_ms.values()))} ms"
+    return f"{total} ({', '.join(stages)})" if len(stages) > 1 else total
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
