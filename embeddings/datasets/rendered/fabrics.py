@@ -28,15 +28,20 @@ class Light:
     hardness: float
 
 
-def shine(look: Look, piece: Surface, color: Floats, light: Light) -> Floats:
-    """The piece as it is seen: cloth colour through the fabric, lit. (rows, columns, 3) float32, 0 to 255 and above."""
+def shine(look: Look, piece: Surface, color: Floats, light: Light, pixel: float) -> Floats:
+    """The piece as it is seen: cloth colour through the fabric, lit. (rows, columns, 3) float32, 0 to 255 and above.
+
+    Args:
+        color: The cloth's colour at every point of the piece, (rows, columns, 3).
+        pixel: Edge of a pixel in units of the plane.
+    """
     fabric = look.fabric
     length = np.sqrt(piece.slope_x**2 + piece.slope_y**2 + 1)
     facing = (piece.slope_x * np.float32(light.x) + piece.slope_y * np.float32(light.y) + np.float32(light.z)) / length
     facing = np.maximum(facing, 0)
     contrast = np.float32((0.42 + 0.25 * light.hardness) * {"satin": 1.35, "velvet": 1.1, "lace": 0.8}.get(fabric, 1.0))
     lit = (1 - contrast + contrast * facing / np.float32(light.z)) * piece.shadow
-    color, texture = _weave(look, piece, color)
+    color, texture = _weave(look, piece, color, pixel)
     lit = lit * texture
     result = color * lit[..., None]
     gloss = _gloss(look, piece, facing, length, light)
@@ -48,7 +53,7 @@ def shine(look: Look, piece: Surface, color: Floats, light: Light) -> Floats:
     return result
 
 
-def _weave(look: Look, piece: Surface, color: Floats) -> tuple[Floats, Floats]:
+def _weave(look: Look, piece: Surface, color: Floats, pixel: float) -> tuple[Floats, Floats]:
     """The colour after the fabric's structure, and a factor for its relief."""
     x, y = piece.cloth_x, piece.cloth_y
     seed = (look.texture_seed % 89) / 89
@@ -68,10 +73,12 @@ def _weave(look: Look, piece: Surface, color: Floats) -> tuple[Floats, Floats]:
         valley = smoothstep(0.62, 1.0, slant)
         return color, 1.03 - 0.24 * valley + 0.085 * stitch * (1 - valley)
     if look.fabric == "denim":
-        twill = np.sin((x * np.float32(0.8) + y) * np.float32(2 * np.pi / 0.0062))
+        # Threads finer than two pixels would turn into false coarse ones: they fade out before.
+        visible = np.float32(np.clip(1.5 - pixel / 0.0025, 0, 1) * 0.075)
+        twill = np.sin((x * np.float32(0.8) + y) * np.float32(2 * np.pi / 0.0062)) * visible
         fading = sample_tile(smooth_tile(23, 7), x * 1.2 + np.float32(seed), y * 0.8)
         pale = smoothstep(-0.1, 0.9, fading)[..., None] * np.float32(0.26)
-        return color + pale * (np.float32(235) - color), 0.97 + 0.075 * twill
+        return color + pale * (np.float32(235) - color), 0.97 + twill
     if look.fabric == "sequin":
         cell = np.float32(0.0074)
         row = np.floor(y / cell)

@@ -26,6 +26,6 @@ def smooth_tile(seed: int, cells: int) -> Floats:
     size = round(wrapped.shape[0] * scale)
     large = Image.fromarray(wrapped).resize((size, size), Image.Resampling.BICUBIC)
     start = round(4 * scale)
-    tile = np.asarray(large, dtype=np.float32)[start : start + _TILE, start : start + _TILE]
+    tile = np.ascontiguousarray(np.asarray(large, dtype=np.float32)[start : start + _TILE, start : start + _TILE])
     tile.setflags(write=False)
     return tile

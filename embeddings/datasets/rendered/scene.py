@@ -99,13 +99,12 @@ def frame_plane(extent: Extent, shot: Shot, width: int, height: int) -> Plane:
     return Plane(x, y + np.float32(center), pixel)
 
 
-def paint_background(shot: Shot, width: int, height: int) -> Floats:
-    """(height, width, 3) float32 in 0 to 255."""
-    ground = np.array(shot.ground, dtype=np.float32)
+def light_background(shot: Shot, width: int, height: int) -> Floats:
+    """How bright the ground is at every pixel, (height, width) float32, about 1."""
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     columns = np.linspace(0, 1, width, dtype=np.float32)[None, :]
     if shot.background == "plain":
-        shade = np.ones((height, width), dtype=np.float32)
+        shade: Floats = np.ones((height, width), dtype=np.float32)
     elif shot.background == "gradient":
         shade = 1.02 - 0.20 * rows * np.ones_like(columns) - 0.05 * columns
     elif shot.background == "studio":
@@ -118,7 +117,7 @@ def paint_background(shot: Shot, width: int, height: int) -> Floats:
         rough = sample_tile(smooth_tile(51, 64), columns * 0.8 + offset, rows * aspect * 0.6)
         broad = sample_tile(smooth_tile(52, 8), columns * 0.5 + offset, rows * aspect * 0.4)
         shade = 0.96 + 0.022 * rough + 0.045 * broad
-    return ground * shade[..., None]
+    return shade
 
 
 def cast_shadow(coverage: Floats, shot: Shot) -> Floats:

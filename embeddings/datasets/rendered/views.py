@@ -12,11 +12,11 @@ from embeddings.datasets.rendered.items import RenderedItem
 from embeddings.datasets.rendered.looks import Look
 from embeddings.datasets.rendered.noise import smooth_tile
 from embeddings.datasets.rendered.patterns import cloth_color
-from embeddings.datasets.rendered.scene import Shot, cast_shadow, frame_plane, paint_background, take_shot
+from embeddings.datasets.rendered.scene import Shot, cast_shadow, frame_plane, light_background, take_shot
 from embeddings.datasets.rendered.surfaces import Plane, Surface
 from embeddings.datasets.rendered.tailoring import cut_and_sew, extent_of
 
-# Frames are drawn larger and then reduced, so that prints and seams finer than a pixel stay smooth.
+# Garments are drawn larger and then reduced, so that prints and seams finer than a pixel stay smooth.
 _SUPERSAMPLING = 1.5
 _METAL = (206, 178, 110)
 
@@ -38,22 +38,27 @@ def render_view(item: RenderedItem, view: int, height: int) -> NDArray[np.uint8]
     if view < 0 or height < 32:
         raise ValueError(f"expected a view of at least 0 and a height of at least 32, received {view} and {height}")
     width = height * 3 // 4
-    frame_width, frame_height = round(width * _SUPERSAMPLING), round(height * _SUPERSAMPLING)
     shot = take_shot(item.look.texture_seed, view)
-    frame = _expose(item.look, shot, frame_width, frame_height)
-    reduced = Image.fromarray(frame).resize((width, height), Image.Resampling.BOX)
-    return np.array(reduced, dtype=np.uint8)
-
-
-def _expose(look: Look, shot: Shot, width: int, height: int) -> NDArray[np.uint8]:
-    plane = frame_plane(extent_of(look), shot, width, height)
-    garment, coverage = _dress_up(look, plane, shot.light)
-    background = paint_background(shot, width, height)
-    background *= (1 - cast_shadow(coverage, shot))[..., None]
+    garment, coverage = _photograph(item.look, shot, width, height)
+    ground = light_background(shot, width, height) * (1 - cast_shadow(coverage, shot))
+    background = ground[..., None] * np.array(shot.ground, dtype=np.float32)
     picture = background + coverage[..., None] * (garment - background)
     picture *= np.float32(shot.exposure) * np.array(shot.white_balance, dtype=np.float32)
     picture += _sensor_noise(shot, width, height)[..., None]
-    return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    samples: NDArray[np.uint8] = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    return samples
+
+
+def _photograph(look: Look, shot: Shot, width: int, height: int) -> tuple[Floats, Floats]:
+    """Colour and coverage of the garment in the frame, drawn larger and reduced."""
+    plane = frame_plane(extent_of(look), shot, round(width * _SUPERSAMPLING), round(height * _SUPERSAMPLING))
+    color, coverage = _dress_up(look, plane, shot.light)
+    large = np.empty((*coverage.shape, 4), dtype=np.uint8)
+    large[..., :3] = np.minimum(color + np.float32(0.5), 255)
+    large[..., 3] = coverage * np.float32(255) + np.float32(0.5)
+    # Pillow weighs colours by coverage while it reduces, so that no edge takes on the colour of nothing.
+    small = np.asarray(Image.fromarray(large).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
+    return small[..., :3], small[..., 3] * np.float32(1 / 255)
 
 
 def _dress_up(look: Look, plane: Plane, light: Light) -> tuple[Floats, Floats]:
@@ -84,7 +89,7 @@ def _piece_color(look: Look, piece: Surface, pixel: float, light: Light) -> Floa
         bright = sum(look.color_rgb) > 400
         button = np.array((92, 70, 58) if bright else (238, 232, 220), dtype=np.float32)
         return button * piece.shadow[..., None]
-    return shine(look, piece, cloth_color(look, piece, pixel), light)
+    return shine(look, piece, cloth_color(look, piece, pixel), light, pixel)
 
 
 def _sensor_noise(shot: Shot, width: int, height: int) -> Floats:
@@ -92,5 +97,5 @@ def _sensor_noise(shot: Shot, width: int, height: int) -> Floats:
     tile = smooth_tile(61, 256)
     rows = (np.arange(height) + shot.seed % 509) % tile.shape[0]
     columns = (np.arange(width) + shot.seed % 503) % tile.shape[1]
-    grain: Floats = tile[rows[:, None], columns[None, :]] * np.float32(3.0)
+    grain: Floats = tile[rows[:, None], columns[None, :]] * np.float32(2.0)
     return grain
