@@ -26,17 +26,14 @@ class Line(NamedTuple):
         data: The bytes with their line end; of a line that is too long, only the first 200.
         size: Length of the whole line in bytes.
         end: Offset in the stream of the first byte after the line.
+        is_cut: Whether the line was too long, so that ``data`` is only its head.
     """
 
     number: int
     data: bytes
     size: int
     end: int
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the line was too long, so that ``data`` is only its head."""
-        return len(self.data) < self.size
+    is_cut: bool
 
     @property
     def is_blank(self) -> bool:
@@ -70,11 +67,10 @@ def split_lines(stream: ByteStream, max_line_bytes: int, chunk_bytes: int = _CHU
             number += 1
             size = num_dropped + len(piece)
             end += size
+            is_cut = size > max_line_bytes
             if num_dropped:
-                yield Line(number, head, size, end)
-                num_dropped = 0
-            else:
-                yield Line(number, piece if size <= max_line_bytes else piece[:_HEAD_BYTES], size, end)
+                piece, num_dropped = head, 0
+            yield Line(number, piece[:_HEAD_BYTES] if is_cut else piece, size, end, is_cut)
         if num_dropped + len(held) > max_line_bytes:
             if not num_dropped:
                 head = held[:_HEAD_BYTES]
