@@ -15,6 +15,7 @@ from embeddings.datasets.rendered.tiling import sample_tile
 
 _NUDE = np.array((226, 190, 164), dtype=np.float32)
 _TAN = np.array((160, 116, 88), dtype=np.float32)
+_IVORY = np.array((250, 244, 236), dtype=np.float32)
 _STITCH_ORANGE = np.array((214, 148, 70), dtype=np.float32)
 
 
@@ -62,7 +63,7 @@ def _weave(look: Look, piece: Surface, color: Floats, pixel: float) -> tuple[Flo
         tile = lace_tile(look.texture_seed, round(14 - 9 * look.pattern_scale))
         thread = sample_tile(tile, x + shift_x, y + shift_y, edge=0.24) * np.float32(1 / 255)
         thread = np.maximum(thread, np.float32(0.9) * (piece.stitches > 0.2))
-        lining = _TAN if np.abs(color.reshape(-1, 3)[0] - _NUDE).max() < 62 else _NUDE
+        lining = _lining(look)
         return lining + thread[..., None] * (color - lining), 0.93 + 0.09 * thread
     if look.fabric == "knit":
         rib = np.float32(0.019 + 0.011 * look.pattern_shift[0])
@@ -77,8 +78,8 @@ def _weave(look: Look, piece: Surface, color: Floats, pixel: float) -> tuple[Flo
         visible = np.float32(np.clip(1.5 - pixel / 0.0025, 0, 1) * 0.075)
         twill = np.sin((x * np.float32(0.8) + y) * np.float32(2 * np.pi / 0.0062)) * visible
         fading = sample_tile(smooth_tile(23, 7), x * 1.2 + np.float32(seed), y * 0.8)
-        pale = smoothstep(-0.1, 0.9, fading)[..., None] * np.float32(0.26)
-        return color + pale * (np.float32(235) - color), 0.97 + twill
+        pale = smoothstep(-0.1, 0.9, fading)[..., None] * np.float32(0.18)
+        return color + pale * (np.float32(225) - color), 0.97 + twill
     if look.fabric == "sequin":
         cell = np.float32(0.0074)
         row = np.floor(y / cell)
@@ -96,6 +97,14 @@ def _weave(look: Look, piece: Surface, color: Floats, pixel: float) -> tuple[Flo
         return color, 0.80 + 0.10 * nap
     grain = sample_tile(smooth_tile(41, 128), x * 2.2, y * 2.2)
     return color, 1 + np.float32(0.008 if look.fabric == "satin" else 0.020) * grain
+
+
+def _lining(look: Look) -> Floats:
+    """What shows through lace: skin-coloured, unless the thread is of nearly that colour."""
+    thread = np.array(look.color_rgb, dtype=np.float32)
+    if np.linalg.norm(thread - _NUDE) > 110:
+        return _NUDE
+    return max((_TAN, _IVORY), key=lambda lining: float(np.linalg.norm(thread - lining)))
 
 
 def _gloss(look: Look, piece: Surface, facing: Floats, length: Floats, light: Light) -> Floats | None:

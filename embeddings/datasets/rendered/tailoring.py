@@ -124,8 +124,10 @@ def _trunk(look: Look, body: cuts.Body, whole: Plane) -> Surface:
     slope_y = wrinkle_y + np.float32(0.10) * smoothstep(0.24, 0.40, y) - 0.05
     shadow = 1 - np.float32(0.38 * min(1.0, body.fold_depth * 2)) * ramp * smoothstep(0.1, 1.0, -swing)
     shadow *= 0.80 + 0.20 * smoothstep(0.0, 0.018, np.minimum(to_side, to_top))
-    shadow *= 1 - 0.22 * line(to_hem - 0.012, 0.0035) - 0.25 * line(to_top - 0.007, 0.003)
-    stitches = np.maximum(line(to_hem - 0.012, 0.004), line(to_top - 0.008, 0.0035))
+    # Below a steep stretch of the neckline the distance to it is underrated: no seam belongs there.
+    near_top = y - body.top(side) < 0.022
+    shadow *= 1 - 0.22 * line(to_hem - 0.012, 0.0035) - 0.25 * line(to_top - 0.007, 0.003) * near_top
+    stitches = np.maximum(line(to_hem - 0.012, 0.004), line(to_top - 0.008, 0.0035) * near_top)
     if body.seam_y is not None:
         seam = y - np.float32(body.seam_y) - np.float32(0.003) * across * across
         shadow *= 1 - 0.40 * line(seam, 0.004) - 0.16 * smoothstep(0.035, 0.0, seam) * (seam > 0)
