@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,19 +65,16 @@ def ingest(
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
         error_file = None if errors is None else stack.enter_context(RowErrorWriter(errors))
-        started = time.perf_counter()
         with progress("reading feed", unit="B", quiet=as_json) as advance:
             summary = application.ingest.run(
                 request, on_error=_ignore if error_file is None else error_file.write, advance=advance
             )
-        read = time.perf_counter()
         with progress("indexing images", unit="images", quiet=as_json) as advance:
             indexing = application.indexing.run(summary.merchant_id, advance)
-        indexed = time.perf_counter()
     if as_json:
-        print(json.dumps(_as_json(summary, indexing, read - started, indexed - read), ensure_ascii=False))
+        print(json.dumps(_as_json(summary, indexing), ensure_ascii=False))
     else:
-        print_summary(merchant, summary, indexing, indexed - read)
+        print_summary(merchant, summary, indexing)
         if errors is not None:
             print(f"Every failed row is in {errors}.")
     if summary.refusal is not None:
@@ -96,7 +92,7 @@ def failed(summary: IngestSummary, indexing: IndexingSummary) -> bool:
     return bool(rejected or indexing.quarantined or indexing.postponed or summary.refusal)
 
 
-def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSummary, seconds: float) -> None:
+def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSummary) -> None:
     """Tell a person what the ingest did."""
     from rich.console import Console
     from rich.table import Table
@@ -113,8 +109,8 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
     if indexing.embedded:
-        rate = indexing.embedded / seconds if seconds > 0 else 0.0
-        console.print(f"Embedded {indexing.embedded:,} images in {seconds:.1f} s ({rate:.0f} images/s).")
+        rate = indexing.embedded / indexing.seconds
+        console.print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate:.0f} images/s).")
     else:
         console.print("Embedded no image: every vector is up to date.")
     if indexing.refreshed:
@@ -133,9 +129,7 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
         console.print(f"{indexing.postponed:,} images wait for another try: run the command again.")
 
 
-def _as_json(
-    summary: IngestSummary, indexing: IndexingSummary, reading_seconds: float, indexing_seconds: float
-) -> dict[str, object]:
+def _as_json(summary: IngestSummary, indexing: IndexingSummary) -> dict[str, object]:
     counts = summary.counts
     subjects = {
         subject: {change: counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")}
@@ -154,8 +148,8 @@ def _as_json(
         "reasons": {**summary.reasons, **indexing.failures},
         "notes": list(summary.notes),
         "refusal": None if summary.refusal is None else str(summary.refusal),
-        "reading_seconds": round(reading_seconds, 3),
-        "indexing_seconds": round(indexing_seconds, 3),
+        "reading_seconds": round(summary.seconds, 3),
+        "indexing_seconds": round(indexing.seconds, 3),
     }
 
 

@@ -7,8 +7,14 @@ import sys
 import typer
 
 from catalog.errors import DrapeError
-from cli import demo, ingest, models, search, status
+from cli.demo import demo
 from cli.failures import exit_code, report
+from cli.ingest import ingest
+from cli.models import app as model_app
+from cli.models import reindex
+from cli.search import search, similar
+from cli.status import status
+from cli.train import train
 from embeddings.errors import EmbeddingsError
 
 app = typer.Typer(
@@ -17,14 +23,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("search")(search.search)
-app.command("similar")(search.similar)
-app.command("train")(models.train)
-app.command("reindex")(models.reindex)
-app.add_typer(models.app, name="model")
-app.command("status")(status.status)
+for command in (demo, ingest, search, similar, train, reindex, status):
+    app.command()(command)
+app.add_typer(model_app, name="model")
 
 
 def main() -> None:

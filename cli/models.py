@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -99,10 +98,8 @@ def reindex(
         with application.unit_of_work() as work:
             merchant_id = work.merchants.id_of(name)
         gallery = application.galleries.build_beside(merchant_id, model)
-        started = time.perf_counter()
         with progress("indexing images", unit="images", quiet=as_json) as advance:
             indexing = application.indexing.run(merchant_id, advance)
-        seconds = time.perf_counter() - started
         if indexing.postponed == 0:
             application.galleries.switch(merchant_id, gallery)
     if as_json:
@@ -110,12 +107,13 @@ def reindex(
             "merchant": name,
             "model": gallery.model_version,
             "embedded": indexing.embedded,
-            "seconds": round(seconds, 3),
+            "seconds": round(indexing.seconds, 3),
             "live": indexing.postponed == 0,
         }
         print(json.dumps(body, ensure_ascii=False))
     elif indexing.postponed == 0:
-        print(f"Embedded {indexing.embedded:,} images in {seconds:.1f} s; {gallery.model_version} is live for {name}.")
+        print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s.")
+        print(f"{gallery.model_version} is live for {name}.")
     else:
         print(f"{indexing.postponed:,} images wait for another try: run the command again. Nothing was switched.")
     if indexing.postponed:

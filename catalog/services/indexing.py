@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,7 @@ class IndexingSummary:
         quarantined: Cannot be indexed; the reasons are in ``failures``.
         postponed: Failed for now and wait for another try.
         failures: Reason and number of images, for the quarantined and the postponed.
+        seconds: How long the run took, the loading of the network and the index's optimisation included.
     """
 
     embedded: int = 0
@@ -69,6 +71,7 @@ class IndexingSummary:
     quarantined: int = 0
     postponed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def plus(self, other: IndexingSummary) -> IndexingSummary:
         """The two together."""
@@ -82,6 +85,7 @@ class IndexingSummary:
             self.quarantined + other.quarantined,
             self.postponed + other.postponed,
             failures,
+            self.seconds + other.seconds,
         )
 
 
@@ -167,6 +171,7 @@ class IndexingService:
         Raises:
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
+        started = time.perf_counter()
         with self._unit_of_work() as work:
             if self._alone:
                 work.outbox.release_abandoned()
@@ -201,7 +206,7 @@ class IndexingService:
             self._give_back(claimed)
         for collection in sorted(touched):
             self._index.optimize(collection)
-        return summary
+        return replace(summary, seconds=time.perf_counter() - started)
 
     def _give_back(self, claimed: Mapping[int, Claim]) -> None:
         if not claimed:

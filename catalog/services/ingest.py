@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class IngestSummary:
         reasons: What was expected, and how many rows or images failed it.
         notes: What the reader noticed about the feed as a whole.
         refusal: Why the full sync removed nothing, where it was refused.
+        seconds: How long reading the feed and writing the rows took.
     """
 
     merchant_id: int
@@ -62,6 +64,7 @@ class IngestSummary:
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     refusal: RemovalRefused | None = None
+    seconds: float = 0.0
 
 
 class IngestService:
@@ -113,6 +116,7 @@ class IngestService:
         self, reader: FeedReader, request: IngestRequest, merchant_id: int, on_error: OnError, advance: Advance
     ) -> IngestSummary:
         self._galleries.ensure_live(merchant_id, request.model)
+        started = time.perf_counter()
         with self._unit_of_work() as work:
             work.jobs.end_abandoned(merchant_id, "ingest")
             job_id = work.jobs.start(merchant_id, "ingest", str(request.feed))
@@ -143,7 +147,15 @@ class IngestService:
                 work.products.forget_sightings(job_id)
                 work.jobs.end(job_id, state, run.counts, reason)
                 work.commit()
-        return IngestSummary(merchant_id, job_id, dict(run.counts), dict(run.reasons), tuple(reader.notes), refusal)
+        return IngestSummary(
+            merchant_id=merchant_id,
+            job_id=job_id,
+            counts=dict(run.counts),
+            reasons=dict(run.reasons),
+            notes=reader.notes,
+            refusal=refusal,
+            seconds=time.perf_counter() - started,
+        )
 
     def _take(
         self,
