@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 
 
 class Availability(StrEnum):

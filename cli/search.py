@@ -61,7 +61,7 @@ def search(
     """Find items that look like a photo, with the attributes that explain each hit."""
     from catalog.bootstrap import Application
     from catalog.settings import Settings
-    from embeddings.images import CropBox
+    from embeddings.crop_box import CropBox
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)

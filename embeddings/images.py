@@ -25,6 +25,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from embeddings.color_profiles import convert_to_srgb
+from embeddings.crop_box import CropBox
 from embeddings.errors import UnusableImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -45,27 +46,6 @@ _LYING = (5, 6, 7, 8)
 
 # Reduction factors that a JPEG decoder gives for free, largest first.
 _DRAFT_FACTORS = (8, 4, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class CropBox:
-    """A box in pixels of the upright image: left and top inclusive, right and bottom exclusive.
-
-    Raises:
-        ValueError: the box is empty or starts outside the image.
-    """
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def __post_init__(self) -> None:
-        if self.left < 0 or self.top < 0 or self.right <= self.left or self.bottom <= self.top:
-            raise ValueError(
-                f"a crop box needs 0 <= left < right and 0 <= top < bottom, "
-                f"received left={self.left}, top={self.top}, right={self.right}, bottom={self.bottom}"
-            )
 
 
 @dataclass(frozen=True, slots=True)

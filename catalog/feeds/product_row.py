@@ -9,7 +9,7 @@ from catalog.feeds import values
 from catalog.feeds.columns import REQUIRED_COLUMNS, Column
 from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, shorten
 from catalog.types import Availability, FeedImage, ProductRecord, RowError
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from catalog.feeds.feed_row import ValueFault, shorten
 from catalog.types import Availability, Price
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 from embeddings.taxonomy import normalize_attribute
 
 MAX_ID_LENGTH = 255

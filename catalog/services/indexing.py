@@ -26,7 +26,8 @@ from catalog.services.gallery_layout import payload, point_vectors
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.errors import UnusableImage
-from embeddings.images import CropBox, decode_image, prepare
+from embeddings.crop_box import CropBox
+from embeddings.images import decode_image, prepare
 
 FIRST_RETRY = datetime.timedelta(seconds=5)
 LONGEST_RETRY = datetime.timedelta(minutes=15)

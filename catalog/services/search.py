@@ -18,7 +18,8 @@ from catalog.repositories.products import ShownProduct
 from catalog.services.gallery_layout import HIST, PROB, intersection_bound, search_filter
 from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchFilters, SearchMode, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
-from embeddings.images import CropBox, decode_image, prepare
+from embeddings.crop_box import CropBox
+from embeddings.images import decode_image, prepare
 from embeddings.similarity import intersection_from_distance, intersection_shares, lift_query
 
 MAX_LIMIT = 100

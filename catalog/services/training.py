@@ -16,7 +16,8 @@ from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.errors import UnusableImage
-from embeddings.images import CropBox, decode_image, prepare
+from embeddings.crop_box import CropBox
+from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.taxonomy import Taxonomy

@@ -16,7 +16,7 @@ from catalog.feeds.feed_row import FeedRow
 from catalog.feeds.lines import LineSource
 from catalog.feeds.records import RecordReader
 from catalog.types import Availability, FeedImage, Price, ProductRecord, RowError
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 
 HEADER_NAMES = ("id", "title", "image")
 HEADER = b"id,title,image\n"

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.feeds import open_feed
 from catalog.types import FeedImage, ProductRecord, RowError
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 
 GOOD = b'{"id": "99", "title": "Good", "image": "good.jpg"}'
 

@@ -17,7 +17,7 @@ from catalog.errors import FeedUnreadable
 from catalog.feeds import open_feed, write_feed
 from catalog.feeds.values import parse_description, parse_title
 from catalog.types import Availability, FeedImage, Price, ProductRecord, RowError
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 from embeddings.taxonomy import normalize_attribute
 
 SUFFIXES = st.sampled_from([".csv", ".tsv", ".jsonl", ".txt"])

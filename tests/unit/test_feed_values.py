@@ -9,7 +9,7 @@ import pytest
 from catalog.feeds import values
 from catalog.feeds.feed_row import ValueFault, shorten
 from catalog.types import Availability, Price
-from embeddings.images import CropBox
+from embeddings.crop_box import CropBox
 
 
 def fault_of(parse, value):

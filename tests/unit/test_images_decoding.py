@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from embeddings.errors import UnusableImage
-from embeddings.images import FORMATS, CropBox, decode_image, inspect_image
+from embeddings.crop_box import CropBox
+from embeddings.images import FORMATS, decode_image, inspect_image
 
 LIMIT = 1_000_000
 # Four quarters of clear colours, 16 × 8 pixels: large enough for JPEG's 8 × 8 blocks to hold one colour each.

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from embeddings.errors import UnusableImage
-from embeddings.images import FORMATS, CropBox, decode_image, inspect_image
+from embeddings.crop_box import CropBox
+from embeddings.images import FORMATS, decode_image, inspect_image
 
 LIMIT = 250_000
 
