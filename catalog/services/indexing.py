@@ -25,8 +25,8 @@ from catalog.repositories.outbox import Claim
 from catalog.services.gallery_layout import payload, point_vectors
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
-from embeddings.errors import UnusableImage
 from embeddings.crop_box import CropBox
+from embeddings.errors import UnusableImage
 from embeddings.images import decode_image, prepare
 
 FIRST_RETRY = datetime.timedelta(seconds=5)

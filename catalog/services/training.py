@@ -15,14 +15,13 @@ from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
 from catalog.unit_of_work import UnitOfWorkFactory
-from embeddings.errors import UnusableImage
 from embeddings.crop_box import CropBox
+from embeddings.errors import UnusableImage
 from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.taxonomy import Taxonomy
-from embeddings.training.config import HeadTrainingConfig, TrainingConfig
-from embeddings.training.head_training import train_head
+from embeddings.training.config import TrainingConfig
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
 from embeddings.training.progress import EpochCallback, ignore_epoch
@@ -139,11 +138,11 @@ class TrainingService:
             item_ids=[str(image.product_id) for image in images],
         )
         training, held_out = labelled.split(request.held_out_share, request.seed)
-        category = "" if request.category is None else f", category {request.category}"
+        of = "" if request.category is None else f", category {request.category}"
         publication = Publication(
             store=self._models,
             version=request.version,
-            data=f"catalog of {request.merchant}{category}, {len(training)} images of {len(images)} (seed {request.seed})",
+            data=f"catalog of {request.merchant}{of}: {len(training)} of {len(images)} images (seed {request.seed})",
             command=shlex.join(["drape", *sys.argv[1:]]),
             precision=request.precision,
         )
