@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from embeddings.losses import LSEP
 from embeddings.networks import HEADS, TRUNKS, build, default_input_size, default_preprocessing
 
 SMALL = {
@@ -166,8 +167,6 @@ def test_folded_leaves_out_batch_normalization():
 @pytest.mark.parametrize("head", HEADS)
 def test_learns_from_one_batch(head):
     """Every trainable weight of the compact network moves in one training step: nothing is cut off from the loss."""
-    from embeddings.losses import LSEP
-
     model = build_small("compact", head)
     model.compile("adam", loss={"scores": LSEP()}, jit_compile=False)
     before = [weight.numpy() for weight in model.trainable_weights]
@@ -180,6 +179,8 @@ def test_learns_from_one_batch(head):
     assert still == []
 
 
+# Keras reads its own variables in a way that NumPy 2 warns about.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_whole_model_can_be_saved_by_keras(tmp_path):
     """Our own layers are registered: a saved ``.keras`` file loads without naming them and gives the same scores."""
     model = build_small("compact", "bilinear", preprocessing="unit")
