@@ -33,7 +33,7 @@ DEFAULT_HEIGHT = 320
 
 _MANIFEST_NAME = "rendered.json"
 # Raised whenever the same request would give other bytes, so that folders written before are written anew.
-_DRAWING_VERSION = 2
+_DRAWING_VERSION = 3
 _JPEG_QUALITY = 88
 
 

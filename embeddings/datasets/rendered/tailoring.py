@@ -17,6 +17,9 @@ from embeddings.datasets.rendered.tiling import sample_tile
 
 _PI = np.float32(np.pi)
 
+# How far a ruffle reaches below and beside the hem, and how much its own edge rises and falls.
+_RUFFLE_DEPTH, _RUFFLE_FLARE, _RUFFLE_WAVE = 0.045, 0.016, 0.008
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -35,6 +38,8 @@ def extent_of(look: Look) -> Extent:
     body = _body_of(look)
     sleeve = cuts.sleeve_of(look)
     half, bottom = body.max_width, body.hem_y + body.wave
+    if "ruffle hem" in look.details:
+        half, bottom = half + _RUFFLE_FLARE, body.hem_y + _RUFFLE_DEPTH + _RUFFLE_WAVE
     if sleeve is not None:
         reach = 0.10 + sleeve.length * np.sin(np.radians(sleeve.angle)) + sleeve.max_radius * 0.9
         half = max(half, float(reach) - 0.5 * sleeve.bend * sleeve.length**2)
@@ -166,18 +171,18 @@ def _pocket_outline(side: Floats, y: Floats, body: cuts.Body) -> Floats:
 def _ruffle(look: Look, body: cuts.Body, whole: Plane) -> Surface:
     """A gathered band that peeps out below the hem."""
     points = [(body.hem_y - 0.03, body.side.at(body.hem_y - 0.03))]
-    points.append((body.hem_y + 0.05, points[0][1] + 0.016))
+    points.append((body.hem_y + _RUFFLE_DEPTH, points[0][1] + _RUFFLE_FLARE))
     band = replace(
         body,
         side=Curve(points, rounding=0.004),
         top=Curve([(0.0, body.hem_y - 0.03), (0.4, body.hem_y - 0.03)]),
-        hem_y=body.hem_y + 0.045,
+        hem_y=body.hem_y + _RUFFLE_DEPTH,
         max_width=points[1][1],
         seam_y=None,
         folds=body.folds * 1.5 + 6,
         fold_depth=0.55,
         fold_start=body.hem_y - 0.05,
-        wave=0.008,
+        wave=_RUFFLE_WAVE,
     )
     plain = replace(look, details=(), kind="skirt")
     piece = _trunk(plain, band, whole)
