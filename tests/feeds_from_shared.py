@@ -13,7 +13,7 @@ import argparse
 import csv
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -68,7 +68,7 @@ def write_shared_feed(
         limit: Take only so many products from the start of the table.
     """
     output_folder.mkdir(parents=True, exist_ok=True)
-    products = islice(read_products(shared_folder, name), limit)
+    products: Iterable[ProductRecord] = islice(read_products(shared_folder, name), limit)
     if copy_images:
         (output_folder / "images").mkdir(exist_ok=True)
         products = (_with_copied_image(product, output_folder) for product in products)

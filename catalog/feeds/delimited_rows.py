@@ -7,8 +7,9 @@ from pathlib import Path
 
 from catalog.errors import FeedUnreadable
 from catalog.feeds.columns import REQUIRED_COLUMNS, Column, ColumnMatch, match_columns
-from catalog.feeds.feed_row import FeedRow, shorten
+from catalog.feeds.feed_row import FeedRow, ValueFault, shorten
 from catalog.feeds.records import BrokenRecord, Record, RecordReader
+from catalog.feeds.values import parse_id
 from catalog.types import RowError
 
 _MAX_COLUMNS = 1000
@@ -34,7 +35,11 @@ def read_header(path: Path, records: RecordReader) -> tuple[str, ...]:
     for index, field in enumerate(record.fields):
         name = field.strip()
         is_known = bool(match_columns([name]).names)
-        names.append(name if name and (is_known or name not in names) else f"column {index + 1}")
+        if not is_known and (not name or name in names):
+            name = f"column {index + 1}"
+            while name in names:
+                name += " (unnamed)"
+        names.append(name)
     match = match_columns(names)
     missing = [column for column in REQUIRED_COLUMNS if column not in match.names]
     if missing:
@@ -77,7 +82,7 @@ def read_delimited_rows(
             yield RowError(
                 line,
                 None,
-                f"{len(fields)} field{'s'[: len(fields) != 1]}{_describe_resuming(record, resumed_at)}",
+                f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}{_describe_resuming(record, resumed_at)}",
                 f"{num_fields} fields, as the header has; a field that holds the separator must be quoted",
                 # A missing or surplus separator moves every field after it: only the first surely is what it seems.
                 _readable_id(fields[0], record) if id_comes_first else None,
@@ -88,8 +93,12 @@ def read_delimited_rows(
 
 
 def _readable_id(field: str, record: Record) -> str | None:
-    text = field.strip()
-    return text if text.isprintable() and 0 < len(text) <= 255 and record.bad_byte is None else None
+    if record.bad_byte is not None:
+        return None
+    try:
+        return parse_id(field)
+    except ValueFault:
+        return None
 
 
 def _describe_resuming(record: Record | BrokenRecord, resumed_at: int | None) -> str:

@@ -132,6 +132,18 @@ def test_repeated_and_nameless_unknown_columns_are_kept_by_position(tmp_path):
     }
 
 
+def test_positions_as_names_do_not_hide_columns_that_have_such_names(tmp_path):
+    """No value of a row is lost, whatever the columns are called."""
+    (product,) = items_of(tmp_path, b"id,title,image,column 5,\n1,Red,a.jpg,x,y\n")
+    assert dict(product.raw) == {
+        "id": "1",
+        "title": "Red",
+        "image": "a.jpg",
+        "column 5": "x",
+        "column 5 (unnamed)": "y",
+    }
+
+
 def test_column_names_match_without_case_and_spacing(tmp_path):
     """``Item Group ID`` is ``item_group_id``."""
     (product,) = items_of(tmp_path, b" ID ,TITLE,Image,Item Group-ID\n1,Red,a.jpg,g\n")

@@ -1,0 +1,114 @@
+"""How fast feeds are read, and that memory does not grow with them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from catalog.feeds import read_feed
+from catalog.types import ProductRecord
+
+pytestmark = pytest.mark.benchmark
+
+MEBIBYTE = 2**20
+
+# Runs in a process of its own. Its peak is read from the kernel's account of its address space: the peak that
+# getrusage reports is never below that of the process it was started from.
+READ_AND_REPORT = """
+import json, sys
+from pathlib import Path
+from catalog.feeds import open_feed
+
+with open_feed(Path(sys.argv[1])) as feed:
+    for _ in feed:
+        pass
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak_kib = int(status["VmHWM"].split()[0])
+    print(json.dumps({"num_rows": feed.num_rows, "num_failed_rows": feed.num_failed_rows, "peak_kib": peak_kib}))
+"""
+
+
+def csv_row(number):
+    return (
+        f'sku-{number},Red striped dress {number},"A dress with stripes, lace and a number: {number}",'
+        f"Apparel > Dresses > Maxi,color=red; pattern=striped; lace,{number % 500}.90 EUR,in stock,"
+        f"https://shop.example/p/{number},images/{number}.jpg,images/{number}b.jpg;images/{number}c.jpg,Acme\n"
+    )
+
+
+def json_row(number):
+    row = {
+        "id": f"sku-{number}",
+        "title": f"Red striped dress {number}",
+        "description": f"A dress with stripes, lace and a number: {number}",
+        "category": ["Apparel", "Dresses", "Maxi"],
+        "attributes": {"color": "red", "pattern": "striped", "tag": "lace"},
+        "price": f"{number % 500}.90 EUR",
+        "link": f"https://shop.example/p/{number}",
+        "image": f"images/{number}.jpg",
+        "additional_images": [f"images/{number}b.jpg", f"images/{number}c.jpg"],
+    }
+    return json.dumps(row) + "\n"
+
+
+def faulty_csv_row(number):
+    # Every third row has a quotation mark that is never closed, the costliest fault.
+    return f'sku-{number},"unclosed,a.jpg\n' if number % 3 == 0 else f"sku-{number},Red dress {number},a.jpg\n"
+
+
+HEADER = "id,title,description,category,attributes,price,availability,link,image,additional_images,brand\n"
+FEEDS = {
+    "csv": ("feed.csv", HEADER, csv_row),
+    "jsonl": ("feed.jsonl", "", json_row),
+    "faulty": ("faulty.csv", "id,title,image\n", faulty_csv_row),
+}
+
+
+def write_rows(path, header, row_of, num_bytes):
+    """Rows up to about so many bytes; returns how many."""
+    num_rows = 0
+    with path.open("w") as file:
+        file.write(header)
+        while file.tell() < num_bytes:
+            file.writelines(row_of(number) for number in range(num_rows, num_rows + 1000))
+            num_rows += 1000
+    return num_rows
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_are_read_faster_than_any_network_embeds(tmp_path, kind):
+    """Reading must never be what an ingest waits for: at least 2,000 rows/s, of three images each."""
+    name, header, row_of = FEEDS[kind]
+    path = tmp_path / name
+    num_rows = write_rows(path, header, row_of, 5 * MEBIBYTE)
+    started = time.process_time()
+    num_products = sum(isinstance(item, ProductRecord) for item in read_feed(path))
+    rate = num_rows / (time.process_time() - started)
+    megabytes = path.stat().st_size / num_rows * rate / 1e6
+    print(f"\nfeed reading, {kind}: {rate:,.0f} rows/s, {megabytes:.1f} MB/s of one core")
+    assert num_products == num_rows
+    assert rate > 2000
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("csv", 20), ("jsonl", 20), ("faulty", 4)])
+def test_peak_memory_is_that_of_a_feed_many_times_smaller(tmp_path, kind, factor):
+    """Peak memory of a feed of 100 MB (20 MB of faults) is within 5 % of that of a 5 MB feed."""
+    name, header, row_of = FEEDS[kind]
+    path = tmp_path / name
+    peaks = []
+    for megabytes in (5, 5 * factor):
+        write_rows(path, header, row_of, megabytes * MEBIBYTE)
+        answer = subprocess.run(
+            [sys.executable, "-c", READ_AND_REPORT, str(path)], check=True, capture_output=True, text=True
+        )
+        report = json.loads(answer.stdout)
+        peaks.append(report["peak_kib"])
+        print(
+            f"\nfeed reading, {kind}, {megabytes} MB: {report['num_rows']:,} rows, "
+            f"{report['num_failed_rows']:,} failed, peak {report['peak_kib'] / 1024:.1f} MiB"
+        )
+    assert peaks[1] <= 1.05 * peaks[0]
