@@ -24,6 +24,7 @@ from catalog.adapters.postgres_programs import (
     log_path,
     remove_socket,
     running_server,
+    settled_server,
     socket_path,
 )
 from catalog.errors import DatabaseUnavailable
@@ -75,7 +76,7 @@ class EmbeddedPostgres:
                 self._prepare_folder()
                 with _turn(self._folder / "start.lock"):
                     self._join()
-                    server = running_server(self._data)
+                    server = settled_server(self._data)
                     if server is None:
                         self._start()
                         server = running_server(self._data)

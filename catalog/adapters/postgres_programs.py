@@ -40,10 +40,11 @@ _SETTINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A live postmaster: its process id and the folder of its socket."""
+    """A live postmaster: its process id, its socket's folder, and whether it is past starting and not yet stopping."""
 
     pid: int
     socket_folder: Path
+    is_ready: bool
 
 
 class PostgresPrograms:
@@ -198,7 +199,19 @@ def running_server(data: Path) -> RunningServer | None:
     lines = _recorded_lines(data / "postmaster.pid")
     if len(lines) < 5 or not lines[0].isdigit() or not _is_server_process(int(lines[0]), data):
         return None
-    return RunningServer(pid=int(lines[0]), socket_folder=Path(lines[4]))
+    is_ready = len(lines) > 7 and lines[7].strip() == "ready"
+    return RunningServer(pid=int(lines[0]), socket_folder=Path(lines[4]), is_ready=is_ready)
+
+
+def settled_server(data: Path) -> RunningServer | None:
+    """The live server of ``data`` once it is ready, or None once there is none.
+
+    A process that was killed while it waited for a start or a stop leaves the server in the middle of it.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    while (server := running_server(data)) is not None and not server.is_ready and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return server
 
 
 def _recorded_lines(pid_file: Path) -> list[str]:

@@ -107,6 +107,10 @@ class Client:
     def url(self) -> str:
         return self._process.stdout.readline().strip()
 
+    def start_leaving(self) -> None:
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
     def leave(self) -> None:
         self._process.communicate("\n", timeout=60)
 
@@ -190,6 +194,33 @@ def test_a_server_whose_users_were_all_killed_is_adopted(folder, open_elsewhere)
         assert ask(server.url(), "SELECT 1") == 1
         assert running_server(folder / "data").pid == pid
     assert running_server(folder / "data") is None
+
+
+def test_a_process_killed_while_it_starts_the_server_leaves_it_usable(folder, open_elsewhere):
+    """The starter dies between the server's first sign of life and its readiness: the next one waits for the latter."""
+    client = open_elsewhere(folder)
+    wait_until(lambda: running_server(folder / "data") is not None)
+    client.kill()
+    with EmbeddedPostgres(folder) as server:
+        assert ask(server.url(), "SELECT 1") == 1
+
+
+def test_a_process_killed_while_it_stops_the_server_leaves_it_usable(folder, open_elsewhere):
+    """The last user dies while the server shuts down: the next one starts it anew when it is down."""
+    client = open_elsewhere(folder)
+    client.url()
+    client.start_leaving()
+    wait_until(lambda: (server := running_server(folder / "data")) is None or not server.is_ready)
+    client.kill()
+    with EmbeddedPostgres(folder) as server:
+        assert ask(server.url(), "SELECT 1") == 1
+
+
+def test_an_interrupt_from_the_keyboard_does_not_reach_the_server(folder):
+    """Ctrl-C goes to a terminal's foreground process group; the server is in another."""
+    with EmbeddedPostgres(folder) as server:
+        server.url()
+        assert os.getpgid(running_server(folder / "data").pid) != os.getpgid(0)
 
 
 def test_committed_data_survives_killing_everything(folder, open_elsewhere):
