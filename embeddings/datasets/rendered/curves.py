@@ -78,3 +78,9 @@ def covered_share(distance: Floats, pixel: float) -> Floats:
     """Share of each pixel that lies inside of an outline, from its centre's distance to it (positive inside)."""
     share: Floats = np.clip(distance * np.float32(1 / pixel) + np.float32(0.5), 0.0, 1.0)
     return share
+
+
+def fifth_power(value: Floats) -> Floats:
+    """value⁵, by products: NumPy's power takes twenty times as long."""
+    square = value * value
+    return square * square * value

@@ -83,26 +83,32 @@ def draw_look(random: np.random.Generator) -> Look:
     color_rgb = _shade(random, words.COLORS[color])
     accent_rgb = _shade(random, words.COLORS[accent]) if accent else color_rgb
     shift = random.random(2)
+    stripes = _pick(random, words.STRIPES, (0.45, 0.3, 0.25)) if pattern == "striped" else ""
+    fit = _draw_fit(random, kind)
+    details = _draw_details(random, kind, neckline, silhouette, length)
+    belt_rgb = _draw_belt_color(random, color, accent)
+    scale, balance = random.random(2)
+    cut = random.uniform(-1, 1, 5)
     return Look(
         kind=kind,
         color=color,
         accent=accent,
         pattern=pattern,
-        stripes=_pick(random, words.STRIPES, (0.45, 0.3, 0.25)) if pattern == "striped" else "",
+        stripes=stripes,
         fabric=fabric,
         neckline=neckline,
         sleeve=sleeve,
         length=length,
         silhouette=silhouette,
-        fit=_draw_fit(random, kind),
-        details=_draw_details(random, kind, neckline, silhouette, length),
+        fit=fit,
+        details=details,
         color_rgb=color_rgb,
         accent_rgb=accent_rgb,
-        belt_rgb=_draw_belt_color(random, color, accent),
-        pattern_scale=float(random.random()),
+        belt_rgb=belt_rgb,
+        pattern_scale=float(scale),
         pattern_shift=(float(shift[0]), float(shift[1])),
-        pattern_balance=float(random.random()),
-        cut=tuple(float(value) for value in random.uniform(-1, 1, 5)),  # type: ignore[arg-type]
+        pattern_balance=float(balance),
+        cut=(float(cut[0]), float(cut[1]), float(cut[2]), float(cut[3]), float(cut[4])),
         texture_seed=int(random.integers(2**31)),
     )
 

@@ -53,7 +53,8 @@ class Surface:
         slope_x, slope_y: How the surface bends: its normal is (slope_x, slope_y, 1), normalised.
         shadow: Factor for folds, seams and hidden places, 1 in the open.
         stitches: Strength of visible stitching, 0 to 1.
-        tone: What the piece is made of: ``cloth``, ``trim`` (belt, bow), ``inside`` or ``block`` (second colour).
+        tone: What the piece is: ``cloth``, ``sleeve``, ``strap`` and ``inside`` are of the garment's cloth;
+            ``trim`` (belt, bow), ``button`` and ``metal`` are not.
     """
 
     window: tuple[slice, slice]
