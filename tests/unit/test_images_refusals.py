@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from embeddings.errors import UnusableImage
 from embeddings.crop_box import CropBox
+from embeddings.errors import UnusableImage
 from embeddings.images import FORMATS, decode_image, inspect_image
 
 LIMIT = 250_000
