@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from embeddings.backend import keras
@@ -64,7 +63,7 @@ class KerasEmbedder:
         self._networks = [
             (_load(model, network, manifest, self.precision), network.features) for network in manifest.networks
         ]
-        self._compiled: dict[int, Callable[[Any], _Outputs]] = {}
+        self._compiled: dict[int, Callable[[NDArray[np.uint8]], _Outputs]] = {}
         self._compiling = threading.Lock()
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -93,10 +92,10 @@ class KerasEmbedder:
         return {name: l2_normalize(np.concatenate([part[name] for part in parts])) for name in self.feature_sizes}
 
     def _run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        outputs = self._function(len(batch))(tf.constant(batch))
+        outputs = self._function(len(batch))(batch)
         return {name: values.numpy() for name, values in outputs.items()}
 
-    def _function(self, num_images: int) -> Callable[[Any], _Outputs]:
+    def _function(self, num_images: int) -> Callable[[NDArray[np.uint8]], _Outputs]:
         with self._compiling:
             if num_images not in self._compiled:
                 self._compiled[num_images] = _compile(self._networks, num_images, self.input_size)
@@ -139,7 +138,7 @@ def _load(model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, pr
 
 def _compile(
     networks: list[tuple[keras.Model, tuple[str, ...]]], num_images: int, input_size: int
-) -> Callable[[Any], _Outputs]:
+) -> Callable[[NDArray[np.uint8]], _Outputs]:
     """A function of (num_images, S, S, 3) uint8 that gives every feature of every network, float32.
 
     Keras's own ``predict`` sets up a data pipeline with every call, which costs more than the network on small batches.
@@ -151,7 +150,9 @@ def _compile(
         if variable.value.dtype.size * int(np.prod(variable.shape)) <= _LARGEST_CONSTANT_BYTES
     ]
 
-    @tf.function(input_signature=[tf.TensorSpec((num_images, input_size, input_size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
+    # Imported here, after embeddings.backend has started it quietly.
+    import tensorflow as tf
+
     def run(images: tf.Tensor) -> _Outputs:
         pixels = tf.cast(images, tf.float32)
         with keras.StatelessScope(state_mapping=[(variable, tf.constant(value)) for variable, value in constants]):
@@ -160,5 +161,9 @@ def _compile(
             name: values[name] for values, (_, features) in zip(outputs, networks, strict=True) for name in features
         }
 
-    compiled: Callable[[Any], _Outputs] = run.get_concrete_function()
-    return compiled
+    signature = [tf.TensorSpec((num_images, input_size, input_size, 3), tf.uint8)]
+    compiled = tf.function(run, input_signature=signature, autograph=False)
+    # Traced now, while no other thread does the same.
+    compiled.get_concrete_function()
+    function: Callable[[NDArray[np.uint8]], _Outputs] = compiled
+    return function

@@ -132,8 +132,7 @@ class ModelStore:
             UnusableWeights: the weights written are missing or differ from the manifest.
             ValueError: the name is malformed.
         """
-        check_version_name(version)
-        self._refuse_taken(version, replace)
+        self.require_free(version, replace=replace)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_abandoned()
         with tempfile.TemporaryDirectory(prefix=_STAGING_PREFIX, dir=self._folder) as staging:
@@ -150,17 +149,21 @@ class ModelStore:
                 )
             added.verify()
             _flush(folder)
-            self._refuse_taken(version, replace)
+            self.require_free(version, replace=replace)
             target = self._folder / version
             if target.exists():
                 target.rename(Path(staging) / "replaced")
             folder.rename(target)
             _flush(self._folder)
 
-    def _roots(self) -> tuple[Path, ...]:
-        return (self._folder, self._shipped)
+    def require_free(self, version: str, *, replace: bool = False) -> None:
+        """Check that a version of this name can be added, before going to the trouble of making it.
 
-    def _refuse_taken(self, version: str, replace: bool) -> None:
+        Raises:
+            ModelVersionExists: there is a version of that name, and it is not to be replaced or comes with Drape.
+            ValueError: the name is malformed.
+        """
+        check_version_name(version)
         for root in self._roots():
             if (root / version).exists() and not (replace and root == self._folder):
                 raise ModelVersionExists(
@@ -169,6 +172,9 @@ class ModelStore:
                     expected="a new name: versions never change, because stored vectors were made with them",
                     remedy="choose another name",
                 )
+
+    def _roots(self) -> tuple[Path, ...]:
+        return (self._folder, self._shipped)
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left behind; younger leftovers may belong to a process that is still writing."""

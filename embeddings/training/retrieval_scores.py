@@ -8,32 +8,37 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.manifest import PROBABILITIES
 from embeddings.metrics import attribute_iou_at_k, precision_at_k
 from embeddings.similarity import cosine_similarity, histogram_intersection
 
 FloatArray: TypeAlias = NDArray[np.float32]
 Similarity: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
 
-_PROBABILITIES = "prob"
+_SIMILARITY_OF: Mapping[str, tuple[Similarity, str]] = {PROBABILITIES: (histogram_intersection, "intersection")}
+_OTHERWISE: tuple[Similarity, str] = (cosine_similarity, "cosine")
 
 
-def leave_one_out_ranking(features: FloatArray, similarity: Similarity, num_ranks: int) -> NDArray[np.intp]:
-    """For each image, the positions of the most similar others, nearest first; ties go to the lower position.
+def ranking_among_others(
+    features: FloatArray, similarity: Similarity, num_ranks: int, groups: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """For each image, the positions of the most similar images of other groups, nearest first; ties by position.
 
     Args:
-        features: (n, size) float32, n > num_ranks.
+        features: (n, size) float32.
         similarity: Takes (n, size) twice and gives (n, n), higher is nearer.
+        groups: (n,) each image's group: its own number to leave out the image alone, its item's to leave out the item.
 
     Returns:
         (n, num_ranks).
 
     Raises:
-        ValueError: there are not enough other images.
+        ValueError: some image has fewer than ``num_ranks`` images of other groups.
     """
-    if not 1 <= num_ranks < len(features):
-        raise ValueError(f"{len(features)} images leave {len(features) - 1} others to rank, {num_ranks} were asked for")
-    scores = np.array(similarity(features, features), dtype=np.float64)
-    np.fill_diagonal(scores, -np.inf)
+    num_others = len(features) - int(np.bincount(groups).max())
+    if not 1 <= num_ranks <= num_others:
+        raise ValueError(f"num_ranks must lie between 1 and {num_others}, the others of some image; got {num_ranks}")
+    scores = np.where(groups[:, np.newaxis] == groups, -np.inf, similarity(features, features))
     return np.argsort(-scores, axis=1, kind="stable")[:, :num_ranks]
 
 
@@ -46,31 +51,51 @@ def retrieval_scores(
     """precision@k for the same item and attribute IoU@k, for each feature with its own similarity.
 
     ``prob`` is compared by histogram intersection, everything else by cosine. Only images of items with at least two
-    images are queries for precision; all are for IoU.
+    images are queries for precision; all are for IoU. Attribute IoU is measured twice where identities are known: over
+    all images, as the literature does, where finding the same item again counts; and among other items alone, which
+    shows whether *alike* items are found.
 
     Args:
         features: By name, (n, size) float32, L2-normalised rows.
         attributes: (n, K) boolean.
         item_ids: n ids, or None where identities are unknown: then there is no precision.
-        ks: Ranks to measure at; those that n images cannot serve are left out.
+        ks: Ranks to measure at; those that the images cannot serve are left out.
 
     Returns:
         By a name such as ``prob/intersection attribute IoU@1``, values in [0, 1].
     """
-    num_images = len(attributes)
-    ks = [k for k in ks if k < num_images]
     scores: dict[str, float] = {}
-    if not ks:
-        return scores
-    ids = None if item_ids is None else np.unique(np.asarray(item_ids), return_inverse=True)[1]
-    has_sibling = None if ids is None else np.bincount(ids)[ids] > 1
+    every_image = np.arange(len(attributes))
+    items = None if item_ids is None else np.unique(np.asarray(item_ids), return_inverse=True)[1]
     for name, values in features.items():
-        by_intersection = name == _PROBABILITIES
-        similarity = histogram_intersection if by_intersection else cosine_similarity
-        label = f"{name}/{'intersection' if by_intersection else 'cosine'}"
-        ranking = leave_one_out_ranking(values, similarity, max(ks))
-        if ids is not None and has_sibling is not None and has_sibling.any():
-            same_item = (ids[ranking] == ids[:, np.newaxis])[has_sibling]
-            scores |= {f"{label} same-item precision@{k}": precision_at_k(same_item, k) for k in ks}
-        scores |= {f"{label} attribute IoU@{k}": attribute_iou_at_k(attributes, attributes[ranking], k) for k in ks}
+        similarity, metric = _SIMILARITY_OF.get(name, _OTHERWISE)
+        label = f"{name}/{metric}"
+        ranking = _ranking_if_any(values, similarity, ks, every_image)
+        scores |= _iou(f"{label} attribute IoU@", attributes, ranking, ks)
+        if items is None:
+            continue
+        has_sibling = np.bincount(items)[items] > 1
+        if has_sibling.any():
+            same_item = (items[ranking] == items[:, np.newaxis])[has_sibling]
+            scores |= {f"{label} same-item precision@{k}": precision_at_k(same_item, k) for k in _served(ks, ranking)}
+            others = _ranking_if_any(values, similarity, ks, items)
+            scores |= _iou(f"{label} other-item attribute IoU@", attributes, others, ks)
     return scores
+
+
+def _ranking_if_any(
+    features: FloatArray, similarity: Similarity, ks: Sequence[int], groups: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """As many ranks as the largest k asks for and the images can serve, perhaps none."""
+    num_ranks = min(max(ks), len(features) - int(np.bincount(groups).max()))
+    if num_ranks < 1:
+        return np.zeros((len(features), 0), dtype=np.intp)
+    return ranking_among_others(features, similarity, num_ranks, groups)
+
+
+def _served(ks: Sequence[int], ranking: NDArray[np.intp]) -> list[int]:
+    return [k for k in ks if k <= ranking.shape[1]]
+
+
+def _iou(label: str, attributes: NDArray[np.bool_], ranking: NDArray[np.intp], ks: Sequence[int]) -> dict[str, float]:
+    return {f"{label}{k}": attribute_iou_at_k(attributes, attributes[ranking], k) for k in _served(ks, ranking)}
