@@ -37,7 +37,11 @@ def train(
     trunk: Annotated[Trunk, typer.Option("--trunk", help="The convolutional network.")] = Trunk.RESNET50,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="The trunk's weights; default: the published ones."),
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="The trunk's weights; default: the published ones, or random ones end to end.",
+        ),
     ] = None,
     preprocessing: Annotated[
         Preprocessing | None,
@@ -61,6 +65,7 @@ def train(
     from catalog.bootstrap import Application
     from catalog.services.training import TrainingRequest
     from catalog.settings import Settings
+    from cli.progress import progress
     from cli.search import only_merchant
 
     with Application(Settings()) as application:
@@ -77,7 +82,8 @@ def train(
             input_size=input_size,
             seed=seed,
         )
-        made = application.training.train(request, lambda record: typer.echo(str(record), err=True))
+        with progress("computing features", unit="images", quiet=as_json) as advance:
+            made = application.training.train(request, advance, lambda record: typer.echo(str(record), err=True))
     if as_json:
         print(json.dumps(made.manifest.to_json(), ensure_ascii=False))
         return

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
+from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.errors import UnusableImage
@@ -26,6 +27,7 @@ from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
 from embeddings.training.progress import EpochCallback, ignore_epoch
 from embeddings.training.publication import Publication
+from embeddings.weights import download_published
 
 PAGE = 1000
 
@@ -38,7 +40,7 @@ class TrainingRequest:
         merchant: Whose catalog.
         version: Name of the model version to make.
         trunk: ``vgg16``, ``resnet50`` or ``compact``.
-        weights: The trunk's weights file; None starts from random weights, or the trunk's published ones.
+        weights: The trunk's weights file. None: a frozen trunk takes its published ones, ``end_to_end`` random ones.
         preprocessing: The convention those weights were trained with; None is the trunk's own.
         category: Train on this category level alone; None takes all.
         end_to_end: Train every layer; otherwise the trunk stays as it is and only the attribute scores are trained.
@@ -109,8 +111,14 @@ class TrainingService:
         self._models = models
         self._max_pixels = max_pixels
 
-    def train(self, request: TrainingRequest, on_epoch: EpochCallback = ignore_epoch) -> ModelVersion:
+    def train(
+        self, request: TrainingRequest, on_images: Advance = unheard, on_epoch: EpochCallback = ignore_epoch
+    ) -> ModelVersion:
         """Train on the merchant's attributes with the LSEP loss and add the result to the model store.
+
+        Args:
+            on_images: Told how many images have been through a frozen trunk, and of how many.
+            on_epoch: Told after every epoch.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -148,7 +156,7 @@ class TrainingService:
         )
         if request.end_to_end:
             return self._train_network(request, training, held_out, taxonomy, publication, on_epoch)
-        return self._train_head(request, training, held_out, taxonomy, publication, on_epoch)
+        return self._train_head(request, training, held_out, taxonomy, publication, on_images, on_epoch)
 
     def _all_images(self, request: TrainingRequest) -> list[IndexableImage]:
         """Every image with at least one attribute; what is kept of each is a few hundred bytes."""
@@ -183,5 +191,29 @@ class TrainingService:
             publication,
             held_out=held_out,
             pretrained=request.weights,
+            on_epoch=on_epoch,
+        )
+
+    @staticmethod
+    def _train_head(
+        request: TrainingRequest,
+        training: LabelledImages,
+        held_out: LabelledImages,
+        taxonomy: Taxonomy,
+        publication: Publication,
+        on_images: Advance,
+        on_epoch: EpochCallback,
+    ) -> ModelVersion:
+        recipe = HeadTrainingConfig(trunk=request.trunk, preprocessing=request.preprocessing, seed=request.seed)
+        if request.epochs is not None:
+            recipe = replace(recipe, epochs=request.epochs)
+        return train_head(
+            recipe,
+            training,
+            taxonomy,
+            publication,
+            trunk_weights=request.weights or download_published(request.trunk, with_top=True),
+            held_out=held_out,
+            on_images=on_images,
             on_epoch=on_epoch,
         )

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ class CommandLine:
     """Runs ``drape`` with a home of its own."""
 
     home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DRAPE_")}
-        return {**kept, "DRAPE_HOME": str(self.home), "COLUMNS": "160"}
+        return {**kept, "DRAPE_HOME": str(self.home), "COLUMNS": "160", **self.settings}
 
     @property
     def program(self) -> str:

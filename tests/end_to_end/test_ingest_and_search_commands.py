@@ -1,0 +1,125 @@
+"""A merchant's session at the command line: ingest, look, search, change, ingest again."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+from PIL import Image
+
+from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from embeddings.datasets.rendered.catalog import write_catalog
+
+NUM_ITEMS = 12
+VIEWS = 2
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """A small rendered catalog: its feed."""
+    return write_catalog(tmp_path_factory.mktemp("rendered") / "catalog", NUM_ITEMS, VIEWS, seed=11, height=160)
+
+
+@pytest.fixture(scope="module")
+def rows(catalog):
+    """The feed's rows."""
+    with catalog.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
+    """Ingest, ingest again, search by photo, by product and under a filter; tables for people, JSON for programs."""
+    first = drape.run("ingest", catalog, "--merchant", "atelier", "--json")
+    assert first.code == 0, first.err
+    assert first.json["products"]["new"] == NUM_ITEMS
+    assert first.json["images"]["new"] == first.json["embedded"] == NUM_ITEMS * VIEWS
+
+    again = drape.run("ingest", catalog, "--merchant", "atelier")
+    assert again.code == 0
+    assert "Embedded no image: every vector is up to date." in again.out
+
+    photo = catalog.parent / rows[3]["image"]
+    found = drape.run("search", photo, "--mode", "visual", "--limit", "3", "--json")
+    assert found.code == 0, found.err
+    hits = found.json["hits"]
+    assert [hit["rank"] for hit in hits] == [1, 2, 3]
+    assert hits[0]["id"] == rows[3]["id"]
+    assert hits[0]["why"]
+
+    table = drape.run("similar", rows[3]["id"], "--mode", "native")
+    assert table.code == 0
+    assert rows[3]["id"] not in [line.split()[2] for line in table.out.splitlines() if line[:4].strip().isdigit()]
+    assert "%" in table.out
+
+    filtered = drape.run("search", photo, "--category", "Dresses", "--limit", "100", "--json")
+    dresses = {row["id"] for row in rows if "Dresses" in row["category"]}
+    assert {hit["id"] for hit in filtered.json["hits"]} == dresses
+
+    status = drape.run("status", "--json")
+    assert status.json[0]["name"] == "atelier"
+    assert status.json[0]["num_images"] == status.json[0]["galleries"][0]["num_indexed"] == NUM_ITEMS * VIEWS
+
+
+def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
+    """Line, column, found, expected; the rest is taken; the exit code is 1; the errors are in the file too."""
+    Image.new("RGB", (40, 60), "red").save(tmp_path / "red.jpg")
+    Image.new("CMYK", (40, 60), "blue").save(tmp_path / "blue.jpg")
+    feed = tmp_path / "feed.csv"
+    feed.write_text(
+        "id,title,price,image\n"
+        "1,Good,10.00 EUR,red.jpg\n"
+        "2,Bad price,ten,red.jpg\n"
+        "3,Unknown currency,10 XYZ,red.jpg\n"
+        "1,Repeated id,10 EUR,red.jpg\n"
+        "4,No such photo,10 EUR,gone.jpg\n"
+        "5,Outside,10 EUR,../../secret.jpg\n"
+        "6,CMYK,10 EUR,blue.jpg\n",
+        encoding="utf-8",
+    )
+    errors = tmp_path / "errors.csv"
+    ran = drape.run("ingest", feed, "--merchant", "atelier", "--errors", errors, "--json")
+    assert ran.code == 1, ran.err
+    assert (ran.json["products"]["new"], ran.json["rows_failed"], ran.json["images_failed"]) == (4, 3, 2)
+    assert ran.json["embedded"] == 2
+    with errors.open(encoding="utf-8-sig", newline="") as file:
+        told = [(row["line"], row["id"], row["column"]) for row in csv.DictReader(file)]
+    assert told == [
+        ("3", "2", "price"),
+        ("4", "3", "price"),
+        ("5", "1", "id"),
+        ("6", "4", "image"),
+        ("7", "5", "image"),
+    ]
+
+
+def test_wrong_questions_have_clear_answers(drape, tmp_path):
+    """Each failure says what to do, without a traceback, with an exit code that scripts can tell apart."""
+    nothing = drape.run("similar", "1")
+    assert nothing.code == 2
+    assert "drape ingest FEED" in nothing.err
+    missing = drape.run("ingest", tmp_path / "nowhere.csv", "--merchant", "atelier")
+    assert missing.code == 1
+    assert "nowhere.csv" in missing.err
+    unknown = drape.run("search", tmp_path / "photo.jpg", "--merchant", "nobody")
+    assert unknown.code == 2
+    assert "photo.jpg" in unknown.err
+    as_json = drape.run("model", "show", "no-such-version", "--json")
+    assert as_json.code == 1
+    assert '"code": "UnusableModel"' in as_json.err
+    for ran in (nothing, missing, unknown, as_json):
+        assert "Traceback" not in ran.err
+
+
+def test_a_second_owner_of_the_index_is_told_who_has_it(drape, catalog):
+    """The embedded index belongs to one process; the other one is named, and the exit code says: try again."""
+    import os
+
+    holder = QdrantEdgeIndex(drape.home / "vectors")
+    holder.list_collections()
+    try:
+        ran = drape.run("ingest", catalog, "--merchant", "atelier")
+    finally:
+        holder.close()
+    assert ran.code == 75
+    assert str(os.getpid()) in ran.err
+    assert "DRAPE_QDRANT_URL" in ran.err
