@@ -22,7 +22,8 @@ from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.taxonomy import Taxonomy
-from embeddings.training.config import TrainingConfig
+from embeddings.training.config import HeadTrainingConfig, TrainingConfig
+from embeddings.training.head_training import train_head
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
 from embeddings.training.progress import EpochCallback, ignore_epoch
