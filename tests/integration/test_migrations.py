@@ -53,6 +53,7 @@ def test_a_database_that_is_up_to_date_costs_one_query(database):
     assert statements == ["SELECT version_num FROM alembic_version"]
 
 
+@pytest.mark.timeout(60)  # Upgrades that do not take turns can wait for each other's table locks for ever.
 def test_processes_that_upgrade_at_once_take_turns(empty_database):
     """Eight upgrades released together leave one migrated database and no error."""
     barrier = threading.Barrier(8)
