@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 import time
 from pathlib import Path
 
@@ -52,7 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
     from embeddings.training.publication import Publication
 
     taxonomy = Taxonomy.from_items(data.attributes, min_count=_FEWEST_ITEMS_PER_ATTRIBUTE * options.views)
-    given = sys.argv[1:] if arguments is None else arguments
+    # Where the version is written to is no part of how it is made.
+    recipe = {name: value for name, value in vars(options).items() if name not in ("output", "version", "replace")}
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in recipe.items()]
     version = train_network(
         TrainingConfig(
             epochs=options.epochs,

@@ -1,0 +1,137 @@
+"""Retrieval scores against arithmetic done by hand; calibration against the truth it should recover."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embeddings.similarity import cosine_similarity
+from embeddings.training.calibration import fit_calibration
+from embeddings.training.retrieval_scores import ranking_among_others, retrieval_scores
+
+
+def directions(*degrees):
+    angles = np.deg2rad(degrees)
+    array = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    array.flags.writeable = False
+    return array
+
+
+# Nearest others by angle: 0° → 10°, 30°, 80°; 10° → 0°, 30°, 80°; 30° → 10°, 0°, 80°; 80° → 30°, 10°, 0°.
+FEATURES = directions(0, 10, 30, 80)
+ITEMS = ["x", "x", "y", "y"]
+# Attributes a, b, c.
+ATTRIBUTES = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1]], dtype=bool)
+
+
+def test_an_image_never_finds_itself():
+    """Each image ranks all the others, nearest first."""
+    ranking = ranking_among_others(FEATURES, cosine_similarity, 3, np.arange(4))
+    assert ranking.tolist() == [[1, 2, 3], [0, 2, 3], [1, 0, 3], [2, 1, 0]]
+
+
+def test_an_item_never_finds_itself():
+    """With items as groups, only other items' images are ranked."""
+    ranking = ranking_among_others(FEATURES, cosine_similarity, 2, np.array([0, 0, 1, 1]))
+    assert ranking.tolist() == [[2, 3], [2, 3], [1, 0], [1, 0]]
+
+
+def test_ties_go_to_the_lower_position():
+    """Equal features are ranked in order, so that scores can be reproduced."""
+    ranking = ranking_among_others(directions(5, 5, 5, 5), cosine_similarity, 3, np.arange(4))
+    assert ranking.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+
+
+def test_too_many_ranks_are_refused():
+    """Two items of two images leave two others, not three."""
+    with pytest.raises(ValueError, match="between 1 and 2"):
+        ranking_among_others(FEATURES, cosine_similarity, 3, np.array([0, 0, 1, 1]))
+
+
+def test_scores_by_hand():
+    """Same-item precision and both kinds of attribute IoU, at ranks that the images can serve."""
+    scores = retrieval_scores({"pool": FEATURES}, ATTRIBUTES, ITEMS, ks=(1, 2, 3, 10))
+    # Same item at rank 1: x finds x twice; y at 30° finds 10°, y at 80° finds 30°. (1 + 1 + 0 + 1) / 4.
+    assert scores["pool/cosine same-item precision@1"] == pytest.approx(3 / 4)
+    # In the first three, each finds its one sibling: 1/3 each.
+    assert scores["pool/cosine same-item precision@3"] == pytest.approx(1 / 3)
+    # IoU at rank 1: {a}{a} 1, {a}{a} 1, {ab}{a} 1/2, {bc}{ab} 1/3.
+    assert scores["pool/cosine attribute IoU@1"] == pytest.approx((1 + 1 + 1 / 2 + 1 / 3) / 4)
+    # Among other items: {a}{ab} 1/2, {a}{ab} 1/2, {ab}{a} 1/2, {bc}{a} 0.
+    assert scores["pool/cosine other-item attribute IoU@1"] == pytest.approx(1.5 / 4)
+    assert not any(name.endswith("@10") for name in scores)
+    assert "pool/cosine other-item attribute IoU@3" not in scores
+
+
+def test_prob_is_compared_by_histogram_intersection():
+    """[.6, .8] and [.8, .6] share Σ min = 1.2; [1, 0] shares .6 and .8 with them: cosine would agree, sums decide."""
+    prob = np.array([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]], dtype=np.float32)
+    scores = retrieval_scores({"prob": prob}, np.eye(3, dtype=bool)[:, :2], ["p", "q", "p"], ks=(1,))
+    # [1, 0] → [.8, .6] (.8 against .6), same item; [.8, .6] → [.6, .8] (1.2 against .8), another. q has no sibling.
+    assert scores["prob/intersection same-item precision@1"] == pytest.approx(1 / 2)
+
+
+def test_without_identities_there_is_only_iou():
+    """Unknown identities give no precision, and images without siblings no other-item scores."""
+    assert set(retrieval_scores({"pool": FEATURES}, ATTRIBUTES, None, ks=(1,))) == {"pool/cosine attribute IoU@1"}
+    single = retrieval_scores({"pool": FEATURES}, ATTRIBUTES, list("abcd"), ks=(1,))
+    assert set(single) == {"pool/cosine attribute IoU@1"}
+
+
+@pytest.mark.parametrize("items", [None, ["x"], ["x", "x"]])
+def test_too_few_images_give_no_scores_rather_than_an_error(items):
+    """Training on next to nothing still ends."""
+    count = 1 if items is None else len(items)
+    scores = retrieval_scores({"pool": FEATURES[:count]}, ATTRIBUTES[:count], items, ks=(5,))
+    assert scores == {}
+
+
+@given(st.floats(0.2, 4), st.floats(-3, 3), st.integers(0, 50))
+def test_calibration_recovers_the_odds(scale, shift, seed):
+    """Targets drawn with probability sigmoid(a·s + b) give a and b back, to the accuracy of 20,000 draws."""
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(500, 40))
+    targets = (random.random(scores.shape) < 1 / (1 + np.exp(-(scale * scores + shift)))).astype(np.float32)
+    found = fit_calibration(scores, targets)
+    assert found == pytest.approx((scale, shift), rel=0.15, abs=0.15)
+
+
+def test_calibration_undoes_any_level():
+    """A constant added to all scores is taken out again: that is what LSEP leaves open."""
+    random = np.random.default_rng(4)
+    scores = random.normal(size=(200, 10))
+    targets = random.random(scores.shape) < 1 / (1 + np.exp(-scores))
+    scale, shift = fit_calibration(scores, targets)
+    moved_scale, moved_shift = fit_calibration(scores + 100, targets)
+    assert moved_scale == pytest.approx(scale, rel=1e-6)
+    assert moved_shift == pytest.approx(shift - 100 * scale, rel=1e-6)
+
+
+def test_calibration_of_separable_scores_stays_finite():
+    """Scores without an error would be scaled without end; they are not."""
+    scores = np.linspace(-1, 1, 20).reshape(4, 5)
+    scale, shift = fit_calibration(scores, scores > 0.1)
+    assert np.isfinite([scale, shift]).all()
+    assert ((scale * scores + shift > 0) == (scores > 0.1)).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets"),
+    [
+        (np.ones((2, 2)), np.zeros((2, 2))),
+        (np.ones((2, 2)), np.ones((2, 2))),
+        (np.zeros((0, 3)), np.zeros((0, 3))),
+        (np.array([[1.0, -1.0]]), np.array([[0.0, 1.0]])),
+        (np.array([[1.0, 1.0]]), np.array([[0.0, 1.0]])),
+    ],
+    ids=["none true", "all true", "no scores", "reversed", "constant"],
+)
+def test_calibration_leaves_alone_what_it_cannot_improve(scores, targets):
+    """Where no positive scale fits, scores stay as they are."""
+    assert fit_calibration(scores, targets) == (1.0, 0.0)
+
+
+def test_calibration_refuses_other_shapes():
+    """Scores and targets belong to each other."""
+    with pytest.raises(ValueError, match="do not fit"):
+        fit_calibration(np.zeros((2, 3)), np.zeros((3, 2)))
