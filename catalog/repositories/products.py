@@ -132,12 +132,17 @@ class ProductRepository:
         """Remove images. Mark them dirty first: the mark is what deletes their points."""
         self._session.execute(delete(ImageRow).where(ImageRow.id.in_(image_ids)))
 
-    def quarantine(self, image_id: int, content_sha256: str, reason: str) -> None:
-        """Set the image aside with its reason, unless its content has changed since it was tried."""
+    def quarantine(self, image_id: int, content_sha256: str, reason: str, *, forget_content: bool) -> None:
+        """Set the image aside with its reason, unless its content has changed since it was tried.
+
+        Args:
+            forget_content: The bytes are not in the image store, so that the same bytes are news when a feed has them.
+        """
+        values: dict[str, Any] = {"state": ImageState.QUARANTINED, "last_error": reason}
+        if forget_content:
+            values["sha256"] = None
         self._session.execute(
-            update(ImageRow)
-            .where(ImageRow.id == image_id, ImageRow.sha256 == content_sha256)
-            .values(state=ImageState.QUARANTINED, last_error=reason)
+            update(ImageRow).where(ImageRow.id == image_id, ImageRow.sha256 == content_sha256).values(**values)
         )
 
     def sight(self, job_id: int, lines: Mapping[str, int]) -> dict[str, int]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import ImageStoreUnavailable
-from catalog.ports.image_store import ImageStore
+from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
 from catalog.ports.models import Models
 from catalog.ports.vector_index import Payload, Point, VectorIndex
 from catalog.repositories.galleries import Gallery, IndexedImage
@@ -28,6 +29,8 @@ from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.errors import UnusableImage
 from embeddings.images import decode_image, prepare
+
+_Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | ImageStoreUnavailable
 
 FIRST_RETRY = datetime.timedelta(seconds=5)
 LONGEST_RETRY = datetime.timedelta(minutes=15)
@@ -107,6 +110,7 @@ class _Batch:
         prepared: Network inputs by image id and input size, uint8 (S, S, 3).
         removals: (gallery, image id) whose points must go.
         hopeless: Image id to reason: trying again does not help.
+        lost: Of the hopeless, those whose bytes are not in the image store: ingesting them again does help.
         failed: Image id to reason: may work another time.
     """
 
@@ -117,6 +121,7 @@ class _Batch:
     prepared: Mapping[tuple[int, int], NDArray[np.uint8]]
     images: Mapping[int, IndexableImage]
     hopeless: Mapping[int, str]
+    lost: frozenset[int]
     failed: Mapping[int, str]
 
 
@@ -241,7 +246,19 @@ class IndexingService:
                     refreshes.append(_Task(gallery, image, claim))
                 else:
                     embeds.append(_Task(gallery, image, claim))
-        prepared, hopeless, failed = self._prepare(embeds, decoders)
+        prepared, failures = self._prepare(embeds, decoders)
+        hopeless: dict[int, str] = {}
+        failed: dict[int, str] = {}
+        for claim in claims:
+            failure = failures.get(claim.image_id)
+            if failure is None:
+                continue
+            if not isinstance(failure, ImageStoreUnavailable):
+                hopeless[claim.image_id] = str(failure)
+            elif claim.attempts >= self._limits.max_attempts:
+                hopeless[claim.image_id] = f"given up after {claim.attempts} attempts: {failure}"
+            else:
+                failed[claim.image_id] = str(failure)
         unembeddable = hopeless.keys() | failed.keys()
         for claim in claims:
             if claim.image_id in hopeless:
@@ -254,41 +271,37 @@ class IndexingService:
             prepared=prepared,
             images=images,
             hopeless=hopeless,
+            lost=frozenset(id for id in hopeless if not isinstance(failures[id], UnusableImage)),
             failed=failed,
         )
 
     def _prepare(
         self, tasks: Sequence[_Task], decoders: ThreadPoolExecutor
-    ) -> tuple[dict[tuple[int, int], NDArray[np.uint8]], dict[int, str], dict[int, str]]:
-        images = {task.image.id: (task.image, task.claim) for task in tasks}
+    ) -> tuple[dict[tuple[int, int], NDArray[np.uint8]], dict[int, _Failure]]:
+        images = {task.image.id: task.image for task in tasks}
         sizes: dict[int, set[int]] = {}
         for task in tasks:
             sizes.setdefault(task.image.id, set()).add(self._models.describe(task.gallery.model_version).input_size)
-        outcomes = decoders.map(
-            lambda entry: self._decode(entry[0], frozenset(sizes[entry[0].id])), list(images.values())
-        )
+        outcomes = decoders.map(lambda image: self._decode(image, sizes[image.id]), images.values())
         prepared: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        hopeless: dict[int, str] = {}
-        failed: dict[int, str] = {}
-        for (image, claim), outcome in zip(images.values(), outcomes, strict=True):
+        failures: dict[int, _Failure] = {}
+        for image, outcome in zip(images.values(), outcomes, strict=True):
             if isinstance(outcome, dict):
                 prepared.update({(image.id, size): array for size, array in outcome.items()})
-            elif isinstance(outcome, UnusableImage):
-                hopeless[image.id] = str(outcome)
-            elif claim.attempts >= self._limits.max_attempts:
-                hopeless[image.id] = f"given up after {claim.attempts} attempts: {outcome}"
             else:
-                failed[image.id] = str(outcome)
-        return prepared, hopeless, failed
+                failures[image.id] = outcome
+        return prepared, failures
 
-    def _decode(
-        self, image: IndexableImage, sizes: frozenset[int]
-    ) -> dict[int, NDArray[np.uint8]] | UnusableImage | ImageStoreUnavailable:
+    def _decode(self, image: IndexableImage, sizes: Collection[int]) -> dict[int, NDArray[np.uint8]] | _Failure:
         try:
             data = self._images.get(image.sha256)
             crop = None if image.crop is None else CropBox(*image.crop)
             decoded = decode_image(data, max_pixels=self._limits.max_pixels, crop=crop, min_edge=max(sizes))
-        except (UnusableImage, ImageStoreUnavailable) as error:
+        except StoredImageAltered as error:
+            # What is stored under that name is worth nothing, and would keep the right bytes from being stored again.
+            self._images.delete(image.sha256)
+            return error
+        except (UnusableImage, StoredImageMissing, ImageStoreUnavailable) as error:
             return error
         return {size: prepare(decoded, size) for size in sizes}
 
@@ -350,7 +363,8 @@ class IndexingService:
             )
             work.galleries.forget_indexed([(gallery.id, image_id) for gallery, image_id in batch.removals])
             for image_id, reason in sorted(batch.hopeless.items()):
-                work.products.quarantine(image_id, batch.images[image_id].sha256, reason)
+                sha256 = batch.images[image_id].sha256
+                work.products.quarantine(image_id, sha256, reason, forget_content=image_id in batch.lost)
             postponed = [claim for claim in batch.claims if claim.image_id in batch.failed]
             for claim in postponed:
                 delay = retry_delay(claim.attempts, random.random())

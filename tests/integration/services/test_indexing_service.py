@@ -82,9 +82,28 @@ def test_an_image_the_store_cannot_give_waits_and_is_given_up_in_the_end(shop, n
     assert sum(run.embedded for run in runs) == 4
     assert sum(run.postponed for run in runs) == 2
     assert runs[-1].quarantined == 1
-    state, reason = shop.rows(f"SELECT state, last_error FROM image WHERE sha256 = '{lost}'")[0]
-    assert state == "quarantined"
-    assert "given up after 3 attempts" in reason
+    assert shop.scalar("SELECT count(*) FROM image WHERE sha256 IS NULL AND state = 'quarantined'") == 1
+    assert "given up after 3 attempts" in shop.scalar("SELECT last_error FROM image WHERE state = 'quarantined'")
+    shop.assert_consistent()
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_bytes_that_the_store_has_lost_come_back_with_the_next_ingest(shop, damage):
+    """The image is quarantined with its reason at once, and the same feed then stores and indexes it again."""
+    rows = _rows(shop, 5)
+    summary = shop.ingest(rows)
+    lost = shop.scalar("SELECT sha256 FROM image ORDER BY id LIMIT 1")
+    path = next(path for path in (shop.folder.parent / "images").rglob(lost))
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"?" * path.stat().st_size)
+    indexing = shop.indexing.run(summary.merchant_id)
+    assert (indexing.embedded, indexing.quarantined) == (4, 1)
+    shop.assert_consistent()
+    summary, indexing = shop.take(rows)
+    assert summary.counts["images_changed"] == 1
+    assert indexing.embedded == 1
     shop.assert_consistent()
 
 
