@@ -213,7 +213,7 @@ def _fit_linear(
     model.compile(optimizer=optimizer, loss=LSEP())
 
     def on_raw_features() -> tuple[FloatArray, FloatArray]:
-        kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in layer.weights)
+        kernel, bias = (weight.numpy() for weight in layer.weights)
         folded = kernel * inverse[:, np.newaxis]
         return folded, bias - mean @ folded
 

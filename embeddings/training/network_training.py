@@ -142,8 +142,8 @@ def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> 
     scores = compute_features(model, sample, ["scores"])["scores"]
     scale, shift = fit_calibration(scores, taxonomy.encode(sample.attributes))
     layer = model.get_layer("scores")
-    layer.kernel.assign(keras.ops.convert_to_numpy(layer.kernel) * np.float32(scale))
-    layer.bias.assign(keras.ops.convert_to_numpy(layer.bias) * np.float32(scale) + np.float32(shift))
+    layer.kernel.assign(layer.kernel.numpy() * np.float32(scale))
+    layer.bias.assign(layer.bias.numpy() * np.float32(scale) + np.float32(shift))
 
 
 class _Report(keras.callbacks.Callback):  # type: ignore[misc]

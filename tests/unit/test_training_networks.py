@@ -1,0 +1,269 @@
+"""Training ends in a model version that computes what was trained, made again exactly by the same seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from embeddings.backend import keras
+from embeddings.errors import UnusableWeights
+from embeddings.keras_embedder import KerasEmbedder
+from embeddings.manifest import Precision
+from embeddings.model_store import ModelStore, ModelVersionExists
+from embeddings.networks import build
+from embeddings.taxonomy import Taxonomy
+from embeddings.training.augmentation import NO_AUGMENTATION, Augmentation
+from embeddings.training.batches import TrainingBatches
+from embeddings.training.config import HeadTrainingConfig, Schedule, TrainingConfig
+from embeddings.training.head_training import train_head
+from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.network_training import train_network
+from embeddings.training.optimization import adam
+from embeddings.training.publication import Publication
+from embeddings.weights import save_weights
+
+SIZE = 32
+TAXONOMY = Taxonomy(("color=blue", "color=green", "color=red", "shade=dark", "shade=light"))
+COLORS = ("red", "green", "blue")
+
+
+def swatches(num_items, seed, views=2):
+    """Noisy images of one colour, dark or light: attributes that even a tiny training can learn."""
+    random = np.random.default_rng(seed)
+    images, attributes, items = [], [], []
+    for item in range(num_items):
+        color, light = int(random.integers(3)), bool(random.integers(2))
+        for _ in range(views):
+            image = random.normal(40, 12, (SIZE, SIZE, 3))
+            image[..., color] += 160 if light else 70
+            images.append(np.clip(image, 0, 255).astype(np.uint8))
+            attributes.append([f"color={COLORS[color]}", f"shade={'light' if light else 'dark'}"])
+            items.append(f"item-{item}")
+    stacked = np.stack(images)
+    stacked.flags.writeable = False
+    return LabelledImages(stacked, attributes, items)
+
+
+TINY = TrainingConfig(
+    epochs=6,
+    batch_size=8,
+    learning_rate=5e-3,
+    augmentation=replace(NO_AUGMENTATION, flip=0.5),
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A version trained on swatches, with what training reported."""
+    store = ModelStore(tmp_path_factory.mktemp("models"))
+    records = []
+    version = train_network(
+        TINY,
+        swatches(24, seed=1),
+        TAXONOMY,
+        Publication(store=store, version="swatches", data="swatches, seed 1", command="train swatches"),
+        held_out=swatches(10, seed=2),
+        on_epoch=records.append,
+    )
+    return store, version, records
+
+
+def test_training_tells_of_every_epoch(trained):
+    """Each epoch reports its loss, its rate and what was measured on held-out images; the loss falls."""
+    _, _, records = trained
+    assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6]
+    assert records[-1].loss < records[0].loss / 2
+    assert all(record.images_per_second > 0 for record in records)
+    assert "prob/intersection same-item precision@1" in records[0].scores
+    assert "prob/intersection attribute IoU@5" in records[0].scores
+    assert str(records[0]).startswith("epoch 1/6: loss ")
+
+
+def test_the_version_says_how_it_was_made(trained):
+    """Data, number of images, command, recipe and final scores are in the manifest."""
+    _, version, _ = trained
+    manifest = version.manifest
+    assert manifest.provenance.data == "swatches, seed 1"
+    assert manifest.provenance.num_images == 48
+    assert manifest.provenance.command == "train swatches"
+    assert manifest.provenance.settings["seed"] == 3
+    assert manifest.provenance.settings["augmentation"]["flip"] == 0.5
+    assert manifest.taxonomy == TAXONOMY
+    assert manifest.input_size == SIZE
+    assert "prob/intersection attribute IoU@10" in manifest.scores
+
+
+def test_the_version_has_learnt_the_attributes(trained):
+    """On items it has never seen, the attributes with the highest prob are mostly the true ones."""
+    _, version, _ = trained
+    unseen = swatches(20, seed=5, views=1)
+    prob = KerasEmbedder(version, batch_size=20).embed(unseen.images)["prob"]
+    found = np.argsort(-prob, axis=1)[:, :2]
+    truth = TAXONOMY.encode(unseen.attributes) > 0
+    share = np.take_along_axis(truth, found, axis=1).mean()
+    # 2 of 5 attributes are true: guessing finds 0.4 of them.
+    assert share > 0.8
+
+
+def test_the_sigmoid_of_the_scores_is_calibrated(trained):
+    """Training ends with prob near 1 for true attributes and near 0 for others, not at an arbitrary level."""
+    _, version, _ = trained
+    unseen = swatches(20, seed=5, views=1)
+    truth = TAXONOMY.encode(unseen.attributes) > 0
+    prob = KerasEmbedder(version, batch_size=20).embed(unseen.images)["prob"]
+    # Two true attributes at 1, normalised, are √½ ≈ 0.71 each.
+    assert prob[truth].mean() > 0.5
+    assert prob[~truth].mean() < 0.25
+
+
+def test_the_same_seed_trains_the_same_network(trained, tmp_path):
+    """A recipe with its seed decides the weights, up to the order in which threads add."""
+    _, version, _ = trained
+    again = train_network(
+        replace(TINY),
+        swatches(24, seed=1),
+        TAXONOMY,
+        Publication(store=ModelStore(tmp_path), version="again", data="same", command="same"),
+    )
+    images = swatches(6, seed=9).images
+    first, second = (KerasEmbedder(model, batch_size=12).embed(images) for model in (version, again))
+    assert (first["prob"] * second["prob"]).sum(axis=1).min() > 0.98
+
+
+def test_a_taken_name_is_refused_before_training(trained):
+    """Nobody waits for a training whose result has no place."""
+    store, _, _ = trained
+    with pytest.raises(ModelVersionExists):
+        train_network(
+            replace(TINY, epochs=10_000),
+            swatches(24, seed=1),
+            TAXONOMY,
+            Publication(store=store, version="swatches", data="d", command="c"),
+        )
+
+
+def test_held_out_images_of_another_size_are_refused(tmp_path):
+    """A network has one input size."""
+    other = LabelledImages(np.zeros((2, 48, 48, 3), np.uint8), [[], []])
+    publication = Publication(store=ModelStore(tmp_path), version="v", data="d", command="c")
+    for train in (
+        lambda data: train_network(TINY, data, TAXONOMY, publication, held_out=other),
+        lambda data: train_head(
+            HeadTrainingConfig(), data, TAXONOMY, publication, trunk_weights=tmp_path / "none", held_out=other
+        ),
+    ):
+        with pytest.raises(ValueError, match="of 48 px do not fit training images of 32"):
+            train(swatches(2, seed=0))
+
+
+@pytest.fixture(scope="module")
+def trunk_weights(tmp_path_factory):
+    """A compact trunk with random weights: enough for colours to be told apart by a linear layer."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
+    save_weights(build("compact", "multiattrib", 7, input_size=SIZE), path)
+    return path
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_a_head_on_a_frozen_trunk_learns_the_attributes(trunk_weights, tmp_path, precision):
+    """The linear layer alone, trained on cached features, ranks the true attributes first on unseen items.
+
+    The embedder computes what was trained: its prob agrees with the scores that training measured.
+    """
+    records, done = [], []
+    version = train_head(
+        HeadTrainingConfig(trunk="compact", epochs=30, batch_size=16, learning_rate=2e-2, weight_decay=1e-3),
+        swatches(30, seed=1),
+        TAXONOMY,
+        Publication(store=ModelStore(tmp_path), version="head", data="d", command="c", precision=precision),
+        trunk_weights=trunk_weights,
+        held_out=swatches(10, seed=2),
+        on_images=lambda count, total: done.append((count, total)),
+        on_epoch=records.append,
+    )
+    assert version.manifest.precision is precision
+    assert done == [(60, 80), (80, 80)]
+    assert len(records) == 30
+    assert records[-1].loss < records[0].loss / 2
+    unseen = swatches(20, seed=5, views=1)
+    prob = KerasEmbedder(version, batch_size=20).embed(unseen.images)["prob"]
+    truth = TAXONOMY.encode(unseen.attributes) > 0
+    assert np.take_along_axis(truth, np.argsort(-prob, axis=1)[:, :2], axis=1).mean() > 0.8
+
+
+def test_weights_without_the_layers_that_are_read_are_refused(tmp_path):
+    """A frozen VGG16 reads fc7; a file without top would leave it random, and nothing would be learnt."""
+    donor = build("vgg16", "bilinear", 2, input_size=SIZE, width=1 / 64)
+    save_weights(donor, tmp_path / "notop.weights.h5")
+    with pytest.raises(UnusableWeights):
+        train_head(
+            HeadTrainingConfig(trunk="vgg16"),
+            swatches(2, seed=0),
+            TAXONOMY,
+            Publication(store=ModelStore(tmp_path / "models"), version="v", data="d", command="c"),
+            trunk_weights=tmp_path / "notop.weights.h5",
+        )
+
+
+def batches_of(seed, batch_size=4, augmentation=NO_AUGMENTATION):
+    data = swatches(5, seed=0)
+    numbered = np.arange(len(data), dtype=np.float32)[:, np.newaxis]
+    return TrainingBatches(data, numbered, batch_size=batch_size, augmentation=augmentation, seed=seed)
+
+
+def test_an_epoch_sees_every_image_once_in_a_new_order():
+    """Batches of one size; targets stay with their images; every epoch has an order of its own."""
+    batches = batches_of(seed=1, batch_size=5)
+    data = swatches(5, seed=0)
+    orders = []
+    for _ in range(2):
+        order = []
+        for index in range(len(batches)):
+            images, targets = batches[index]
+            assert images.shape == (5, SIZE, SIZE, 3)
+            positions = [int(target) for target in targets[:, 0]]
+            np.testing.assert_array_equal(images, data.batch(positions))
+            order += positions
+        assert sorted(order) == list(range(10))
+        orders.append(order)
+        batches.on_epoch_end()
+    assert orders[0] != orders[1]
+
+
+def test_batches_are_decided_by_their_seed():
+    """The same seed gives the same augmented pixels, another seed others."""
+    first, same, other = (batches_of(seed, augmentation=Augmentation())[0][0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+def test_a_batch_is_never_larger_than_the_data():
+    """Ten images in batches of a hundred are one batch of ten."""
+    batches = batches_of(seed=0, batch_size=100)
+    assert len(batches) == 1
+    assert len(batches[0][0]) == 10
+
+
+def test_the_cosine_schedule_rises_and_falls():
+    """Warmed up over a tenth of 100 steps to the highest rate, then down to zero; constant stays."""
+    rate = adam(1e-2, num_steps=100, schedule=Schedule.COSINE, warm_up=0.1, weight_decay=0.0)._learning_rate
+    values = [float(rate(step)) for step in (0, 5, 10, 55, 100)]
+    assert values == pytest.approx([0, 0.5e-2, 1e-2, 0.5e-2, 0], abs=1e-6)
+    constant = adam(1e-2, num_steps=100, schedule=Schedule.CONSTANT, warm_up=0.1, weight_decay=0.0)
+    assert float(constant.learning_rate) == pytest.approx(1e-2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"weight_decay": -1.0}, {"seed": -1}, {"warm_up": 1.0}],
+)
+def test_impossible_recipes_are_refused(changes):
+    """A recipe names the number that makes no sense."""
+    name = next(iter(changes))
+    with pytest.raises(ValueError, match=name):
+        TrainingConfig(**changes)
+    if name != "warm_up":
+        with pytest.raises(ValueError, match=name):
+            HeadTrainingConfig(**changes)
