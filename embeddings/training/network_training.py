@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.losses import LSEP
@@ -77,6 +78,7 @@ def train_network(
     )
     if pretrained is not None:
         load_pretrained(model, pretrained)
+    _start_at_base_rates(model, taxonomy.encode(data.attributes))
     _fit(model, config, data, taxonomy, held_out, on_epoch)
     _calibrate(model, data, taxonomy)
     scores = {} if held_out is None else measure(model, held_out, taxonomy, _RANKS)
@@ -133,6 +135,15 @@ def _fit(
         model, config.epochs, len(batches) * min(config.batch_size, len(data)), held_out, taxonomy, on_epoch
     )
     trained.fit(batches, epochs=config.epochs, callbacks=[report], verbose=0)
+
+
+def _start_at_base_rates(model: keras.Model, targets: NDArray[np.float32]) -> None:
+    """Let every attribute's score start at the log odds of how frequent it is.
+
+    The first epochs would otherwise be spent on learning that, which no image has a part in.
+    """
+    rates = np.clip(targets.mean(axis=0), 0.5 / len(targets), 1 - 0.5 / len(targets))
+    model.get_layer("scores").bias.assign(np.log(rates / (1 - rates)))
 
 
 def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> None:
