@@ -22,7 +22,7 @@ VIEWS_PER_ITEM = 4
 UNSEEN_VIEW = 9
 """Number of a view that the catalog does not have: the photo a shopper would take."""
 
-HITS = 8
+HITS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class CommandLine:
 
 
 @pytest.fixture
-def drape(tmp_path) -> CommandLine:
+def drape() -> Iterator[CommandLine]:
     """A command line whose home is empty."""
-    return CommandLine(tmp_path / "home")
+    # Not pytest's own folder: that one is closed to the account which runs PostgreSQL for root.
+    with tempfile.TemporaryDirectory(prefix="drape-tests-") as folder:
+        yield CommandLine(Path(folder) / "home")
