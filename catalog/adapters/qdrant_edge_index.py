@@ -22,7 +22,9 @@ from catalog.adapters.collection_spec_json import require_same_spec, spec_from_j
 from catalog.adapters.exclusive_folder import ExclusiveFolder
 from catalog.adapters.stored_values import named_vectors, plain_payload
 from catalog.adapters.vector_index_checks import (
+    ACORN_MAX_SELECTIVITY,
     batches,
+    candidate_depth,
     check_collection_name,
     check_facet_field,
     check_limit,
@@ -355,7 +357,7 @@ def _engine_query(query: VectorQuery, shard: edge.EdgeShard) -> edge.QueryReques
                 limit=first_stage.limit,
                 query=nearest(first_stage.query, first_stage.using),
                 filter=filter,
-                params=_search_params(query, first_stage.limit),
+                params=_candidate_params(query, first_stage.limit),
             )
         ]
         params = _EXACT
@@ -376,12 +378,22 @@ _EXACT = edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParam
 
 
 def _search_params(query: VectorQuery, num_results: int) -> edge.SearchParams:
-    if query.exact:
-        return _EXACT
     depth = search_depth(num_results)
+    quantization = edge.QuantizationSearchParams(rescore=True, oversampling=depth / num_results)
+    return _EXACT if query.exact else _approximate(depth, quantization)
+
+
+def _candidate_params(query: VectorQuery, num_candidates: int) -> edge.SearchParams:
+    # Candidates need no order among themselves, so quantized scores are good enough to choose them by.
+    quantization = edge.QuantizationSearchParams(rescore=False)
+    return _EXACT if query.exact else _approximate(candidate_depth(num_candidates), quantization)
+
+
+def _approximate(depth: int, quantization: edge.QuantizationSearchParams) -> edge.SearchParams:
     return edge.SearchParams(
         hnsw_ef=depth,
-        quantization=edge.QuantizationSearchParams(rescore=True, oversampling=depth / num_results),
+        quantization=quantization,
+        acorn=edge.AcornSearchParams(enable=True, max_selectivity=ACORN_MAX_SELECTIVITY),
     )
 
 

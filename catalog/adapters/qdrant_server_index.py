@@ -13,7 +13,9 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from catalog.adapters.collection_spec_json import require_same_spec, spec_from_json, spec_to_json
 from catalog.adapters.stored_values import named_vectors, plain_payload
 from catalog.adapters.vector_index_checks import (
+    ACORN_MAX_SELECTIVITY,
     batches,
+    candidate_depth,
     check_collection_name,
     check_facet_field,
     check_limit,
@@ -244,7 +246,7 @@ class QdrantServerIndex:
                 using=first_stage.using,
                 limit=first_stage.limit,
                 filter=filter,
-                params=_search_params(query, first_stage.limit),
+                params=_candidate_params(query, first_stage.limit),
             )
             params = _exact()
         return self._client.query_points(
@@ -353,12 +355,22 @@ def _exact() -> models.SearchParams:
 
 
 def _search_params(query: VectorQuery, num_results: int) -> models.SearchParams:
-    if query.exact:
-        return _exact()
     depth = search_depth(num_results)
+    quantization = models.QuantizationSearchParams(rescore=True, oversampling=depth / num_results)
+    return _exact() if query.exact else _approximate(depth, quantization)
+
+
+def _candidate_params(query: VectorQuery, num_candidates: int) -> models.SearchParams:
+    # Candidates need no order among themselves, so quantized scores are good enough to choose them by.
+    quantization = models.QuantizationSearchParams(rescore=False)
+    return _exact() if query.exact else _approximate(candidate_depth(num_candidates), quantization)
+
+
+def _approximate(depth: int, quantization: models.QuantizationSearchParams) -> models.SearchParams:
     return models.SearchParams(
         hnsw_ef=depth,
-        quantization=models.QuantizationSearchParams(rescore=True, oversampling=depth / num_results),
+        quantization=quantization,
+        acorn=models.AcornSearchParams(enable=True, max_selectivity=ACORN_MAX_SELECTIVITY),
     )
 
 

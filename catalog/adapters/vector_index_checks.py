@@ -22,6 +22,12 @@ _LARGEST_ID = 2**64 - 2
 # from the same beam and the same rescored points, so that they are parts of one ranking and no hit is shown twice.
 _DEPTH_STEP = 128
 
+# A graph search under several rare conditions finds few points that pass near those that pass; ACORN, which looks two
+# steps ahead, finds them, at three to five times the cost. Measured on 20,000 clustered vectors with the engine's full
+# scan of small results switched off, recall@10 by the filter's selectivity, without and with it: 15 % 1.000 and 1.000,
+# 2.3 % 0.994 and 0.999, 0.4 % 0.866 and 0.996. So it is used below this selectivity only.
+ACORN_MAX_SELECTIVITY = 0.02
+
 
 def check_collection_name(name: str) -> None:
     """Pass names that are safe as a folder's name and in a URL."""
@@ -133,6 +139,11 @@ def excluded_ids(query: VectorQuery) -> tuple[int, ...]:
 def search_depth(num_results: int) -> int:
     """How many points an approximate search explores and rescores so that its first ``num_results`` can be trusted."""
     return -(-num_results // _DEPTH_STEP) * _DEPTH_STEP
+
+
+def candidate_depth(num_candidates: int) -> int:
+    """How many points the first of two stages explores; its limit is the same on every page, so nothing is rounded."""
+    return max(_DEPTH_STEP, num_candidates)
 
 
 def batches(points: Sequence[Point], max_components: int) -> Iterator[Sequence[Point]]:

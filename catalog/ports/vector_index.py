@@ -50,7 +50,10 @@ class VectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """What a collection holds. The fields are indexed before the first upsert."""
+    """What a collection holds. The fields are indexed before the first upsert.
+
+    A field's name is letters, digits, ``_`` and ``-``; a payload may hold further fields, which are not indexed.
+    """
 
     vectors: Mapping[str, VectorSpec]
     fields: Mapping[str, FieldType]
@@ -58,7 +61,13 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What is upserted: an id, all named vectors, a payload."""
+    """What is upserted.
+
+    Args:
+        id: 0 to 2^64 − 2.
+        vectors: Every named vector of the collection, one-dimensional, finite.
+        payload: Sequences come back as lists.
+    """
 
     id: int
     vectors: Mapping[str, Vector]
@@ -145,9 +154,12 @@ class VectorQuery:
 
     Args:
         using: Name of the vector that ranks.
-        query: A vector, or the id of a stored point whose vector of that name is taken; that point is never a result.
+        query: A vector, or the id of a stored point whose vector of that name is taken as it is stored; that point is
+            never a result, of either stage. (A lifted gallery vector is not a lifted query: for histogram intersection
+            by a stored point, retrieve its vector and ask with that.)
         limit: At most this many results.
-        offset: How many of the best to leave out (paging).
+        offset: How many of the best to leave out. The pages of a query are parts of one ranking while they end within the
+            same 128 results, and always when ``exact`` or with ``candidates``.
         candidates: When given, only its points are ranked, by exact distance, in the same round trip.
         exact: Compare with every point instead of walking the index.
         score_threshold: Cosine: results scoring lower are left out. Manhattan: results further away are left out.
@@ -168,10 +180,14 @@ class VectorQuery:
 class VectorIndex(Protocol):
     """Collections of points. Every write is durable and visible when the call returns.
 
+    A collection's name is 1 to 200 letters, digits, ``-``, ``_`` or ``.``, not beginning with ``.``.
+
     Raises (from every method):
-        GalleryNotFound: the collection does not exist (all but ``create_collection``, ``list_collections``, ``close``).
+        GalleryNotFound: the collection does not exist (all but ``create_collection``, ``drop_collection``,
+            ``list_collections``, ``close``).
+        InvalidRequest: a name, point, vector or limit that cannot be; a query by a point that is not stored.
         IndexBusy: another process owns the embedded index.
-        IndexUnavailable: the engine or server failed, with its own message.
+        IndexUnavailable: the engine or server failed, with its own message; or the index was closed.
     """
 
     def create_collection(self, name: str, spec: CollectionSpec) -> None:
@@ -188,7 +204,11 @@ class VectorIndex(Protocol):
         """Names in alphabetical order."""
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
-        """Insert, or replace whole points of the same id."""
+        """Insert, or replace whole points of the same id; the last of several in one call wins.
+
+        Raises:
+            InvalidRequest: a point does not fit the spec; then none of the call's points is stored.
+        """
 
     def replace_payloads(self, collection: str, payloads: Mapping[int, Payload]) -> None:
         """Replace the whole payload of stored points, leaving their vectors; ids that are not stored are ignored."""
@@ -205,7 +225,11 @@ class VectorIndex(Protocol):
     def facet(
         self, collection: str, field: str, filter: Filter | None = None, limit: int = 100
     ) -> list[tuple[str, int]]:
-        """Values of a keyword field with exact counts of matching points, most frequent first, then by value."""
+        """Values of a keyword field with exact counts of matching points, most frequent first, then by value.
+
+        Raises:
+            InvalidRequest: the field is not a keyword or tenant field of the spec.
+        """
 
     def search(self, collection: str, query: VectorQuery) -> list[ScoredPoint]:
         """Results, nearest first."""
