@@ -158,8 +158,8 @@ class VectorQuery:
             never a result, of either stage. (A lifted gallery vector is not a lifted query: for histogram intersection
             by a stored point, retrieve its vector and ask with that.)
         limit: At most this many results.
-        offset: How many of the best to leave out. The pages of a query are parts of one ranking while they end within the
-            same 128 results, and always when ``exact`` or with ``candidates``.
+        offset: How many of the best to leave out. The pages of a query are parts of one ranking while they end within
+            the same 128 results, and always when ``exact`` or with ``candidates``.
         candidates: When given, only its points are ranked, by exact distance, in the same round trip.
         exact: Compare with every point instead of walking the index.
         score_threshold: Cosine: results scoring lower are left out. Manhattan: results further away are left out.
