@@ -18,8 +18,6 @@ from embeddings.training.config import TrainingConfig
 from embeddings.training.rendered_images import rendered_images
 
 VERSION = "compact-rendered"
-# An attribute that fewer items have is left out: nothing could be learnt about it.
-_FEWEST_ITEMS_PER_ATTRIBUTE = 5
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--items", type=int, default=3000, help="drawn items to train on")
     parser.add_argument("--views", type=int, default=3, help="views of each")
     parser.add_argument("--held-out-items", type=int, default=300, help="drawn items to measure on")
+    parser.add_argument("--min-items", type=int, default=5, help="leave out attributes that fewer items have")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
@@ -50,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     from embeddings.training.network_training import train_network
     from embeddings.training.publication import Publication
 
-    taxonomy = Taxonomy.from_items(data.attributes, min_count=_FEWEST_ITEMS_PER_ATTRIBUTE * options.views)
+    taxonomy = Taxonomy.from_items(data.attributes, min_count=options.min_items * options.views)
     # Where the version is written to is no part of how it is made.
     recipe = {name: value for name, value in vars(options).items() if name not in ("output", "version", "replace")}
     given = [f"--{name.replace('_', '-')}={value}" for name, value in recipe.items()]
