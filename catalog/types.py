@@ -23,7 +23,7 @@ class SearchMode(StrEnum):
     """How hits are ranked.
 
     ``visual``: cosine on the model's visual feature (fc6 or pool).
-    ``rerank``: candidates by cosine on the visual feature, ranked by histogram intersection of prob, in one round trip.
+    ``rerank``: candidates by cosine on prob, ranked by its histogram intersection, in one round trip.
     ``native``: histogram intersection over the whole gallery.
     """
 

@@ -17,8 +17,8 @@ _DIRECTION_MARKS = re.compile(r"[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 _MODES: Mapping[SearchMode, str] = {
     SearchMode.VISUAL: "ranked by looks",
-    SearchMode.RERANK: "candidates by looks, ranked by shared attributes",
-    SearchMode.NATIVE: "ranked by shared attributes",
+    SearchMode.RERANK: "candidates by attributes, re-ranked by how much of them is shared",
+    SearchMode.NATIVE: "ranked by how much of the attributes is shared",
 }
 
 
