@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
+from embeddings.errors import ExplainedError
 
-class DrapeError(Exception):
-    """A failure with its facts: what happened, what was received, what was expected, what to do.
 
-    Args:
-        message: One sentence that says what went wrong.
-        received: What was found, as a person would recognise it.
-        expected: What would have been right.
-        remedy: What to do about it.
-    """
-
-    def __init__(
-        self, message: str, *, received: str | None = None, expected: str | None = None, remedy: str | None = None
-    ) -> None:
-        self.message = message
-        self.received = received
-        self.expected = expected
-        self.remedy = remedy
-        super().__init__(message)
-
-    @property
-    def code(self) -> str:
-        """The error's stable name for programs, e.g. ``ProductNotFound``."""
-        return type(self).__name__
-
-    def __str__(self) -> str:
-        parts = [self.message]
-        if self.received is not None:
-            parts.append(f"received: {self.received}")
-        if self.expected is not None:
-            parts.append(f"expected: {self.expected}")
-        if self.remedy is not None:
-            parts.append(f"to do: {self.remedy}")
-        return "; ".join(parts)
+class DrapeError(ExplainedError):
+    """A failure of the catalog: its message, what was received, what was expected, what to do."""
 
 
 class FeedUnreadable(DrapeError):

@@ -1,14 +1,14 @@
-"""Errors of the embeddings, with their facts as fields."""
+"""Errors with their facts as fields: the base that all of Drape's errors share, and those of the embeddings."""
 
 from __future__ import annotations
 
 
-class EmbeddingsError(Exception):
-    """A failure with what was received, what was expected and what to do.
+class ExplainedError(Exception):
+    """A failure with what happened, what was received, what was expected and what to do.
 
     Args:
         message: One sentence that says what went wrong.
-        received: What was found.
+        received: What was found, as a person would recognise it.
         expected: What would have been right.
         remedy: What to do about it.
     """
@@ -25,6 +25,10 @@ class EmbeddingsError(Exception):
     def __str__(self) -> str:
         facts = [("received", self.received), ("expected", self.expected), ("to do", self.remedy)]
         return "; ".join([self.message, *(f"{name}: {value}" for name, value in facts if value is not None)])
+
+
+class EmbeddingsError(ExplainedError):
+    """A failure of images, networks or model versions."""
 
 
 class UnusableImage(EmbeddingsError):
