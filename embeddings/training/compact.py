@@ -78,6 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         held_out=held_out,
         on_epoch=lambda record: print(record, flush=True),
     )
+    for name, score in version.manifest.scores.items():
+        print(f"{name} {score:.3f}")
     print(f"wrote {version.folder} after {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -134,7 +134,7 @@ def _fit(
     report = _Report(
         model, config.epochs, len(batches) * min(config.batch_size, len(data)), held_out, taxonomy, on_epoch
     )
-    trained.fit(batches, epochs=config.epochs, callbacks=[report], verbose=0)
+    trained.fit(batches, epochs=config.epochs, callbacks=[report], shuffle=False, verbose=0)
 
 
 def _start_at_base_rates(model: keras.Model, targets: NDArray[np.float32]) -> None:
