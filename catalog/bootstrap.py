@@ -8,6 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from catalog.errors import InvalidRequest
 from catalog.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,37 @@ if TYPE_CHECKING:
     from catalog.services.training import TrainingService
     from catalog.unit_of_work import UnitOfWork
     from embeddings.model_store import ModelStore
+
+
+def settings_from_environment() -> Settings:
+    """The settings that the ``DRAPE_*`` variables give. An empty variable counts as unset.
+
+    Raises:
+        InvalidRequest: a variable has a value that it cannot have.
+    """
+    from pydantic import ValidationError
+
+    from embeddings.manifest import Precision
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        # None of the settings that can be wrong in themselves is a secret, so the value may be shown.
+        first = error.errors(include_url=False)[0]
+        raise InvalidRequest(
+            "A setting cannot be used",
+            received=f"DRAPE_{str(first['loc'][0]).upper()}={first['input']}",
+            expected=first["msg"],
+            remedy="correct the variable, or unset it",
+        ) from error
+    if settings.precision is not None and settings.precision not in list(Precision):
+        raise InvalidRequest(
+            "A setting cannot be used",
+            received=f"DRAPE_PRECISION={settings.precision}",
+            expected=" or ".join(Precision),
+            remedy="correct the variable, or unset it",
+        )
+    return settings
 
 
 class Application:
@@ -115,17 +147,17 @@ class Application:
     def models(self) -> StoredModels:
         """The model versions as the services see them."""
         from catalog.adapters.stored_models import StoredModels
-        from embeddings.manifest import Precision
 
-        precision = None if self.settings.precision is None else Precision(self.settings.precision)
-        return StoredModels(self.model_store, batch_size=self.settings.batch_size, precision=precision)
+        return StoredModels(self.model_store, batch_size=self.settings.batch_size)
 
     @cached_property
     def galleries(self) -> GalleryService:
         """Galleries: made, fed, switched."""
         from catalog.services.galleries import GalleryService
+        from embeddings.manifest import Precision
 
-        return GalleryService(self.unit_of_work, self.index, self.models)
+        precision = None if self.settings.precision is None else Precision(self.settings.precision)
+        return GalleryService(self.unit_of_work, self.index, self.models, precision)
 
     @cached_property
     def ingest(self) -> IngestService:

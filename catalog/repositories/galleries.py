@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, column, delete, func, select, tuple_, update, values
+from sqlalchemy import BigInteger, case, column, delete, func, literal, select, tuple_, update, values
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog.rows import GalleryRow, GalleryState, IndexedImageRow, ModelVersionRow
+from catalog.rows import GalleryRow, GalleryState, ImageRow, ImageState, IndexedImageRow, ModelVersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +142,22 @@ class GalleryRepository:
         """How many images the gallery holds."""
         return self._session.execute(
             select(func.count()).select_from(IndexedImageRow).where(IndexedImageRow.gallery_id == gallery_id)
+        ).scalar_one()
+
+    def count_missing(self, gallery: Gallery) -> int:
+        """How many images that can be indexed the gallery does not hold, or holds with other content than they have."""
+        # The same as IndexableImage.content_key.
+        content_key = case(
+            (ImageRow.crop.is_(None), ImageRow.sha256),
+            else_=func.concat(ImageRow.sha256, "@", func.array_to_string(ImageRow.crop, ",")),
+        )
+        held = select(literal(1)).where(
+            IndexedImageRow.gallery_id == gallery.id,
+            IndexedImageRow.image_id == ImageRow.id,
+            IndexedImageRow.content_key == content_key,
+        )
+        return self._session.execute(
+            select(func.count())
+            .select_from(ImageRow)
+            .where(ImageRow.merchant_id == gallery.merchant_id, ImageRow.state == ImageState.READY, ~held.exists())
         ).scalar_one()

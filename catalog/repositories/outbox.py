@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, column, delete, func, or_, select, tuple_, update, values
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    column,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+    values,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog.rows import ImageRow, OutboxRow
+from catalog.repositories.row_counts import num_rows
+from catalog.rows import GalleryRow, ImageRow, IndexedImageRow, OutboxRow, image_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +35,23 @@ class Claim:
 
     Args:
         revision: The mark's revision when it was claimed; the mark is finished only if it is still the same.
-        attempts: How often it has been claimed, this time included.
+        attempts: How often it has been claimed since it was marked, this time included.
+        lease_until: When the lease ends; also tells this claim from every other one of the image.
     """
 
     image_id: int
     merchant_id: int
     revision: int
     attempts: int
+    lease_until: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """Why a claim's work failed for now, and how long its mark waits."""
+
+    delay: datetime.timedelta
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +82,65 @@ class OutboxRepository:
 
         A claimed image keeps its lease: the indexer that holds it sees at the end that the revision has moved.
         """
-        if not image_ids:
-            return
-        # In the order of ids, so that two writers never wait for each other in a circle.
-        locked = (
-            select(ImageRow.id).where(ImageRow.id.in_(image_ids)).order_by(ImageRow.id).with_for_update().subquery()
+        if image_ids:
+            self._mark(ImageRow.id.in_(image_ids))
+
+    def mark_merchant(self, merchant_id: int) -> int:
+        """Mark every image of the merchant dirty; returns how many."""
+        return self._mark(ImageRow.merchant_id == merchant_id)
+
+    def mark_products(self, product_ids: Select[int]) -> int:
+        """Mark every image of the products that a query gives; returns how many."""
+        return self._mark(ImageRow.product_id.in_(product_ids))
+
+    def mark_leftovers(self, gallery_id: int) -> int:
+        """Mark what the gallery holds of images that are gone, so that their points go too; returns how many.
+
+        A gallery that was not fed for a while has missed the removals of that time.
+        """
+        leftovers = (
+            select(IndexedImageRow.image_id, GalleryRow.merchant_id, func.nextval(image_revision.name))
+            .join(GalleryRow, GalleryRow.id == IndexedImageRow.gallery_id)
+            .where(
+                IndexedImageRow.gallery_id == gallery_id,
+                ~select(literal(1)).where(ImageRow.id == IndexedImageRow.image_id).exists(),
+            )
+            .order_by(IndexedImageRow.image_id)
         )
-        marked = self._session.execute(
-            update(ImageRow)
-            .where(ImageRow.id.in_(select(locked.c.id)))
-            .values(revision=func.nextval("image_revision"))
-            .returning(ImageRow.id, ImageRow.merchant_id, ImageRow.revision)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not marked:
+        return self._insert(leftovers)
+
+    def mark_again(self, claims: Sequence[Claim]) -> None:
+        """Mark these images whether or not they still exist: what was written of them may be out of date."""
+        if not claims:
             return
-        statement = insert(OutboxRow)
-        self._session.execute(
+        overtaken = values(column("image_id", BigInteger), column("merchant_id", BigInteger), name="overtaken").data(
+            [(claim.image_id, claim.merchant_id) for claim in claims]
+        )
+        self.mark([claim.image_id for claim in claims])
+        gone = (
+            select(overtaken.c.image_id, overtaken.c.merchant_id, func.nextval(image_revision.name))
+            .where(~select(literal(1)).where(ImageRow.id == overtaken.c.image_id).exists())
+            .order_by(overtaken.c.image_id)
+        )
+        self._insert(gone)
+
+    def _mark(self, which: ColumnElement[bool]) -> int:
+        # One statement, whatever the number of images. Locked in the order of ids, as everywhere, so that two writers
+        # never wait for each other in a circle.
+        locked = select(ImageRow.id).where(which).order_by(ImageRow.id).with_for_update().cte("locked")
+        marked = (
+            update(ImageRow)
+            .where(ImageRow.id == locked.c.id)
+            .values(revision=func.nextval(image_revision.name))
+            .returning(ImageRow.id, ImageRow.merchant_id, ImageRow.revision)
+            .cte("marked")
+        )
+        return self._insert(select(marked.c.id, marked.c.merchant_id, marked.c.revision).order_by(marked.c.id), marked)
+
+    def _insert(self, marks: Select[Any], *parts: CTE) -> int:
+        """Insert marks of (image id, merchant id, revision) in the order they come, renewing those there are."""
+        statement = insert(OutboxRow).from_select(["image_id", "merchant_id", "revision"], marks).add_cte(*parts)
+        result = self._session.execute(
             statement.on_conflict_do_update(
                 index_elements=[OutboxRow.image_id],
                 set_={
@@ -81,21 +149,12 @@ class OutboxRepository:
                     "attempts": 0,
                     "last_error": None,
                 },
-            ),
-            [
-                {"image_id": image_id, "merchant_id": merchant_id, "revision": revision}
-                for image_id, merchant_id, revision in sorted(tuple(row) for row in marked)
-            ],
+            )
         )
-
-    def mark_merchant(self, merchant_id: int) -> int:
-        """Mark every image of the merchant dirty; returns how many."""
-        ids = list(self._session.execute(select(ImageRow.id).where(ImageRow.merchant_id == merchant_id)).scalars())
-        self.mark(ids)
-        return len(ids)
+        return num_rows(result)
 
     def claim(self, limit: int, lease: datetime.timedelta, merchant_id: int | None = None) -> list[Claim]:
-        """Take up to ``limit`` marks that are due and not leased, oldest revision first."""
+        """Take up to ``limit`` marks that are due and not leased, those that are due longest first."""
         due = (
             select(OutboxRow.image_id)
             .where(
@@ -108,56 +167,106 @@ class OutboxRepository:
         )
         if merchant_id is not None:
             due = due.where(OutboxRow.merchant_id == merchant_id)
+        # A CTE runs once. A subquery may be run again for every row, and each run would skip other locked rows.
+        taken = due.cte("due")
         claimed = self._session.execute(
             update(OutboxRow)
-            .where(OutboxRow.image_id.in_(due.scalar_subquery()))
+            .where(OutboxRow.image_id == taken.c.image_id)
             .values(lease_until=func.now() + lease, attempts=OutboxRow.attempts + 1)
-            .returning(OutboxRow.image_id, OutboxRow.merchant_id, OutboxRow.revision, OutboxRow.attempts)
+            .returning(
+                OutboxRow.image_id,
+                OutboxRow.merchant_id,
+                OutboxRow.revision,
+                OutboxRow.attempts,
+                OutboxRow.lease_until,
+            )
             .execution_options(synchronize_session=False)
         )
-        return sorted((Claim(*row) for row in claimed), key=lambda claim: claim.image_id)
+        claims = [
+            Claim(image_id, merchant, revision, attempts, until)
+            for image_id, merchant, revision, attempts, until in claimed
+            if until is not None
+        ]
+        return sorted(claims, key=lambda claim: claim.image_id)
 
-    def finish(self, claims: Sequence[Claim]) -> None:
-        """Remove the marks whose revision is still the claimed one; release the others for another round."""
+    def finish(self, claims: Sequence[Claim], postponed: Mapping[int, Postponement]) -> list[Claim]:
+        """End the claims: remove the marks whose revision is still the claimed one, release those renewed meanwhile.
+
+        Args:
+            postponed: By image id, the claims whose work failed for now: their marks stay and wait.
+
+        Returns:
+            Claims whose lease ran out, and whose image another indexer has taken or finished at a later revision. What
+            was written for them may have replaced something newer: ``mark_again`` has it written once more.
+        """
         if not claims:
-            return
-        pairs = values(column("image_id", BigInteger), column("revision", BigInteger), name="finished").data(
-            [(claim.image_id, claim.revision) for claim in claims]
+            return []
+        rows = self._session.execute(
+            select(OutboxRow.image_id, OutboxRow.revision, OutboxRow.lease_until)
+            .where(OutboxRow.image_id.in_([claim.image_id for claim in claims]))
+            .order_by(OutboxRow.image_id)
+            .with_for_update()
         )
-        self._session.execute(
-            delete(OutboxRow)
-            .where(tuple_(OutboxRow.image_id, OutboxRow.revision).in_(select(pairs.c.image_id, pairs.c.revision)))
-            .execution_options(synchronize_session=False)
-        )
-        self.release([claim.image_id for claim in claims])
+        now = {image_id: (revision, lease_until) for image_id, revision, lease_until in rows}
+        finished: list[int] = []
+        renewed: list[int] = []
+        overtaken: list[Claim] = []
+        for claim in claims:
+            revision, lease_until = now.get(claim.image_id, (None, None))
+            if revision is not None and lease_until == claim.lease_until:
+                if revision != claim.revision:
+                    renewed.append(claim.image_id)
+                elif claim.image_id in postponed:
+                    self._postpone(claim.image_id, postponed[claim.image_id])
+                else:
+                    finished.append(claim.image_id)
+            elif revision != claim.revision and claim.image_id not in postponed:
+                overtaken.append(claim)
+        if finished:
+            self._session.execute(delete(OutboxRow).where(OutboxRow.image_id.in_(finished)))
+        if renewed:
+            self._session.execute(update(OutboxRow).where(OutboxRow.image_id.in_(renewed)).values(lease_until=None))
+        return overtaken
 
-    def release(self, image_ids: Sequence[int]) -> None:
-        """End the lease on marks that were claimed, so that another round may take them at once."""
+    def _postpone(self, image_id: int, postponement: Postponement) -> None:
         self._session.execute(
             update(OutboxRow)
-            .where(OutboxRow.image_id.in_(image_ids))
-            .values(lease_until=None)
+            .where(OutboxRow.image_id == image_id)
+            .values(lease_until=None, available_at=func.now() + postponement.delay, last_error=postponement.reason)
+        )
+
+    def give_back(self, claims: Sequence[Claim]) -> None:
+        """End claims that nothing was done for; they do not count as attempts."""
+        held = values(column("image_id", BigInteger), column("lease_until", DateTime(timezone=True)), name="held").data(
+            [(claim.image_id, claim.lease_until) for claim in claims]
+        )
+        ours = (
+            select(OutboxRow.image_id)
+            .join(held, (held.c.image_id == OutboxRow.image_id) & (held.c.lease_until == OutboxRow.lease_until))
+            .order_by(OutboxRow.image_id)
+            .with_for_update(of=OutboxRow)
+            .cte("ours")
+        )
+        self._session.execute(
+            update(OutboxRow)
+            .where(OutboxRow.image_id == ours.c.image_id)
+            .values(lease_until=None, attempts=func.greatest(OutboxRow.attempts - 1, 0))
             .execution_options(synchronize_session=False)
         )
 
-    def release_abandoned(self) -> int:
+    def release_abandoned(self) -> None:
         """End every lease. Only for a process that knows no other indexer runs, because it alone owns the index."""
-        released = self._session.execute(
-            update(OutboxRow)
+        abandoned = (
+            select(OutboxRow.image_id)
             .where(OutboxRow.lease_until.is_not(None))
-            .values(lease_until=None)
-            .returning(OutboxRow.image_id)
-            .execution_options(synchronize_session=False)
+            .order_by(OutboxRow.image_id)
+            .with_for_update()
+            .cte("abandoned")
         )
-        return len(released.all())
-
-    def postpone(self, claim: Claim, delay: datetime.timedelta, reason: str) -> None:
-        """End the claim and let its mark wait, with the reason of the failure. A renewed mark does not wait."""
-        self.release([claim.image_id])
         self._session.execute(
             update(OutboxRow)
-            .where(OutboxRow.image_id == claim.image_id, OutboxRow.revision == claim.revision)
-            .values(available_at=func.now() + delay, last_error=reason)
+            .where(OutboxRow.image_id == abandoned.c.image_id)
+            .values(lease_until=None)
             .execution_options(synchronize_session=False)
         )
 

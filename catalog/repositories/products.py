@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, literal, select, update
+from sqlalchemy import Select, bindparam, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from catalog.repositories.row_counts import num_rows
 from catalog.rows import FeedSightingRow, ImageRow, ImageState, ProductRow
 
 
@@ -132,8 +133,8 @@ class ProductRepository:
         """Remove images. Mark them dirty first: the mark is what deletes their points."""
         self._session.execute(delete(ImageRow).where(ImageRow.id.in_(image_ids)))
 
-    def quarantine(self, image_id: int, content_sha256: str, reason: str, *, forget_content: bool) -> None:
-        """Set the image aside with its reason, unless its content has changed since it was tried.
+    def quarantine(self, image_id: int, revision: int, reason: str, *, forget_content: bool) -> None:
+        """Set the image aside with its reason, unless it was marked again since it was tried at this revision.
 
         Args:
             forget_content: The bytes are not in the image store, so that the same bytes are news when a feed has them.
@@ -142,7 +143,7 @@ class ProductRepository:
         if forget_content:
             values["sha256"] = None
         self._session.execute(
-            update(ImageRow).where(ImageRow.id == image_id, ImageRow.sha256 == content_sha256).values(**values)
+            update(ImageRow).where(ImageRow.id == image_id, ImageRow.revision == revision).values(**values)
         )
 
     def sight(self, job_id: int, lines: Mapping[str, int]) -> dict[str, int]:
@@ -185,23 +186,14 @@ class ProductRepository:
             select(func.count()).select_from(ProductRow).where(*self._unsighted(merchant_id, job_id))
         ).scalar_one()
 
-    def unsighted_image_ids(self, merchant_id: int, job_id: int) -> list[int]:
-        """Images of the products that the job's feed did not have."""
-        return list(
-            self._session.execute(
-                select(ImageRow.id)
-                .join(ProductRow, ProductRow.id == ImageRow.product_id)
-                .where(*self._unsighted(merchant_id, job_id))
-                .order_by(ImageRow.id)
-            ).scalars()
-        )
+    def unsighted(self, merchant_id: int, job_id: int) -> Select[int]:
+        """The query for the ids of products that the job's feed did not have."""
+        return select(ProductRow.id).where(*self._unsighted(merchant_id, job_id))
 
     def remove_unsighted(self, merchant_id: int, job_id: int) -> int:
         """Remove the products that the job's feed did not have, and their images; returns how many products."""
-        removed = self._session.execute(
-            delete(ProductRow).where(*self._unsighted(merchant_id, job_id)).returning(ProductRow.id)
-        )
-        return len(removed.scalars().all())
+        removal = delete(ProductRow).where(*self._unsighted(merchant_id, job_id))
+        return num_rows(self._session.execute(removal.execution_options(synchronize_session=False)))
 
     def shown(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, ShownProduct]:
         """What to show for these images, by image id; what the merchant no longer has is left out."""
@@ -246,17 +238,16 @@ class ProductRepository:
             for row in rows
         }
 
-    def image_ids_of(self, merchant_id: int, external_id: str) -> list[int]:
-        """The product's images that can be indexed, main image first; empty where there is no such product."""
-        return list(
-            self._session.execute(
-                select(ImageRow.id)
-                .join(ProductRow, ProductRow.id == ImageRow.product_id)
-                .where(
-                    ProductRow.merchant_id == merchant_id,
-                    ProductRow.external_id == external_id,
-                    ImageRow.state == ImageState.READY,
-                )
-                .order_by(ImageRow.position, ImageRow.id)
-            ).scalars()
+    def indexable_images_of(self, merchant_id: int, external_id: str) -> list[tuple[int, int]]:
+        """(image id, product id) of the product's images that can be indexed, main image first."""
+        rows = self._session.execute(
+            select(ImageRow.id, ImageRow.product_id)
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(
+                ProductRow.merchant_id == merchant_id,
+                ProductRow.external_id == external_id,
+                ImageRow.state == ImageState.READY,
+            )
+            .order_by(ImageRow.position, ImageRow.id)
         )
+        return [(image_id, product_id) for image_id, product_id in rows]

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from catalog.errors import GalleryNotFound
-from catalog.ports.models import Models
+from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.rows import GalleryState
 from catalog.services.gallery_layout import collection_name, collection_spec
 from catalog.unit_of_work import UnitOfWorkFactory
+from embeddings.manifest import Precision
 
 
 class GalleryService:
-    """Makes galleries and decides which one is searched."""
+    """Makes galleries and decides which one is searched.
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models) -> None:
+    Args:
+        precision: What new galleries compute in, where the model version is asked for without one; None is the
+            version's own. Galleries that exist keep theirs.
+    """
+
+    def __init__(
+        self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models, precision: Precision | None = None
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
         self._models = models
+        self._precision = precision
+
+    def describe(self, version: str) -> ModelDescription:
+        """The model version that a new gallery would have.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version, or it is not found by its own name (a path outside of the
+                model store), so that a gallery could not be searched later.
+        """
+        is_precise = any(version.endswith(f".{precision}") for precision in Precision)
+        asked = version if self._precision is None or is_precise else f"{version}.{self._precision}"
+        return self._models.describe(self._models.describe(asked).version)
 
     def ensure_live(self, merchant_id: int, version: str) -> Gallery:
         """The merchant's live gallery; where there is none, an empty one of this model version."""
@@ -30,16 +50,20 @@ class GalleryService:
     def build_beside(self, merchant_id: int, version: str) -> Gallery:
         """A gallery of this model version beside the live one, with every image of the merchant marked for it.
 
+        A retired gallery is brought up to date: what it holds of images that are gone is marked as well.
+
         The indexer feeds both until ``switch``. A version that is live already is returned as it is, nothing marked.
         """
         with self._unit_of_work() as work:
             live = work.galleries.live(merchant_id)
-        name = self._models.describe(version).version
+        name = self.describe(version).version
         if live is not None and live.model_version == name:
             return live
         gallery = self._make(merchant_id, version, GalleryState.BUILDING)
         with self._unit_of_work() as work:
+            work.merchants.lock(merchant_id)
             work.outbox.mark_merchant(merchant_id)
+            work.outbox.mark_leftovers(gallery.id)
             work.commit()
         return gallery
 
@@ -51,20 +75,19 @@ class GalleryService:
         """
         with self._unit_of_work() as work:
             work.merchants.lock(merchant_id)
-            ready, _ = work.images.counts(merchant_id)
-            indexed = work.galleries.count_indexed(gallery.id)
-            if indexed < ready:
+            missing = work.galleries.count_missing(gallery)
+            if missing:
                 raise GalleryNotFound(
                     f"The gallery of {gallery.model_version} is not complete, so searches stay where they are",
-                    received=f"{indexed} images indexed",
-                    expected=f"all {ready} images that can be indexed",
+                    received=f"{missing} images that it does not hold as they are now",
+                    expected="every image that can be indexed",
                     remedy="run the same command again; it continues where it stopped",
                 )
             work.galleries.switch(merchant_id, gallery.id)
             work.commit()
 
     def _make(self, merchant_id: int, version: str, state: GalleryState) -> Gallery:
-        model = self._models.describe(version)
+        model = self.describe(version)
         collection = collection_name(model.version)
         self._index.create_collection(collection, collection_spec(model))
         with self._unit_of_work() as work:

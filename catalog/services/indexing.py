@@ -22,7 +22,7 @@ from catalog.ports.models import Models
 from catalog.ports.vector_index import Payload, Point, VectorIndex
 from catalog.repositories.galleries import Gallery, IndexedImage
 from catalog.repositories.images import IndexableImage
-from catalog.repositories.outbox import Claim
+from catalog.repositories.outbox import Claim, Postponement
 from catalog.services.gallery_layout import payload, point_vectors
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -109,6 +109,7 @@ class _Batch:
     Args:
         prepared: Network inputs by image id and input size, uint8 (S, S, 3).
         removals: (gallery, image id) whose points must go.
+        removed: Ids of gone images that some gallery is known to hold.
         hopeless: Image id to reason: trying again does not help.
         lost: Of the hopeless, those whose bytes are not in the image store: ingesting them again does help.
         failed: Image id to reason: may work another time.
@@ -118,6 +119,7 @@ class _Batch:
     embeds: Sequence[_Task]
     refreshes: Sequence[_Task]
     removals: Sequence[tuple[Gallery, int]]
+    removed: frozenset[int]
     prepared: Mapping[tuple[int, int], NDArray[np.uint8]]
     images: Mapping[int, IndexableImage]
     hopeless: Mapping[int, str]
@@ -178,6 +180,9 @@ class IndexingService:
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()
+        if self._alone:
+            # Takes the index, or fails because another process has it: only its owner may touch the others' claims.
+            self._index.list_collections()
         with self._unit_of_work() as work:
             if self._alone:
                 work.outbox.release_abandoned()
@@ -218,7 +223,7 @@ class IndexingService:
         if not claimed:
             return
         with self._unit_of_work() as work:
-            work.outbox.release(sorted(claimed))
+            work.outbox.give_back(sorted(claimed.values(), key=lambda claim: claim.image_id))
             work.commit()
 
     def _load(self, merchant_id: int | None, decoders: ThreadPoolExecutor, claimed: dict[int, Claim]) -> _Batch | None:
@@ -268,6 +273,7 @@ class IndexingService:
             embeds=[task for task in embeds if task.image.id not in unembeddable],
             refreshes=[task for task in refreshes if task.image.id not in hopeless],
             removals=removals,
+            removed=frozenset(image_id for _, image_id in held if image_id not in images),
             prepared=prepared,
             images=images,
             hopeless=hopeless,
@@ -299,7 +305,10 @@ class IndexingService:
             decoded = decode_image(data, max_pixels=self._limits.max_pixels, crop=crop, min_edge=max(sizes))
         except StoredImageAltered as error:
             # What is stored under that name is worth nothing, and would keep the right bytes from being stored again.
-            self._images.delete(image.sha256)
+            try:
+                self._images.delete(image.sha256)
+            except ImageStoreUnavailable as unavailable:
+                return unavailable
             return error
         except (UnusableImage, StoredImageMissing, ImageStoreUnavailable) as error:
             return error
@@ -345,7 +354,7 @@ class IndexingService:
         return IndexingSummary(
             embedded=len(embedded_ids),
             refreshed=len({task.image.id for task in batch.refreshes} - embedded_ids),
-            removed=len({image_id for _, image_id in batch.removals} - batch.hopeless.keys()),
+            removed=len(batch.removed),
             quarantined=len(batch.hopeless),
             postponed=len(batch.failed),
             failures=reasons,
@@ -363,11 +372,12 @@ class IndexingService:
             )
             work.galleries.forget_indexed([(gallery.id, image_id) for gallery, image_id in batch.removals])
             for image_id, reason in sorted(batch.hopeless.items()):
-                sha256 = batch.images[image_id].sha256
-                work.products.quarantine(image_id, sha256, reason, forget_content=image_id in batch.lost)
-            postponed = [claim for claim in batch.claims if claim.image_id in batch.failed]
-            for claim in postponed:
-                delay = retry_delay(claim.attempts, random.random())
-                work.outbox.postpone(claim, delay, batch.failed[claim.image_id])
-            work.outbox.finish([claim for claim in batch.claims if claim.image_id not in batch.failed])
+                revision = batch.images[image_id].revision
+                work.products.quarantine(image_id, revision, reason, forget_content=image_id in batch.lost)
+            postponed = {
+                claim.image_id: Postponement(retry_delay(claim.attempts, random.random()), batch.failed[claim.image_id])
+                for claim in batch.claims
+                if claim.image_id in batch.failed
+            }
+            work.outbox.mark_again(work.outbox.finish(batch.claims, postponed))
             work.commit()

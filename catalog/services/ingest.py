@@ -241,10 +241,9 @@ class IngestService:
                     expected=f"at most {request.max_removal:.0%}",
                     remedy="check that the feed is complete, or pass a larger --max-removal",
                 )
-            images = work.products.unsighted_image_ids(run.merchant_id, run.job_id)
-            work.outbox.mark(images)
+            num_images = work.outbox.mark_products(work.products.unsighted(run.merchant_id, run.job_id))
             run.counts["products_removed"] += work.products.remove_unsighted(run.merchant_id, run.job_id)
-            run.counts["images_removed"] += len(images)
+            run.counts["images_removed"] += num_images
             work.jobs.report(run.job_id, run.counts)
             work.commit()
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -114,18 +115,17 @@ class SearchService:
         self, merchant_id: int, gallery: Gallery, model: ModelDescription, external_id: str
     ) -> tuple[QueryVectors, int]:
         with self._unit_of_work() as work:
-            image_ids = work.products.image_ids_of(merchant_id, external_id)
-            shown = work.products.shown(image_ids, merchant_id)
-        points = self._index.retrieve(gallery.collection, image_ids, (model.visual_feature, HIST))
+            product_of = dict(work.products.indexable_images_of(merchant_id, external_id))
+        points = self._index.retrieve(gallery.collection, list(product_of), (model.visual_feature, HIST))
         if not points:
             raise ProductNotFound(
-                "No such product in the gallery" if not image_ids else "None of the product's images is indexed yet",
+                "No such product in the gallery" if not product_of else "None of the product's images is indexed yet",
                 received=external_id,
                 expected="the id of an indexed product",
                 remedy="look the id up in the feed; `drape status` tells what waits to be indexed",
             )
         main = points[0]
-        return QueryVectors(main.vectors[model.visual_feature], main.vectors[HIST][:-1]), shown[main.id].product_id
+        return QueryVectors(main.vectors[model.visual_feature], main.vectors[HIST][:-1]), product_of[main.id]
 
     def _answer(
         self,
@@ -149,7 +149,8 @@ class SearchService:
                 points = self._index.search(gallery.collection, ranking.query(offset=fetched, limit=step))
             fetched += len(points)
             with timings.stage("products"):
-                found = self._with_products(merchant_id, found, points, options)
+                # Equal scores come in any order from the engine; by id, a page never depends on which one is asked.
+                found = self._with_products(merchant_id, found, sorted(points, key=ranking.place), options)
             if len(points) < step:
                 break
             step *= 2
@@ -171,9 +172,11 @@ class SearchService:
             shown = work.products.shown([point.id for point in points], merchant_id)
         extended = list(found)
         seen = {product.product_id for _, product in found}
+        # The engine's approximate answers may repeat a point when they are continued.
+        seen_points = {point.id for point, _ in found}
         for point in points:
             product = shown.get(point.id)
-            if product is None or (options.per_product and product.product_id in seen):
+            if product is None or point.id in seen_points or (options.per_product and product.product_id in seen):
                 continue
             seen.add(product.product_id)
             extended.append((point, product))
@@ -220,6 +223,10 @@ class _Ranking:
             score_threshold=None if threshold is None else self._sum + self._bound - 2 * threshold,
             with_vectors=(HIST,),
         )
+
+    def place(self, point: ScoredPoint) -> tuple[float, int]:
+        """Smaller is earlier: the index's own order, with ties in the order of ids."""
+        return (-point.score if self._options.mode == SearchMode.VISUAL else point.score, point.id)
 
     def score(self, point: ScoredPoint) -> float:
         if self._options.mode == SearchMode.VISUAL:
@@ -283,4 +290,7 @@ def _checked(options: SearchOptions | None) -> SearchOptions:
     for name, value, low, high in ranges:
         if not low <= value <= high:
             raise InvalidRequest(f"{name} is out of range", received=str(value), expected=f"{low} to {high}")
+    threshold = options.score_threshold
+    if threshold is not None and not math.isfinite(threshold):
+        raise InvalidRequest("The score threshold is no number", received=str(threshold), expected="a finite number")
     return options

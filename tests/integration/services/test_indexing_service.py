@@ -7,7 +7,8 @@ import datetime
 
 import pytest
 
-from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexUnavailable
+from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexBusy, IndexUnavailable
 from tests.integration.services.conftest import MERCHANT
 
 
@@ -33,6 +34,19 @@ class StoreThatFails:
         if sha256 in self._failing:
             raise ImageStoreUnavailable("The store does not answer", received=sha256)
         return self._store.get(sha256)
+
+
+class ReadOnlyStore:
+    """An image store that gives and never deletes."""
+
+    def __init__(self, store) -> None:
+        self._store = store
+
+    def get(self, sha256: str) -> bytes:
+        return self._store.get(sha256)
+
+    def delete(self, sha256: str) -> None:
+        raise ImageStoreUnavailable("The store is read-only", received=sha256)
 
 
 class IndexThatStops:
@@ -81,7 +95,7 @@ def test_an_image_the_store_cannot_give_waits_and_is_given_up_in_the_end(shop, n
     runs = [shop.indexing.run(summary.merchant_id) for _ in range(3)]
     assert sum(run.embedded for run in runs) == 4
     assert sum(run.postponed for run in runs) == 2
-    assert runs[-1].quarantined == 1
+    assert sum(run.quarantined for run in runs) == 1
     assert shop.scalar("SELECT count(*) FROM image WHERE sha256 IS NULL AND state = 'quarantined'") == 1
     assert "given up after 3 attempts" in shop.scalar("SELECT last_error FROM image WHERE state = 'quarantined'")
     shop.assert_consistent()
@@ -173,3 +187,65 @@ def test_a_removed_product_leaves_the_gallery_being_built_too(shop):
     shop.take(rows[:-1], full_sync=True)
     shop.assert_consistent()
     assert shop.index.count("drape-colors-2") == 9
+
+
+def test_a_gallery_that_is_gone_back_to_has_what_it_missed(shop):
+    """Removed, added, changed while it was retired: it is complete before it is searched, and holds nothing else."""
+    rows = _rows(shop, 8)
+    summary, _ = shop.take(rows)
+    shop.galleries.switch(summary.merchant_id, _built(shop, summary.merchant_id, "colors-2"))
+    shop.photo("1.png", "yellow", "black")
+    shop.take(
+        [*rows[:6], {"id": "P9", "title": "new", "image": shop.photo("9.png", "white")}], full_sync=True, max_removal=1
+    )
+    embedded = shop.models.embedder("colors-1").num_embedded
+    gallery = shop.galleries.build_beside(summary.merchant_id, "colors-1")
+    with pytest.raises(GalleryNotFound, match="2 images"):
+        shop.galleries.switch(summary.merchant_id, gallery)
+    shop.indexing.run(summary.merchant_id)
+    assert shop.models.embedder("colors-1").num_embedded == embedded + 2
+    shop.galleries.switch(summary.merchant_id, gallery)
+    assert shop.search.by_product(MERCHANT, "P9").model_version == "colors-1"
+    shop.assert_consistent()
+    assert shop.index.count("drape-colors-1") == 7
+
+
+def _built(shop, merchant_id: int, version: str):
+    gallery = shop.galleries.build_beside(merchant_id, version)
+    shop.indexing.run(merchant_id)
+    return gallery
+
+
+def test_an_indexer_that_does_not_own_the_index_leaves_the_owners_claims_alone(shop):
+    """It is told who has the index before it touches a claim or loads a network."""
+    summary = shop.ingest(_rows(shop, 3))
+    with shop.unit_of_work() as work:
+        claims = work.outbox.claim(10, datetime.timedelta(hours=1))
+        work.commit()
+    owner = shop.index
+    shop.index = QdrantEdgeIndex(shop.folder.parent / "vectors")
+    with pytest.raises(IndexBusy):
+        shop.indexing.run(summary.merchant_id)
+    assert shop.rows("SELECT image_id, attempts FROM outbox WHERE lease_until > now() ORDER BY 1") == [
+        (claim.image_id, 1) for claim in claims
+    ]
+    assert shop.models.num_embedded == 0
+    shop.index = owner
+
+
+def test_images_that_were_never_indexed_are_not_counted_as_taken_out(shop):
+    """An image that could not be read has no point that could go."""
+    _, indexing = shop.take([{"id": "P1", "title": "t", "image": "gone.png"}])
+    assert indexing.removed == 0
+    shop.assert_consistent()
+
+
+def test_altered_bytes_that_cannot_be_deleted_do_not_stop_the_others(shop):
+    """A store that is read-only: the image waits with its reason, the rest is indexed."""
+    summary = shop.ingest(_rows(shop, 5))
+    altered = shop.scalar("SELECT sha256 FROM image ORDER BY id LIMIT 1")
+    path = next((shop.folder.parent / "images").rglob(altered))
+    path.write_bytes(b"?" * path.stat().st_size)
+    shop.images = ReadOnlyStore(shop.images)
+    indexing = shop.indexing.run(summary.merchant_id)
+    assert (indexing.embedded, indexing.postponed) == (4, 1)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from catalog.repositories.outbox import Claim
+from catalog.repositories.outbox import Claim, Postponement
 
 LEASE = datetime.timedelta(minutes=5)
 
@@ -18,6 +18,14 @@ def dirty(shop) -> list[int]:
     photo = shop.photo("a.png", "red")
     shop.ingest([{"id": f"P{number}", "title": "t", "image": photo} for number in range(3)])
     return [row[0] for row in shop.rows("SELECT id FROM image ORDER BY id")]
+
+
+@pytest.fixture
+def lone(shop) -> int:
+    """Id of the only dirty image."""
+    shop.ingest([{"id": "P1", "title": "t", "image": shop.photo("a.png", "red")}])
+    image_id: int = shop.scalar("SELECT id FROM image")
+    return image_id
 
 
 def _claim(shop, limit: int = 10, lease: datetime.timedelta = LEASE) -> list[Claim]:
@@ -33,10 +41,12 @@ def _mark(shop, ids) -> None:
         work.commit()
 
 
-def _finish(shop, claims) -> None:
+def _finish(shop, claims) -> list[Claim]:
     with shop.unit_of_work() as work:
-        work.outbox.finish(claims)
+        overtaken = work.outbox.finish(claims, {})
+        work.outbox.mark_again(overtaken)
         work.commit()
+    return overtaken
 
 
 def test_a_claimed_mark_is_nobody_elses_until_its_lease_ends(shop, dirty):
@@ -79,8 +89,8 @@ def test_postponed_marks_wait_and_tell_why(shop, dirty):
     """A failed image is not due before its delay is over."""
     claims = _claim(shop)
     with shop.unit_of_work() as work:
-        work.outbox.postpone(claims[0], datetime.timedelta(hours=1), "the store is away")
-        work.outbox.finish(claims[1:])
+        postponement = Postponement(datetime.timedelta(hours=1), "the store is away")
+        work.outbox.finish(claims, {claims[0].image_id: postponement})
         work.commit()
     assert _claim(shop) == []
     with shop.unit_of_work() as work:
@@ -133,6 +143,68 @@ def test_writers_that_mark_the_same_images_at_once_do_not_deadlock(shop, dirty):
     for thread in threads:
         thread.join()
     assert failures == []
+    assert shop.rows("SELECT image_id, revision FROM outbox ORDER BY 1") == shop.rows(
+        "SELECT id, revision FROM image ORDER BY 1"
+    )
+
+
+def test_work_that_outlived_its_lease_is_done_again_when_another_was_quicker(shop, lone):
+    """The slow one may have written its older picture over the newer one: the image is marked once more."""
+    slow = _claim(shop, lease=datetime.timedelta(0))
+    _mark(shop, [lone])
+    quick = _claim(shop)
+    assert [claim.image_id for claim in quick] == [claim.image_id for claim in slow] == [lone]
+    assert _finish(shop, quick) == []
+    assert _finish(shop, slow) == slow
+    assert [claim.image_id for claim in _claim(shop)] == [lone]
+
+
+def test_work_that_outlived_its_lease_does_not_end_the_claim_of_another(shop, lone):
+    """While the quick one is still at it, its lease holds, and what it finishes is looked at once more."""
+    slow = _claim(shop, lease=datetime.timedelta(0))
+    _mark(shop, [lone])
+    quick = _claim(shop)
+    assert _finish(shop, slow) == slow
+    assert _claim(shop) == []
+    assert _finish(shop, quick) == []
+    assert [claim.image_id for claim in _claim(shop)] == [lone]
+
+
+def test_an_image_that_was_removed_meanwhile_is_marked_again_too(shop, lone):
+    """The slow one has brought back the point of an image that is gone: the new mark is what deletes it."""
+    slow = _claim(shop, lease=datetime.timedelta(0))
+    _mark(shop, [lone])
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM image WHERE id = {lone}")
+    _finish(shop, _claim(shop))
+    _finish(shop, slow)
+    assert [claim.image_id for claim in _claim(shop)] == [lone]
+
+
+def test_claims_that_are_given_back_count_no_attempt(shop, lone):
+    """An indexer that is stopped ten times has not failed once; a claim that is not its own any more is left alone."""
+    first = _claim(shop, lease=datetime.timedelta(0))
+    again = _claim(shop)
+    with shop.unit_of_work() as work:
+        work.outbox.give_back(first)
+        work.commit()
+    assert _claim(shop) == []
+    with shop.unit_of_work() as work:
+        work.outbox.give_back(again)
+        work.commit()
+    assert [(claim.image_id, claim.attempts) for claim in _claim(shop)] == [(lone, 2)]
+
+
+def test_a_whole_catalog_is_marked_in_one_statement(shop, dirty):
+    """However many images there are, and every one of them."""
+    from sqlalchemy import event
+
+    statements: list[str] = []
+    event.listen(shop.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    with shop.unit_of_work() as work:
+        assert work.outbox.mark_merchant(work.merchants.id_of("atelier")) == 3
+        work.commit()
+    assert len(statements) == 2
     assert shop.rows("SELECT image_id, revision FROM outbox ORDER BY 1") == shop.rows(
         "SELECT id, revision FROM image ORDER BY 1"
     )
