@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import Text, any_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog.rows import ImageRow, ImageState, ProductRow
@@ -84,20 +83,14 @@ class ImageRepository:
             for row in rows
         }
 
-    def training_page(
-        self, merchant_id: int, after: int, limit: int, category: str | None = None
-    ) -> list[IndexableImage]:
-        """Up to ``limit`` images with ids above ``after``, ascending; of one category level where it is given."""
+    def page(self, merchant_id: int, after: int, limit: int) -> list[IndexableImage]:
+        """Up to ``limit`` images that can be indexed, with ids above ``after``, ascending."""
         statement = (
             select(ImageRow.id)
-            .join(ProductRow, ProductRow.id == ImageRow.product_id)
             .where(ImageRow.merchant_id == merchant_id, ImageRow.id > after, ImageRow.state == ImageState.READY)
             .order_by(ImageRow.id)
             .limit(limit)
         )
-        if category is not None:
-            levels = cast(func.lower(cast(ProductRow.category, Text)), ARRAY(Text))
-            statement = statement.where(literal(category.lower()) == any_(levels))
         found = self.indexable(list(self._session.execute(statement).scalars()))
         return [found[id] for id in sorted(found)]
 

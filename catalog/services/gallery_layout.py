@@ -99,6 +99,22 @@ def category_keywords(category: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(levels + paths))
 
 
+def category_keyword(text: str) -> str:
+    """The one of a category's keywords that a person asks for: a level's name, or a path of levels.
+
+    Raises:
+        InvalidRequest: there is no level in it.
+
+    >>> category_keyword("Women >  Dresses")
+    'women > dresses'
+    """
+    levels = [" ".join(level.split()).casefold() for level in text.split(">")]
+    keyword = CATEGORY_SEPARATOR.join(level for level in levels if level)
+    if not keyword:
+        raise InvalidRequest("This is no category", received=repr(text), expected="a level, or a path: Women > Dresses")
+    return keyword
+
+
 def payload(image: IndexableImage, model_version: str, revision: int) -> Payload:
     """What a point carries beside its vectors: what searches filter by, and what reconciling compares."""
     return {
@@ -121,7 +137,7 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | N
         not_product: A product whose images are left out (the query's own).
 
     Raises:
-        InvalidRequest: price bounds that exclude everything, or an attribute without a name or value.
+        InvalidRequest: price bounds that exclude everything, no category, or an attribute without a name or value.
     """
     low, high = filters.min_price, filters.max_price
     if low is not None and high is not None and low > high:
@@ -130,8 +146,7 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | N
         )
     must: list[Condition] = [Match("merchant", (str(merchant_id),))]
     if filters.category is not None:
-        levels = tuple(level.strip() for level in filters.category.split(">"))
-        must.append(Match("category", (CATEGORY_SEPARATOR.join(levels).casefold(),)))
+        must.append(Match("category", (category_keyword(filters.category),)))
     must.extend(Match("attributes", (_attribute(name),)) for name in filters.all_of)
     if filters.any_of:
         must.append(Match("attributes", tuple(_attribute(name) for name in filters.any_of)))

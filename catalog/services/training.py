@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
+from catalog.services.gallery_layout import category_keyword, category_keywords
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
@@ -43,7 +44,7 @@ class TrainingRequest:
         trunk: ``vgg16``, ``resnet50`` or ``compact``.
         weights: The trunk's weights file. None: a frozen trunk takes its published ones, ``end_to_end`` random ones.
         preprocessing: The convention those weights were trained with; None is the trunk's own.
-        category: Train on this category level alone; None takes all.
+        category: Train on this category alone, a level's name or a path of levels; None takes all.
         end_to_end: Train every layer; otherwise the trunk stays as it is and only the attribute scores are trained.
         min_count: Attributes that fewer images have are left out.
         held_out_share: Share of the products, in (0, 1), that is measured on and not trained on.
@@ -161,12 +162,18 @@ class TrainingService:
 
     def _all_images(self, request: TrainingRequest) -> list[IndexableImage]:
         """Every image with at least one attribute; what is kept of each is a few hundred bytes."""
+        # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
+        keyword = None if request.category is None else category_keyword(request.category)
         found: list[IndexableImage] = []
         after = 0
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(request.merchant)
-            while page := work.images.training_page(merchant_id, after, PAGE, request.category):
-                found.extend(image for image in page if image.attributes)
+            while page := work.images.page(merchant_id, after, PAGE):
+                found.extend(
+                    image
+                    for image in page
+                    if image.attributes and (keyword is None or keyword in category_keywords(image.category))
+                )
                 after = page[-1].id
         return found
 

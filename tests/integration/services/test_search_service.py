@@ -109,6 +109,7 @@ def test_a_product_query_runs_no_network_and_leaves_the_product_out(gallery):
     [
         (SearchFilters(category="Dresses"), {"R4", "R2B2", "B4"}),
         (SearchFilters(category="women > skirts"), {"R3B1", "R1B3", "G4"}),
+        (SearchFilters(category=" Women  >SKIRTS > "), {"R3B1", "R1B3", "G4"}),
         (SearchFilters(all_of=("color=red", "color=blue")), {"R3B1", "R2B2", "R1B3"}),
         (SearchFilters(any_of=("color=green", "color=blue")), {"R3B1", "R2B2", "R1B3", "B4", "G4"}),
         (SearchFilters(none_of=("color=blue",)), {"R4", "G4"}),
@@ -137,6 +138,18 @@ def test_pages_continue_the_ranking(gallery, mode):
     ]
     assert [hit for page in pages for hit in page.hits] == list(whole.hits)
     assert pages[3].hits == ()
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+def test_equal_scores_come_in_the_order_of_ids(shop, mode):
+    """Twelve of the very same photo: each page shows what the whole answer shows, and nothing twice."""
+    photo = shop.photo("red.png", "red")
+    shop.take([{"id": f"P{number:02}", "title": "t", "image": photo} for number in range(12)])
+    pages = [
+        shop.search.by_image(MERCHANT, picture("red"), options=SearchOptions(mode=mode, limit=4, page=page))
+        for page in range(3)
+    ]
+    assert [hit.external_id for page in pages for hit in page.hits] == [f"P{number:02}" for number in range(12)]
 
 
 def test_every_image_can_be_shown_or_one_per_product(gallery):
@@ -193,6 +206,10 @@ def test_wrong_questions_get_clear_errors(gallery):
         search.by_image(MERCHANT, picture("red"), options=SearchOptions(limit=50, candidates=49))
     with pytest.raises(InvalidRequest, match="price range"):
         search.by_image(MERCHANT, picture("red"), SearchFilters(min_price=Decimal(2), max_price=Decimal(1)))
+    with pytest.raises(InvalidRequest, match="category"):
+        search.by_image(MERCHANT, picture("red"), SearchFilters(category=" > "))
+    with pytest.raises(InvalidRequest, match="threshold"):
+        search.by_image(MERCHANT, picture("red"), options=SearchOptions(score_threshold=float("nan")))
     with pytest.raises(InvalidRequest, match="color=red"):
         search.by_image(MERCHANT, picture("red"), SearchFilters(all_of=("color=",)))
 
