@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from embeddings.backend import keras
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.manifest import (
@@ -25,11 +26,15 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.weights import save_weights
 
 INPUT_SIZE = 32
+# Sums in another order differ in the last bits of float32. The signed root of the bilinear descriptor, whose slope near
+# zero is 100, makes more of it there.
+TOLERANCES = {"pool": 2e-6, "prob": 2e-6, "bilinear": 1e-4}
 TAXONOMY = Taxonomy(("color=red", "color=blue", "sleeve=long"))
 
 
 def random_network(head, seed, **arguments):
     """A network in which no constant of batch normalisation has its initial value, so that folding it matters."""
+    keras.utils.set_random_seed(seed)
     network = build("compact", head, len(TAXONOMY), input_size=INPUT_SIZE, **arguments)
     random = np.random.default_rng(seed)
     for variable in network.variables:
@@ -118,7 +123,7 @@ def test_features_are_the_networks_outputs_normalised(features, networks, images
     plain = images.astype(np.float32)
     first, second = (network.predict_on_batch(plain) for network in networks)
     for name, outputs in [("pool", first), ("prob", second), ("bilinear", second)]:
-        np.testing.assert_allclose(features[name], l2_normalize(outputs[name]), atol=2e-6)
+        np.testing.assert_allclose(features[name], l2_normalize(outputs[name]), atol=TOLERANCES[name])
     # The two networks differ, so taking prob from the wrong one would be seen.
     assert np.abs(l2_normalize(first["prob"]) - features["prob"]).max() > 0.05
 
@@ -137,7 +142,7 @@ def test_company_does_not_matter(embedder, features, images, num_images):
     """An image's features do not depend on how many others come with it: filled, full and single batches agree."""
     found = embedder.embed(images[:num_images])
     for name, values in found.items():
-        np.testing.assert_allclose(values, features[name][:num_images], atol=2e-6)
+        np.testing.assert_allclose(values, features[name][:num_images], atol=TOLERANCES[name])
 
 
 def test_another_precision_is_another_version(model, features, images):
@@ -158,7 +163,7 @@ def test_threads_get_the_same_features(model, features, images):
         starts = [0, 5, 9, 0, 11, 3]
         found = list(pool.map(lambda start: fresh.embed(images[start : start + 8]), starts))
     for start, values in zip(starts, found, strict=True):
-        np.testing.assert_allclose(values["pool"], features["pool"][start : start + 8], atol=2e-6)
+        np.testing.assert_allclose(values["pool"], features["pool"][start : start + 8], atol=TOLERANCES["pool"])
 
 
 @pytest.mark.parametrize(
