@@ -26,6 +26,7 @@ from embeddings.similarity import intersection_from_distance, intersection_share
 MAX_LIMIT = 100
 MAX_PAGE = 99
 MAX_CANDIDATES = 10_000
+MOST_TIES = 1_000
 REASONS_PER_HIT = 5
 SMALLEST_SHARE = 0.01
 
@@ -140,20 +141,19 @@ class SearchService:
         ranking = _Ranking(model, query, search, options)
         first = options.page * options.limit
         wanted = first + options.limit
-        found: list[tuple[ScoredPoint, ShownProduct]] = []
-        fetched = 0
-        # Several images of one product, and images PostgreSQL no longer has, take places: ask on until the page fills.
-        step = wanted * 2 if options.per_product else wanted
-        while len(found) < wanted:
+        # Several images of one product, and images PostgreSQL no longer has, take places: ask for more until the page
+        # fills. From the start each time, because what an approximate search continues need not be what it began.
+        limit = wanted * 2 if options.per_product else wanted + 1
+        while True:
             with timings.stage("search"):
-                points = self._index.search(gallery.collection, ranking.query(offset=fetched, limit=step))
-            fetched += len(points)
+                points = self._index.search(gallery.collection, ranking.query(limit))
+            # Equal scores come in any order from the engine; by id, every page shows parts of one order.
+            points.sort(key=ranking.place)
             with timings.stage("products"):
-                # Equal scores come in any order from the engine; by id, a page never depends on which one is asked.
-                found = self._with_products(merchant_id, found, sorted(points, key=ranking.place), options)
-            if len(points) < step:
+                found = self._with_products(merchant_id, points, options)
+            if len(points) < limit or (len(found) >= wanted and ranking.is_settled(found[wanted - 1][0], points)):
                 break
-            step *= 2
+            limit *= 2
         with timings.stage("explain"):
             hits = tuple(
                 _hit(first + place + 1, ranking.score(point), shown, ranking.reasons(point))
@@ -162,25 +162,20 @@ class SearchService:
         return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
 
     def _with_products(
-        self,
-        merchant_id: int,
-        found: Sequence[tuple[ScoredPoint, ShownProduct]],
-        points: Sequence[ScoredPoint],
-        options: SearchOptions,
+        self, merchant_id: int, points: Sequence[ScoredPoint], options: SearchOptions
     ) -> list[tuple[ScoredPoint, ShownProduct]]:
+        """The points that can be shown, with what to show; of several of one product the first, where that is asked."""
         with self._unit_of_work() as work:
             shown = work.products.shown([point.id for point in points], merchant_id)
-        extended = list(found)
-        seen = {product.product_id for _, product in found}
-        # The engine's approximate answers may repeat a point when they are continued.
-        seen_points = {point.id for point, _ in found}
+        found: list[tuple[ScoredPoint, ShownProduct]] = []
+        seen: set[int] = set()
         for point in points:
             product = shown.get(point.id)
-            if product is None or point.id in seen_points or (options.per_product and product.product_id in seen):
+            if product is None or (options.per_product and product.product_id in seen):
                 continue
             seen.add(product.product_id)
-            extended.append((point, product))
-        return extended
+            found.append((point, product))
+        return found
 
 
 class _Ranking:
@@ -194,7 +189,7 @@ class _Ranking:
         self._sum = float(query.prob.sum())
         self._bound = intersection_bound(model.feature_sizes[PROB])
 
-    def query(self, offset: int, limit: int) -> VectorQuery:
+    def query(self, limit: int) -> VectorQuery:
         options = self._options
         threshold = options.score_threshold
         if options.mode == SearchMode.VISUAL:
@@ -202,7 +197,6 @@ class _Ranking:
                 using=self._model.visual_feature,
                 query=self._query.visual,
                 limit=limit,
-                offset=offset,
                 filter=self._filter,
                 exact=options.exact,
                 score_threshold=threshold,
@@ -215,7 +209,6 @@ class _Ranking:
             using=HIST,
             query=lift_query(self._query.prob[np.newaxis])[0],
             limit=limit,
-            offset=offset,
             filter=self._filter,
             candidates=candidates,
             exact=options.exact,
@@ -227,6 +220,15 @@ class _Ranking:
     def place(self, point: ScoredPoint) -> tuple[float, int]:
         """Smaller is earlier: the index's own order, with ties in the order of ids."""
         return (-point.score if self._options.mode == SearchMode.VISUAL else point.score, point.id)
+
+    @staticmethod
+    def is_settled(last: ScoredPoint, points: Sequence[ScoredPoint]) -> bool:
+        """Whether points that were not asked for cannot belong before the page's last one, by score or by id.
+
+        A catalog may hold thousands of equal scores (nothing in common); from some number on their order is not worth
+        asking for.
+        """
+        return points[-1].score != last.score or len(points) >= MOST_TIES
 
     def score(self, point: ScoredPoint) -> float:
         if self._options.mode == SearchMode.VISUAL:
