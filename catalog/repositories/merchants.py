@@ -25,13 +25,17 @@ class MerchantRepository:
         self._session.execute(insert(MerchantRow).values(name=name).on_conflict_do_nothing())
         return self._session.execute(select(MerchantRow.id).where(MerchantRow.name == name)).scalar_one()
 
+    def find(self, name: str) -> int | None:
+        """The merchant's id, or None."""
+        return self._session.execute(select(MerchantRow.id).where(MerchantRow.name == name)).scalar_one_or_none()
+
     def id_of(self, name: str) -> int:
         """The merchant's id.
 
         Raises:
             MerchantNotFound: with the names there are.
         """
-        found = self._session.execute(select(MerchantRow.id).where(MerchantRow.name == name)).scalar_one_or_none()
+        found = self.find(name)
         if found is None:
             known = self.names()
             raise MerchantNotFound(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog.errors import DrapeError, RemovalRefused
+from catalog.errors import InvalidRequest, RemovalRefused
 from catalog.feeds import FeedReader, open_feed
 from catalog.ports.image_store import ImageStore
 from catalog.rows import JobState
@@ -22,6 +22,7 @@ from catalog.types import ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
+MAX_MERCHANT_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,17 @@ class IngestService:
             advance: Told the bytes of the feed that were read, and its size.
 
         Raises:
+            InvalidRequest: the merchant's name cannot be one. Nothing was written.
             FeedUnreadable: the file is no feed. Nothing was written.
+            embeddings.errors.UnusableModel: a new merchant's model version cannot be used. Nothing was written.
             IngestRunning: the merchant's catalog is being ingested by another process.
         """
+        _check_merchant_name(request.merchant)
         with open_feed(request.feed) as reader:
             with self._unit_of_work() as work:
+                if work.merchants.find(request.merchant) is None:
+                    # Asked before the merchant is made, so that a mistyped version leaves no empty merchant behind.
+                    self._galleries.describe(request.model)
                 merchant_id = work.merchants.ensure(request.merchant)
                 work.commit()
             # Held open until the end: a second ingest of this merchant is turned away, and a killed one's lock is free.
@@ -119,7 +126,7 @@ class IngestService:
         started = time.perf_counter()
         with self._unit_of_work() as work:
             work.jobs.end_abandoned(merchant_id, "ingest")
-            job_id = work.jobs.start(merchant_id, "ingest", str(request.feed))
+            job_id = work.jobs.start(merchant_id, "ingest", _storable(request.feed))
             work.commit()
         run = IngestRun(merchant_id, job_id, on_error)
         sources = SourceImages(
@@ -139,8 +146,8 @@ class IngestService:
             if request.full_sync:
                 refusal = self._remove_unsighted(request, run)
             state, reason = (JobState.DONE, None) if refusal is None else (JobState.FAILED, str(refusal))
-        except DrapeError as error:
-            state, reason = JobState.FAILED, str(error)
+        except Exception as error:  # Whatever it is, the job tells it, and so does whoever called.
+            state, reason = JobState.FAILED, str(error) or type(error).__name__
             raise
         finally:
             with self._unit_of_work() as work:
@@ -247,6 +254,20 @@ class IngestService:
             work.jobs.report(run.job_id, run.counts)
             work.commit()
         return None
+
+
+def _check_merchant_name(name: str) -> None:
+    if not 1 <= len(name) <= MAX_MERCHANT_NAME or not name.isprintable() or name != name.strip():
+        raise InvalidRequest(
+            "A merchant cannot be named so",
+            received=ascii(name[:MAX_MERCHANT_NAME]),
+            expected=f"1 to {MAX_MERCHANT_NAME} printable characters, without white space around them",
+        )
+
+
+def _storable(path: Path) -> str:
+    """The path as text that PostgreSQL takes: bytes of a name that are no text become their escapes."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _chunks(rows: Iterable[ProductRecord | RowError], size: int) -> Iterator[Sequence[ProductRecord | RowError]]:

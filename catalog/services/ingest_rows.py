@@ -25,6 +25,7 @@ class RowWriter:
         self._dirty: set[int] = set()
 
     def write(self, records: Sequence[ProductRecord]) -> None:
+        """Insert and update products and images, mark what changed, and remove images that are no longer named."""
         known = self._work.products.known_products(self._run.merchant_id, [record.external_id for record in records])
         stored_images = self._work.products.known_images([product.id for product in known.values()])
         inserted = self._work.products.insert_products(
@@ -100,7 +101,9 @@ class RowWriter:
         if isinstance(reading, UnreadImage):
             # What is stored of the image is better than nothing, so it stays as it is until it can be read again.
             self._fail_image(record, reading)
-            values["last_error"] = f"{reading.found}; expected {reading.expected}"
+            reason = f"{reading.found}; expected {reading.expected}"
+            if known.last_error != reason:
+                values["last_error"] = reason
         elif reading.sha256 != known.sha256 or _as_tuple(crop) != known.crop:
             self._run.counts["images_changed"] += 1
             values.update(_content_columns(reading), crop=crop, state=ImageState.READY, last_error=None)

@@ -26,6 +26,7 @@ class IngestRun:
         self._last_failed_line = 0
 
     def attempt(self) -> IngestRun:
+        """A copy to count one transaction on; dropped when the transaction is rolled back."""
         attempt = IngestRun(self.merchant_id, self.job_id, self._on_error)
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()
@@ -34,6 +35,7 @@ class IngestRun:
         return attempt
 
     def accept(self, attempt: IngestRun) -> None:
+        """Take over what an attempt counted, now that it is committed, and tell its errors in the feed's order."""
         self.counts, self.reasons = attempt.counts, attempt.reasons
         self.nameless_failures = attempt.nameless_failures
         self._last_failed_line = attempt._last_failed_line

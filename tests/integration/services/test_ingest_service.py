@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.errors import IngestRunning
+from catalog.errors import IngestRunning, InvalidRequest
+from catalog.services.ingest import IngestRequest
+from embeddings.errors import UnusableModel
 from tests.integration.services.conftest import MERCHANT, picture
 
 
@@ -234,8 +236,6 @@ def test_an_ingest_that_is_interrupted_keeps_what_it_had_and_the_next_one_goes_o
     def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
-    from catalog.services.ingest import IngestRequest
-
     request = IngestRequest(shop.write_feed(rows), MERCHANT, "colors-1")
     with pytest.raises(KeyboardInterrupt):
         shop.ingest_service.run(request, shop.errors.append, stop)
@@ -264,3 +264,43 @@ def test_a_killed_ingest_does_not_stand_in_the_way(shop, rows):
     assert summary.counts["products_unchanged"] == 3
     assert shop.scalar(f"SELECT state FROM job WHERE id = {dead}") == "interrupted"
     assert shop.scalar("SELECT count(*) FROM feed_sighting") == 0
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[31m", "x" * 101, " atelier", "\udcff"])
+def test_a_merchant_needs_a_name_that_can_be_shown(shop, rows, name):
+    """Nothing is written for a name that is empty, too long, or would steer a terminal."""
+    with pytest.raises(InvalidRequest, match="1 to 100 printable"):
+        shop.ingest_service.run(IngestRequest(shop.write_feed(rows), name, "colors-1"), shop.errors.append)
+    assert shop.scalar("SELECT count(*) FROM merchant") == 0
+
+
+def test_a_model_version_that_does_not_exist_leaves_no_merchant(shop, rows):
+    """A mistyped version is told before anything is written."""
+
+    def refuse(version: str):
+        raise UnusableModel("there is no model version of that name", received=version)
+
+    shop.models.describe = refuse
+    with pytest.raises(UnusableModel):
+        shop.ingest(rows)
+    assert shop.scalar("SELECT count(*) FROM merchant") == 0
+
+
+def test_an_ingest_that_fails_says_why_in_its_job(shop, rows):
+    """Whatever the failure: here the disk is full when an error is to be written."""
+
+    def full(error) -> None:
+        raise OSError(28, "No space left on device")
+
+    request = IngestRequest(shop.write_feed([*rows, {"id": "P9"}]), MERCHANT, "colors-1")
+    with pytest.raises(OSError, match="No space"):
+        shop.ingest_service.run(request, full)
+    assert shop.rows("SELECT state, error FROM job") == [("failed", "[Errno 28] No space left on device")]
+    assert shop.scalar("SELECT count(*) FROM feed_sighting") == 0
+
+
+def test_a_feed_whose_name_is_no_text_can_be_ingested(shop, rows):
+    """File names are bytes; the job shows them with escapes."""
+    named = shop.write_feed(rows).rename(shop.folder / "f\udcffed.jsonl")
+    shop.ingest_service.run(IngestRequest(named, MERCHANT, "colors-1"), shop.errors.append)
+    assert shop.scalar("SELECT subject FROM job").endswith("f\\udcffed.jsonl")
