@@ -44,15 +44,14 @@ def demo(
 
     Everything is kept under DRAPE_HOME, for the merchant named "demo". A second run changes nothing.
     """
-    from catalog.bootstrap import Application
+    from catalog.bootstrap import Application, settings_from_environment
     from catalog.services.ingest import IngestRequest
-    from catalog.settings import Settings
     from cli.ingest import failed, print_summary
     from cli.progress import progress
     from cli.result_sheet import write_result_sheet
     from embeddings.datasets.rendered.catalog import write_catalog
 
-    settings = Settings()
+    settings = settings_from_environment()
     folder = settings.home / "demo"
     with Application(settings) as application:
         with progress("rendering items", unit="items") as advance:

@@ -25,6 +25,9 @@ USAGE = 2
 TRY_LATER = 75
 """A service is down or busy; the same command may work another time (EX_TEMPFAIL of sysexits.h)."""
 
+INTERRUPTED = 130
+"""Ended by Ctrl-C (128 + the signal's number, as shells have it)."""
+
 _TRY_LATER = (DatabaseUnavailable, ImageStoreUnavailable, IndexBusy, IndexUnavailable, IngestRunning)
 
 
@@ -45,3 +48,20 @@ def report(error: DrapeError | EmbeddingsError, *, as_json: bool) -> None:
         return
     lines = [f"Error: {error.message}", *(f"  {name + ':':<10}{value}" for name, value in facts if value is not None)]
     print("\n".join(lines), file=sys.stderr)
+
+
+def failure_of_system(error: OSError) -> DrapeError:
+    """An error of the operating system, in the form that is told."""
+    where = "" if error.filename is None else f": {error.filename}"
+    return DrapeError(
+        "The operating system refused something that is needed",
+        received=f"{error.strerror or error}{where}",
+        remedy="check free space and rights; the same command continues where this one stopped",
+    )
+
+
+def not_text(error: UnicodeEncodeError) -> DrapeError:
+    """An argument whose bytes are no UTF-8, which names of products and merchants cannot hold."""
+    return InvalidRequest(
+        "An argument holds bytes that are no text", received=ascii(error.object), expected="UTF-8 in every argument"
+    )

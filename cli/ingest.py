@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.failures import FAILED
+from catalog.errors import InvalidRequest
+from cli.failures import FAILED, report
 from cli.options import AsJson, Merchant
 
 if TYPE_CHECKING:
+    from catalog.feeds import RowErrorWriter
     from catalog.services.indexing import IndexingSummary
     from catalog.services.ingest import IngestSummary
 
@@ -47,13 +49,11 @@ def ingest(
     Running it again with the same feed changes nothing, and continues where an interrupted run stopped.
     The exit code is 1 when any row or image failed.
     """
-    from catalog.bootstrap import Application
-    from catalog.feeds import RowErrorWriter
+    from catalog.bootstrap import Application, settings_from_environment
     from catalog.services.ingest import IngestRequest
-    from catalog.settings import Settings
     from cli.progress import progress
 
-    settings = Settings()
+    settings = settings_from_environment()
     request = IngestRequest(
         feed=feed,
         merchant=merchant,
@@ -64,7 +64,7 @@ def ingest(
     )
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
-        error_file = None if errors is None else stack.enter_context(RowErrorWriter(errors))
+        error_file = None if errors is None else stack.enter_context(_error_file(errors, feed))
         with progress("reading feed", unit="B", quiet=as_json) as advance:
             summary = application.ingest.run(
                 request, on_error=_ignore if error_file is None else error_file.write, advance=advance
@@ -78,11 +78,31 @@ def ingest(
         if errors is not None:
             print(f"Every failed row is in {errors}.")
     if summary.refusal is not None:
-        from cli.failures import report
-
         report(summary.refusal, as_json=as_json)
     if failed(summary, indexing):
         raise typer.Exit(FAILED)
+
+
+def _error_file(path: Path, feed: Path) -> RowErrorWriter:
+    """The file for failed rows, opened before anything is ingested.
+
+    Raises:
+        InvalidRequest: it cannot be written, or it is the feed itself.
+    """
+    from catalog.feeds import RowErrorWriter
+
+    if path.exists() and feed.exists() and path.samefile(feed):
+        raise InvalidRequest(
+            "The failed rows would be written over the feed", received=f"--errors {path}", expected="another file"
+        )
+    try:
+        return RowErrorWriter(path)
+    except OSError as error:
+        raise InvalidRequest(
+            "The file for failed rows cannot be written",
+            received=f"--errors {path}: {error.strerror or error}",
+            expected="a file in a folder that can be written",
+        ) from error
 
 
 def failed(summary: IngestSummary, indexing: IndexingSummary) -> bool:
@@ -96,9 +116,10 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
     """Tell a person what the ingest did."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     counts = summary.counts
-    table = Table(title=f"Catalog of {merchant}", title_justify="left", box=None, header_style="bold")
+    table = Table(title=Text(f"Catalog of {merchant}"), title_justify="left", box=None, header_style="bold")
     for column in ("", "new", "changed", "unchanged", "removed", "failed"):
         table.add_column(column, justify="left" if not column else "right")
     for subject, failures in (("products", "rows_failed"), ("images", "images_failed")):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
 from catalog.errors import DrapeError
 from cli.demo import demo
-from cli.failures import exit_code, report
+from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
 from cli.models import app as model_app
 from cli.models import reindex
@@ -30,12 +32,42 @@ app.add_typer(model_app, name="model")
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    # What a terminal cannot show is shown as its escape; a title must not end a search.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        sys.exit(_run())
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`drape search … | head`). The interpreter would complain once more
+        # when it flushes what is left, so that goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os._exit(FAILED)
+
+
+def _run() -> int:
+    """The exit code."""
+    as_json = "--json" in sys.argv
     try:
         app()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else FAILED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except (DrapeError, EmbeddingsError) as error:
-        report(error, as_json="--json" in sys.argv)
-        sys.exit(exit_code(error))
+        report(error, as_json=as_json)
+        code = exit_code(error)
     except BrokenPipeError:
-        # Whoever read the output has seen enough (`drape search … | head`). Nothing more can be written there.
-        sys.stderr.close()
-        sys.exit(1)
+        raise
+    except OSError as error:
+        # A full disk, a folder that cannot be written: nothing that a traceback would help with.
+        report(failure_of_system(error), as_json=as_json)
+        code = FAILED
+    except UnicodeEncodeError as error:
+        report(not_text(error), as_json=as_json)
+        code = USAGE
+    if code == INTERRUPTED:
+        print("Interrupted. What was done stays; the same command continues from there.", file=sys.stderr)
+    sys.stdout.flush()
+    return code

@@ -19,10 +19,9 @@ app = typer.Typer(help="Look at model versions.", no_args_is_help=True)
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
     """List the model versions on this machine, those that come with Drape included."""
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
 
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         manifests = [application.model_store.open(name).manifest for name in application.model_store.list()]
     if as_json:
         print(json.dumps([manifest.to_json() for manifest in manifests], ensure_ascii=False))
@@ -48,10 +47,9 @@ def show_version(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A model version.")], as_json: AsJson = False
 ) -> None:
     """Show one model version: networks, features, training data and scores."""
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
 
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         found = application.model_store.open(version)
         found.verify()
     if as_json:
@@ -88,12 +86,11 @@ def reindex(
     Searches go to the live gallery until the new one is complete; the step from one to the other is atomic. An
     interrupted run continues where it stopped.
     """
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
     from cli.progress import progress
     from cli.search import only_merchant
 
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         with application.unit_of_work() as work:
             merchant_id = work.merchants.id_of(name)

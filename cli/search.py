@@ -59,14 +59,13 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find items that look like a photo, with the attributes that explain each hit."""
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
     from embeddings.crop_box import CropBox
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     box = None if crop is None else CropBox(*_parse_crop(crop))
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         answer = application.search.by_image(name, _read(photo), filters, options, box)
     show(answer, str(photo), as_json=as_json)
@@ -92,12 +91,11 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Find other items that look like a product of the catalog. Runs no network."""
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         answer = application.search.by_product(name, product, filters, options)
     show(answer, f"product {product}", as_json=as_json)

@@ -16,10 +16,9 @@ QUARANTINED_SHOWN = 10
 
 def status(merchant: OptionalMerchant = None, as_json: AsJson = False) -> None:
     """Tell what each merchant's catalog holds, what is indexed, what waits, and what failed."""
-    from catalog.bootstrap import Application
-    from catalog.settings import Settings
+    from catalog.bootstrap import Application, settings_from_environment
 
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         service = application.status
         merchants = service.merchants() if merchant is None else [service.merchant(merchant)]
     if as_json:
@@ -33,10 +32,13 @@ def status(merchant: OptionalMerchant = None, as_json: AsJson = False) -> None:
 def _print(merchants: list[MerchantStatus]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    from cli.hit_wording import plain_text
+
+    console = Console(markup=False, highlight=False)
     for one in merchants:
-        console.print(f"[bold]{one.name}[/bold]: {one.num_products:,} products, {one.num_images:,} images")
+        console.print(Text(one.name, style="bold") + f": {one.num_products:,} products, {one.num_images:,} images")
         backlog = one.backlog
         waiting = "nothing waits to be indexed" if backlog.waiting == 0 else f"{backlog.waiting:,} images wait"
         failing = f", {backlog.failing:,} of them after a failure" if backlog.failing else ""
@@ -48,9 +50,14 @@ def _print(merchants: list[MerchantStatus]) -> None:
         console.print(table)
         jobs = Table("job", "of", "state", "started", box=None, header_style="bold", padding=(0, 2))
         for job in one.jobs:
-            jobs.add_row(f"{job.kind} {job.id}", job.subject, job.state.value, f"{job.started_at:%Y-%m-%d %H:%M}")
+            jobs.add_row(
+                f"{job.kind} {job.id}",
+                Text(plain_text(job.subject)),
+                job.state.value,
+                f"{job.started_at:%Y-%m-%d %H:%M}",
+            )
         console.print(jobs)
         if one.num_quarantined:
             console.print(f"  {one.num_quarantined:,} images cannot be indexed:")
             for image in one.quarantined[:QUARANTINED_SHOWN]:
-                console.print(f"    {image.external_id}: {image.reason}", markup=False, highlight=False)
+                console.print(f"    {image.external_id}: {plain_text(image.reason)}")

@@ -62,13 +62,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network on the attributes of an ingested catalog; then change to it with `drape reindex`."""
-    from catalog.bootstrap import Application
+    from catalog.bootstrap import Application, settings_from_environment
     from catalog.services.training import TrainingRequest
-    from catalog.settings import Settings
     from cli.progress import progress
     from cli.search import only_merchant
 
-    with Application(Settings()) as application:
+    with Application(settings_from_environment()) as application:
         request = TrainingRequest(
             merchant=merchant or only_merchant(application),
             version=version,
