@@ -130,8 +130,9 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
     if indexing.embedded:
-        rate = indexing.embedded / indexing.seconds
-        console.print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate:.0f} images/s).")
+        per_second = indexing.embedded / indexing.seconds
+        rate = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
+        console.print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate} images/s).")
     else:
         console.print("Embedded no image: every vector is up to date.")
     if indexing.refreshed:

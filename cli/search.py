@@ -65,9 +65,11 @@ def search(
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     box = None if crop is None else CropBox(*_parse_crop(crop))
-    with Application(settings_from_environment()) as application:
+    settings = settings_from_environment()
+    image = _read(photo, settings.max_image_bytes)
+    with Application(settings) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_image(name, _read(photo), filters, options, box)
+        answer = application.search.by_image(name, image, filters, options, box)
     show(answer, str(photo), as_json=as_json)
 
 
@@ -171,13 +173,19 @@ def _options(
     )
 
 
-def _read(photo: Path) -> bytes:
+def _read(photo: Path, max_bytes: int) -> bytes:
     try:
-        return photo.read_bytes()
+        with photo.open("rb") as file:
+            image = file.read(max_bytes + 1)
     except OSError as error:
         raise InvalidRequest(
             "The photo cannot be read", received=f"{photo}: {error.strerror}", expected="an image file"
         ) from error
+    if len(image) > max_bytes:
+        raise InvalidRequest(
+            "The photo is too large", received=f"{photo}: more than {max_bytes} bytes", expected="a smaller file"
+        )
+    return image
 
 
 def _parse_crop(text: str) -> tuple[int, int, int, int]:

@@ -198,17 +198,22 @@ class IndexingService:
         try:
             loading = loader.submit(self._load, merchant_id, decoders, claimed)
             writing: Future[IndexingSummary] | None = None
-            while (batch := loading.result()) is not None:
-                loading = loader.submit(self._load, merchant_id, decoders, claimed)
-                embedded = self._embed(batch)
+            while (batch := loading.result()) is not None or writing is not None:
+                embedded = None
+                if batch is not None:
+                    loading = loader.submit(self._load, merchant_id, decoders, claimed)
+                    embedded = self._embed(batch)
+                    touched.update(embedded.points)
                 if writing is not None:
                     summary = summary.plus(writing.result())
+                    writing = None
                     advance(done, max(total, done))
-                writing = writer.submit(self._write, embedded, claimed)
-                touched.update(embedded.points)
-                done += len(batch.claims)
-            if writing is not None:
-                summary = summary.plus(writing.result())
+                if embedded is not None:
+                    writing = writer.submit(self._write, embedded, claimed)
+                    done += len(embedded.batch.claims)
+                else:
+                    # Nothing was due, but what was marked again while the last batch was written is due by now.
+                    loading = loader.submit(self._load, merchant_id, decoders, claimed)
             advance(done, max(total, done))
         finally:
             # The threads finish what they hold before the claims nobody will work on are given back.

@@ -65,6 +65,14 @@ def test_arguments_that_are_no_text_are_refused(drape):
     assert "Traceback" not in ran.err
 
 
+def test_a_photo_without_end_is_not_read_to_its_end(drape):
+    """Queries are held to the limit of catalog images."""
+    limited = dataclasses.replace(drape, settings={"DRAPE_MAX_IMAGE_BYTES": "1000"})
+    ran = limited.run("search", "/dev/zero", "--merchant", "atelier")
+    assert ran.code == 2, ran.err
+    assert "more than 1000 bytes" in ran.err
+
+
 def test_output_that_nobody_reads_is_no_failure_to_tell(drape):
     """The reader of the pipe left early: nothing is printed about it."""
     running = drape.start("model", "list", "--json")

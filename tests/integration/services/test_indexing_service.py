@@ -249,3 +249,64 @@ def test_altered_bytes_that_cannot_be_deleted_do_not_stop_the_others(shop):
     shop.images = ReadOnlyStore(shop.images)
     indexing = shop.indexing.run(summary.merchant_id)
     assert (indexing.embedded, indexing.postponed) == (4, 1)
+
+
+class IndexThatIsOvertaken:
+    """A vector index during whose first upsert something else happens."""
+
+    def __init__(self, index, meanwhile) -> None:
+        self._index = index
+        self._meanwhile = meanwhile
+
+    def upsert(self, collection, points) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        self._index.upsert(collection, points)
+
+    def __getattr__(self, name: str):
+        return getattr(self._index, name)
+
+
+def test_what_changes_while_its_batch_is_written_is_done_in_the_same_run(shop):
+    """A new price and a removal that come between the reading and the writing of the only batch."""
+    rows = _rows(shop, 3)
+    summary = shop.ingest(rows)
+    whole = shop.index
+    changed = [{**rows[0], "price": "5 EUR"}, rows[1]]
+    shop.index = IndexThatIsOvertaken(whole, lambda: shop.ingest(changed, full_sync=True, max_removal=1))
+    indexing = shop.indexing.run(summary.merchant_id)
+    assert (indexing.embedded, indexing.refreshed, indexing.removed) == (3, 1, 1)
+    shop.index = whole
+    shop.assert_consistent()
+    assert sorted(str(point.payload["price"]) for point in whole.scroll("drape-colors-1")) == ["5.0", "None"]
+
+
+class StoreThatIsOvertaken:
+    """An image store during whose first reading something else happens."""
+
+    def __init__(self, store, meanwhile) -> None:
+        self._store = store
+        self._meanwhile = meanwhile
+
+    def put(self, data: bytes) -> str:
+        return self._store.put(data)
+
+    def get(self, sha256: str) -> bytes:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return self._store.get(sha256)
+
+
+def test_a_box_that_is_mended_while_the_old_one_is_tried_is_not_quarantined(shop):
+    """The bytes are the same; the failure was that of the old box."""
+    row = {"id": "P1", "title": "t", "image": shop.photo("red.png", "red"), "image_box": [100, 100, 120, 120]}
+    summary = shop.ingest([row])
+    whole = shop.images
+    mended = {**row, "image_box": [0, 0, 16, 16]}
+    shop.images = StoreThatIsOvertaken(whole, lambda: shop.ingest([mended]))
+    shop.indexing.run(summary.merchant_id)
+    assert shop.rows("SELECT state, crop FROM image") == [("ready", [0, 0, 16, 16])]
+    shop.assert_consistent()
+    assert len(shop.index.scroll("drape-colors-1")) == 1
