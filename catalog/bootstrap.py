@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def settings_from_environment() -> Settings:
-    """The settings that the ``DRAPE_*`` variables give. An empty variable counts as unset.
+    """The settings that the ``DRAPE_*`` variables give.
 
     Raises:
         InvalidRequest: a variable has a value that it cannot have.
@@ -148,6 +148,8 @@ class Application:
         """The model versions as the services see them."""
         from catalog.adapters.stored_models import StoredModels
 
+        # Without the precision of the settings, which is for new galleries: those that exist are looked up by the name
+        # their vectors are kept under, and that means one precision whatever the settings become.
         return StoredModels(self.model_store, batch_size=self.settings.batch_size)
 
     @cached_property

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Everything configurable, as ``DRAPE_*`` environment variables. Nothing set means one machine, all embedded."""
 
-    model_config = SettingsConfigDict(env_prefix="DRAPE_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DRAPE_", frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path.home() / ".drape")
     """Folder of everything embedded: database, vectors, images, models."""

@@ -13,15 +13,15 @@ from embeddings.model_store import ModelStore
 class StoredModels:
     """The versions in a store. A name may end in a precision, as in ``compact-rendered.float32``.
 
-    A name means one precision, whatever the settings: vectors are kept under it.
-
     Args:
         batch_size: Images per network call.
+        precision: Overrides the precision of versions that are named without one; None leaves it to the manifest.
     """
 
-    def __init__(self, store: ModelStore, *, batch_size: int) -> None:
+    def __init__(self, store: ModelStore, *, batch_size: int, precision: Precision | None = None) -> None:
         self._store = store
         self._batch_size = batch_size
+        self._precision = precision
         self._descriptions: dict[str, ModelDescription] = {}
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
@@ -62,9 +62,8 @@ class StoredModels:
                 )
             return self._embedders[version]
 
-    @staticmethod
-    def _split(version: str) -> tuple[str, Precision | None]:
+    def _split(self, version: str) -> tuple[str, Precision | None]:
         for precision in Precision:
             if version.endswith(f".{precision}"):
                 return version.removesuffix(f".{precision}"), precision
-        return version, None
+        return version, self._precision

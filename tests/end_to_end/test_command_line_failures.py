@@ -39,12 +39,6 @@ def test_a_setting_that_cannot_be_is_named(drape, name, value, expected):
     assert "Traceback" not in ran.err
 
 
-def test_an_empty_variable_counts_as_unset(drape):
-    """As container files leave them."""
-    ran = dataclasses.replace(drape, settings={"DRAPE_QDRANT_URL": "", "DRAPE_BATCH_SIZE": ""}).run("model", "list")
-    assert ran.code == 0, ran.err
-
-
 def test_an_errors_file_that_cannot_be_written_stops_before_anything_is_done(drape, feed, tmp_path):
     """In a folder that is not there, or the feed itself, which is left as it was."""
     before = feed.read_bytes()
