@@ -205,7 +205,7 @@ class OutboxRow(Base):
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index(None, "available_at", "image_id"), Index(None, "merchant_id"))
+    __table_args__ = (Index(None, "available_at", "image_id"), Index(None, "merchant_id", "available_at", "image_id"))
 
     image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Everything configurable, as ``DRAPE_*`` environment variables. Nothing set means one machine, all embedded."""
 
-    model_config = SettingsConfigDict(env_prefix="DRAPE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DRAPE_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=lambda: Path.home() / ".drape")
-    """Folder of everything embedded: database, vectors, images, models."""
+    """Folder of everything embedded: database, vectors, images, models. ``~`` is the user's own folder."""
 
     database_url: SecretStr | None = None
     """PostgreSQL as ``postgresql://user:password@host/database``; unset starts a private one under ``home``."""
@@ -48,6 +48,11 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=300.0, gt=0)
     """How long a claimed image is left to its indexer before another may take it."""
+
+    @field_validator("home")
+    @classmethod
+    def _expand_home(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
 
     @property
     def postgres_folder(self) -> Path:

@@ -29,12 +29,17 @@ def plain_text(text: str) -> str:
 
 def price_text(price: Price | None) -> str:
     """``49.90 EUR``, ``1,200 JPY``: two decimals, more where the price has them, none where the currency has none."""
-    if price is None:
-        return ""
-    num_decimals = max(0, -int(price.amount.normalize().as_tuple().exponent))
-    if price.currency not in _WITHOUT_DECIMALS:
-        num_decimals = max(2, num_decimals)
-    return f"{price.amount:,.{num_decimals}f} {price.currency}"
+    return "" if price is None else f"{price.amount:,.{_num_decimals(price)}f} {price.currency}"
+
+
+def plain_amount(price: Price) -> str:
+    """``49.90``, ``1200``: the amount for programs, with the same decimals."""
+    return f"{price.amount:.{_num_decimals(price)}f}"
+
+
+def _num_decimals(price: Price) -> int:
+    needed = max(0, -int(price.amount.normalize().as_tuple().exponent))
+    return needed if price.currency in _WITHOUT_DECIMALS else max(2, needed)
 
 
 def availability_text(availability: Availability) -> str:

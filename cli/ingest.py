@@ -75,6 +75,10 @@ def ingest(
         print(json.dumps(_as_json(summary, indexing), ensure_ascii=False))
     else:
         print_summary(merchant, summary, indexing)
+        if model is not None and model not in (summary.model_version, summary.model_version.rpartition(".")[0]):
+            print(
+                f"Note: The catalog stays with {summary.model_version}; change it with drape reindex --model {model}."
+            )
         if errors is not None:
             print(f"Every failed row is in {errors}.")
     if summary.refusal is not None:
@@ -159,6 +163,7 @@ def _as_json(summary: IngestSummary, indexing: IndexingSummary) -> dict[str, obj
     }
     return {
         "job": summary.job_id,
+        "model_version": summary.model_version,
         **subjects,
         "rows_failed": counts.get("rows_failed", 0),
         "images_failed": counts.get("images_failed", 0),

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.types import Availability, Hit, Price, SearchAnswer
-from cli.hit_wording import availability_text, mode_text, plain_text, price_text, timings_text, why_text
+from cli.hit_wording import availability_text, mode_text, plain_amount, plain_text, price_text, timings_text, why_text
 
 _WIDE = 120
 """From this many columns on, every fact has a column of its own."""
@@ -149,4 +149,4 @@ def _hit_as_json(hit: Hit) -> dict[str, object]:
 
 
 def _price_as_json(price: Price | None) -> dict[str, str] | None:
-    return None if price is None else {"amount": str(price.amount), "currency": price.currency}
+    return None if price is None else {"amount": plain_amount(price), "currency": price.currency}

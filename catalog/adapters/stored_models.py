@@ -15,13 +15,11 @@ class StoredModels:
 
     Args:
         batch_size: Images per network call.
-        precision: Overrides the precision of versions that are named without one; None leaves it to the manifest.
     """
 
-    def __init__(self, store: ModelStore, *, batch_size: int, precision: Precision | None = None) -> None:
+    def __init__(self, store: ModelStore, *, batch_size: int) -> None:
         self._store = store
         self._batch_size = batch_size
-        self._precision = precision
         self._descriptions: dict[str, ModelDescription] = {}
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
@@ -33,7 +31,7 @@ class StoredModels:
             embeddings.errors.UnusableModel: no such version, or its folder is damaged.
         """
         if version not in self._descriptions:
-            name, precision = self._split(version)
+            name, precision = _split(version)
             manifest = self._store.open(name).manifest
             self._descriptions[version] = ModelDescription(
                 version=manifest.version if precision is None else manifest.version_in(precision),
@@ -56,14 +54,15 @@ class StoredModels:
                 # Here and not at the top: TensorFlow takes seconds to import, and most processes never need it.
                 from embeddings.keras_embedder import KerasEmbedder
 
-                name, precision = self._split(version)
+                name, precision = _split(version)
                 self._embedders[version] = KerasEmbedder(
                     self._store.open(name), precision=precision, batch_size=self._batch_size
                 )
             return self._embedders[version]
 
-    def _split(self, version: str) -> tuple[str, Precision | None]:
-        for precision in Precision:
-            if version.endswith(f".{precision}"):
-                return version.removesuffix(f".{precision}"), precision
-        return version, self._precision
+
+def _split(version: str) -> tuple[str, Precision | None]:
+    for precision in Precision:
+        if version.endswith(f".{precision}"):
+            return version.removesuffix(f".{precision}"), precision
+    return version, None

@@ -21,6 +21,8 @@ MAX_TITLE_LENGTH = 1_000
 MAX_DESCRIPTION_LENGTH = 100_000
 MAX_LINK_LENGTH = 2_048
 MAX_SOURCE_LENGTH = 1_024
+# Paths are in an index of PostgreSQL, whose entries hold some 2,700 bytes.
+MAX_SOURCE_BYTES = 2_000
 MAX_LEVELS = 10
 MAX_LEVEL_LENGTH = 200
 MAX_ATTRIBUTES = 500
@@ -165,6 +167,8 @@ def parse_image_source(value: object) -> str:
     """The path of an image, as the feed gave it."""
     text = _text(value).strip()
     _check_length(text, MAX_SOURCE_LENGTH, "an image path")
+    if len(text.encode(errors="surrogatepass")) > MAX_SOURCE_BYTES:
+        raise ValueFault(shorten(text), f"an image path of at most {MAX_SOURCE_BYTES:,} bytes in UTF-8")
     if _URL.match(text):
         raise ValueFault(
             f"the address {shorten(text)}", "a path: images are read from files, relative to the feed's folder"

@@ -51,6 +51,7 @@ class IngestSummary:
     """What an ingest did.
 
     Args:
+        model_version: That of the merchant's live gallery.
         counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
             ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``.
         reasons: What was expected, and how many rows or images failed it.
@@ -61,6 +62,7 @@ class IngestSummary:
 
     merchant_id: int
     job_id: int
+    model_version: str
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -122,7 +124,7 @@ class IngestService:
     def _run(
         self, reader: FeedReader, request: IngestRequest, merchant_id: int, on_error: OnError, advance: Advance
     ) -> IngestSummary:
-        self._galleries.ensure_live(merchant_id, request.model)
+        gallery = self._galleries.ensure_live(merchant_id, request.model)
         started = time.perf_counter()
         with self._unit_of_work() as work:
             work.jobs.end_abandoned(merchant_id, "ingest")
@@ -157,6 +159,7 @@ class IngestService:
         return IngestSummary(
             merchant_id=merchant_id,
             job_id=job_id,
+            model_version=gallery.model_version,
             counts=dict(run.counts),
             reasons=dict(run.reasons),
             notes=reader.notes,

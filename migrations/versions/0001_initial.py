@@ -82,7 +82,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_outbox")),
     )
     op.create_index(op.f("ix_outbox_available_at_image_id"), "outbox", ["available_at", "image_id"], unique=False)
-    op.create_index(op.f("ix_outbox_merchant_id"), "outbox", ["merchant_id"], unique=False)
+    op.create_index(
+        op.f("ix_outbox_merchant_id_available_at_image_id"),
+        "outbox",
+        ["merchant_id", "available_at", "image_id"],
+        unique=False,
+    )
     op.create_table(
         "product",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

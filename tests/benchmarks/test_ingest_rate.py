@@ -36,6 +36,7 @@ def test_ingest_keeps_the_networks_rate(shared_folder, tmp_path, home, version, 
         if version == "resnet50-imagenet":
             resnet50_version(application.model_store, shared_folder)
         embedder = application.models.embedder(version)
+        application.status.merchants()  # Starts PostgreSQL and makes its tables, which happens once and not per feed.
         prepared = np.stack([_prepare(source, embedder.input_size) for source in sources])
         embedder.embed(prepared[:BATCH])
         start = time.perf_counter()

@@ -226,9 +226,9 @@ def test_addresses_are_no_image_sources(source):
     assert "images are read from files" in fault_of(values.parse_image_source, source).expected
 
 
-@pytest.mark.parametrize("source", ["", None, "a\nb.jpg", "x" * 1025, 3.5])
+@pytest.mark.parametrize("source", ["", None, "a\nb.jpg", "x" * 1025, "é" * 1001, 3.5])
 def test_unusable_image_sources_are_refused(source):
-    """A path has 1 to 1,024 characters, none of them a control character."""
+    """A path has 1 to 1,024 characters and at most 2,000 bytes (an é has two), and no control character."""
     fault_of(values.parse_image_source, source)
 
 

@@ -120,7 +120,8 @@ def test_hits_stand_in_rank_order_with_their_facts():
     ]
     for text in ("Results", "Model", "compact-1", "Like this", "See here.", "score 0.800", "· out of stock"):
         assert text in texts
-    assert "Candidates by attributes, re-ranked by how much of them is shared · 2 hits · 32 ms (embed 30, search 2.0)" in texts
+    mode = "Candidates by attributes, re-ranked by how much of them is shared"
+    assert f"{mode} · 2 hits · 32 ms (embed 30, search 2.0)" in texts
 
 
 def test_the_query_and_the_same_items_are_framed_and_named():

@@ -122,7 +122,7 @@ def test_json_holds_everything_under_stable_keys():
                 "title": "Striped maxi dress",
                 "category": ["Women", "Dresses"],
                 "attributes": ["color=red", "pattern=striped"],
-                "price": {"amount": "49.9000", "currency": "EUR"},
+                "price": {"amount": "49.90", "currency": "EUR"},
                 "availability": "out_of_stock",
                 "link": "https://shop.example/7",
                 "item_group": "g-1",
