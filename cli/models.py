@@ -20,26 +20,40 @@ app = typer.Typer(help="Look at model versions.", no_args_is_help=True)
 def list_versions(as_json: AsJson = False) -> None:
     """List the model versions on this machine, those that come with Drape included."""
     from catalog.bootstrap import Application, settings_from_environment
+    from embeddings.errors import UnusableModel
 
+    manifests: list[ModelManifest] = []
+    damaged: dict[str, str] = {}
     with Application(settings_from_environment()) as application:
-        manifests = [application.model_store.open(name).manifest for name in application.model_store.list()]
+        for name in application.model_store.list():
+            try:
+                manifests.append(application.model_store.open(name).manifest)
+            except UnusableModel as error:
+                damaged[name] = str(error)
     if as_json:
-        print(json.dumps([manifest.to_json() for manifest in manifests], ensure_ascii=False))
+        body = {"versions": [manifest.to_json() for manifest in manifests], "damaged": damaged}
+        print(json.dumps(body, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("version", "networks", "input", "features", "attributes", "made", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    table.add_column("version", no_wrap=True)
+    for column in ("networks", "input", "features", "attributes", "made"):
+        table.add_column(column, overflow="fold")
     for manifest in manifests:
         table.add_row(
             manifest.version,
-            ", ".join(f"{network.trunk}+{network.head}" for network in manifest.networks),
+            ", ".join(f"{network.trunk} + {network.head}" for network in manifest.networks),
             f"{manifest.input_size} px",
             ", ".join(f"{name} {feature.size}" for name, feature in manifest.features.items()),
             str(len(manifest.taxonomy)),
             manifest.created.isoformat(),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for name, reason in damaged.items():
+        console.print(f"{name} cannot be used: {reason}", markup=False, highlight=False)
 
 
 @app.command("show")
