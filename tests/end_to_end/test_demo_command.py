@@ -1,0 +1,25 @@
+"""The demonstration: the whole way once, and a second time without changing anything."""
+
+from __future__ import annotations
+
+import re
+
+
+def test_the_demo_shows_the_whole_way_and_can_be_repeated(drape):
+    """Four explained answers, a result sheet with the very same item found first, and nothing to do the second time."""
+    first = drape.run("demo")
+    assert first.code == 0, first.err
+    assert "Embedded 600 images" in first.out
+    path = re.search(r"^Result sheet: (.+)$", first.out, re.MULTILINE)
+    assert path is not None
+    sheet = (drape.home / "demo" / "result-sheet.html").read_text(encoding="utf-8")
+    assert path[1] == str((drape.home / "demo" / "result-sheet.html").resolve())
+    # Two of the queries are photos of an item with four photos in the catalog; hits of other items follow.
+    assert sheet.count("4 of the same item") == 2
+    assert len(re.findall(r"^ +1 ", first.out, re.MULTILINE)) == 4
+
+    again = drape.run("demo")
+    assert again.code == 0, again.err
+    assert "Embedded no image: every vector is up to date." in again.out
+    answers = [re.sub(r"\d+ ms \(.*\)", "", out.partition("\n\n")[2]) for out in (first.out, again.out)]
+    assert answers[0] == answers[1]
