@@ -235,7 +235,10 @@ class JobRow(Base):
 
 
 class FeedSightingRow(Base):
-    """A product id that a running ingest job has met in its feed: finds repeats, and what the feed no longer has."""
+    """A product id that a merchant's last ingest has met in its feed, with its line.
+
+    Finds repeats, what the feed no longer has, and the line of an image that turns out to be damaged later.
+    """
 
     __tablename__ = "feed_sighting"
 

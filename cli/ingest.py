@@ -71,6 +71,9 @@ def ingest(
             )
         with progress("indexing images", unit="images", quiet=as_json) as advance:
             indexing = application.indexing.run(summary.merchant_id, advance)
+        if error_file is not None:
+            for error in application.ingest.set_aside(summary.job_id, indexing.quarantined_images):
+                error_file.write(error)
     if as_json:
         print(json.dumps(_as_json(summary, indexing), ensure_ascii=False))
     else:

@@ -35,12 +35,13 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
         raise ImagePathRefused(
             "An absolute image path is not allowed here.",
             received=source,
-            expected=f"a path relative to the feed's folder {feed_folder}",
+            expected=f"a path relative to the feed's folder {feed_folder.absolute()}",
             remedy="Make the feed's image paths relative, or allow absolute paths if the feed is trusted.",
         )
     try:
         folder = feed_folder.resolve(strict=True)
-        resolved = (folder / path).resolve(strict=True)
+        # Where it leads is asked before whether something is there, so that a feed cannot find out what is elsewhere.
+        resolved = (folder / path).resolve()
         if not path.is_absolute() and not resolved.is_relative_to(folder):
             raise ImagePathRefused(
                 "An image path leads out of the feed's folder.",
@@ -48,6 +49,7 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
                 expected=f"a file below {folder}",
                 remedy="Put the image below the feed's folder.",
             )
+        resolved = resolved.resolve(strict=True)
         if resolved.is_file():
             return resolved
         reason = "not a regular file"
@@ -59,5 +61,5 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
     raise ImageFileMissing(
         "There is no image file at this path.",
         received=f"{source}: {reason}",
-        expected=f"a readable file below {feed_folder}" if not path.is_absolute() else "a readable file",
+        expected=f"a readable file below {feed_folder.absolute()}" if not path.is_absolute() else "a readable file",
     )

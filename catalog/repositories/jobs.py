@@ -6,11 +6,11 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog.rows import FeedSightingRow, JobRow, JobState
+from catalog.rows import JobRow, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,12 @@ class JobRepository:
 
     def end_abandoned(self, merchant_id: int, kind: str) -> None:
         """End jobs whose process died. Only for a caller that knows no other job of this kind is running."""
-        dead = (
+        self._session.execute(
             update(JobRow)
             .where(JobRow.merchant_id == merchant_id, JobRow.kind == kind, JobRow.state == JobState.RUNNING)
             .values(state=JobState.INTERRUPTED, error="the process ended without a word", finished_at=func.now())
-            .returning(JobRow.id)
             .execution_options(synchronize_session=False)
         )
-        job_ids = list(self._session.execute(dead).scalars())
-        self._session.execute(delete(FeedSightingRow).where(FeedSightingRow.job_id.in_(job_ids)))
 
     def latest(self, merchant_id: int, limit: int = 5) -> list[Job]:
         """The merchant's last jobs, newest first."""

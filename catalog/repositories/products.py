@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from catalog.repositories.row_counts import num_rows
-from catalog.rows import FeedSightingRow, ImageRow, ImageState, ProductRow
+from catalog.rows import FeedSightingRow, ImageRow, ImageState, JobRow, ProductRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +164,25 @@ class ProductRepository:
         )
         return {row[0]: row[1] for row in rows}
 
-    def forget_sightings(self, job_id: int) -> None:
-        """Drop the job's notes once it is over."""
-        self._session.execute(delete(FeedSightingRow).where(FeedSightingRow.job_id == job_id))
+    def forget_sightings(self, merchant_id: int) -> None:
+        """Drop the notes of the merchant's earlier jobs."""
+        jobs = select(JobRow.id).where(JobRow.merchant_id == merchant_id)
+        self._session.execute(delete(FeedSightingRow).where(FeedSightingRow.job_id.in_(jobs)))
+
+    def set_aside(self, job_id: int, image_ids: Sequence[int]) -> list[tuple[int, str, str, str]]:
+        """Line of the job's feed, product id, source and reason of those of the images that are in quarantine."""
+        rows = self._session.execute(
+            select(FeedSightingRow.line, ProductRow.external_id, ImageRow.source, ImageRow.last_error)
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .join(FeedSightingRow, FeedSightingRow.external_id == ProductRow.external_id)
+            .where(
+                FeedSightingRow.job_id == job_id,
+                ImageRow.id.in_(image_ids),
+                ImageRow.state == ImageState.QUARANTINED,
+            )
+            .order_by(FeedSightingRow.line, ImageRow.position)
+        )
+        return [(line, external_id, source, reason or "") for line, external_id, source, reason in rows]
 
     def count(self, merchant_id: int) -> int:
         """Number of the merchant's products."""

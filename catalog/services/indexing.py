@@ -63,7 +63,7 @@ class IndexingSummary:
         embedded: Went through the network.
         refreshed: Had their payload replaced; their vectors were up to date.
         removed: Had their points deleted.
-        quarantined: Cannot be indexed; the reasons are in ``failures``.
+        quarantined_images: Ids of those that cannot be indexed; the reasons are in ``failures``.
         postponed: Failed for now and wait for another try.
         failures: Reason and number of images, for the quarantined and the postponed.
         seconds: How long the run took, the loading of the network and the index's optimisation included.
@@ -72,10 +72,15 @@ class IndexingSummary:
     embedded: int = 0
     refreshed: int = 0
     removed: int = 0
-    quarantined: int = 0
+    quarantined_images: tuple[int, ...] = ()
     postponed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def quarantined(self) -> int:
+        """How many images cannot be indexed."""
+        return len(self.quarantined_images)
 
     def plus(self, other: IndexingSummary) -> IndexingSummary:
         """The two together."""
@@ -86,7 +91,7 @@ class IndexingSummary:
             self.embedded + other.embedded,
             self.refreshed + other.refreshed,
             self.removed + other.removed,
-            self.quarantined + other.quarantined,
+            self.quarantined_images + other.quarantined_images,
             self.postponed + other.postponed,
             failures,
             self.seconds + other.seconds,
@@ -360,7 +365,7 @@ class IndexingService:
             embedded=len(embedded_ids),
             refreshed=len({task.image.id for task in batch.refreshes} - embedded_ids),
             removed=len(batch.removed),
-            quarantined=len(batch.hopeless),
+            quarantined_images=tuple(batch.hopeless),
             postponed=len(batch.failed),
             failures=reasons,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.errors import InvalidRequest, RemovalRefused
-from catalog.feeds import FeedReader, open_feed
+from catalog.feeds import Column, FeedReader, open_feed
 from catalog.ports.image_store import ImageStore
 from catalog.rows import JobState
 from catalog.services.galleries import GalleryService
@@ -121,6 +121,20 @@ class IngestService:
                 guard.merchants.claim_ingest(merchant_id, request.merchant)
                 return self._run(reader, request, merchant_id, on_error, advance)
 
+    def set_aside(self, job_id: int, image_ids: Sequence[int]) -> list[RowError]:
+        """Images of an ingest that the indexer could not take, as errors of the feed's rows.
+
+        Args:
+            job_id: The merchant's last ingest.
+            image_ids: From ``IndexingSummary.quarantined_images``.
+        """
+        with self._unit_of_work() as work:
+            rows = work.products.set_aside(job_id, image_ids)
+        return [
+            RowError(line, Column.IMAGE, f"{source}: {reason}", "an image that can be decoded", external_id)
+            for line, external_id, source, reason in rows
+        ]
+
     def _run(
         self, reader: FeedReader, request: IngestRequest, merchant_id: int, on_error: OnError, advance: Advance
     ) -> IngestSummary:
@@ -128,6 +142,7 @@ class IngestService:
         started = time.perf_counter()
         with self._unit_of_work() as work:
             work.jobs.end_abandoned(merchant_id, "ingest")
+            work.products.forget_sightings(merchant_id)
             job_id = work.jobs.start(merchant_id, "ingest", _storable(request.feed))
             work.commit()
         run = IngestRun(merchant_id, job_id, on_error)
@@ -153,7 +168,6 @@ class IngestService:
             raise
         finally:
             with self._unit_of_work() as work:
-                work.products.forget_sightings(job_id)
                 work.jobs.end(job_id, state, run.counts, reason)
                 work.commit()
         return IngestSummary(

@@ -64,6 +64,8 @@ def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
     """Line, column, found, expected; the rest is taken; the exit code is 1; the errors are in the file too."""
     Image.new("RGB", (40, 60), "red").save(tmp_path / "red.jpg")
     Image.new("CMYK", (40, 60), "blue").save(tmp_path / "blue.jpg")
+    Image.effect_noise((200, 200), 64).save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-5000])
     feed = tmp_path / "feed.csv"
     feed.write_text(
         "id,title,price,image\n"
@@ -73,14 +75,15 @@ def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
         "1,Repeated id,10 EUR,red.jpg\n"
         "4,No such photo,10 EUR,gone.jpg\n"
         "5,Outside,10 EUR,../../secret.jpg\n"
-        "6,CMYK,10 EUR,blue.jpg\n",
+        "6,CMYK,10 EUR,blue.jpg\n"
+        "7,Cut short,10 EUR,cut.jpg\n",
         encoding="utf-8",
     )
     errors = tmp_path / "errors.csv"
     ran = drape.run("ingest", feed, "--merchant", "atelier", "--errors", errors, "--json")
     assert ran.code == 1, ran.err
-    assert (ran.json["products"]["new"], ran.json["rows_failed"], ran.json["images_failed"]) == (4, 3, 2)
-    assert ran.json["embedded"] == 2
+    assert (ran.json["products"]["new"], ran.json["rows_failed"], ran.json["images_failed"]) == (5, 3, 2)
+    assert (ran.json["embedded"], ran.json["quarantined"]) == (2, 1)
     with errors.open(encoding="utf-8-sig", newline="") as file:
         told = [(row["line"], row["id"], row["column"]) for row in csv.DictReader(file)]
     assert told == [
@@ -89,6 +92,7 @@ def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
         ("5", "1", "id"),
         ("6", "4", "image"),
         ("7", "5", "image"),
+        ("9", "7", "image"),
     ]
 
 
