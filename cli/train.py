@@ -28,6 +28,13 @@ class Preprocessing(StrEnum):
     UNIT = "unit"
 
 
+class ComputePrecision(StrEnum):
+    """The number format a model version computes in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
 def train(
     version: Annotated[str, typer.Option("--name", metavar="VERSION", help="Name of the model version to make.")],
     merchant: OptionalMerchant = None,
@@ -58,6 +65,10 @@ def train(
     input_size: Annotated[
         int, typer.Option("--input-size", min=32, max=1024, help="Edge of the network's input in pixels.")
     ] = 224,
+    precision: Annotated[
+        ComputePrecision,
+        typer.Option("--precision", help="What the version computes in; float32 for CPUs without bfloat16."),
+    ] = ComputePrecision.BFLOAT16,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides split, initial weights and order.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -66,6 +77,7 @@ def train(
     from catalog.services.training import TrainingRequest
     from cli.progress import progress
     from cli.search import only_merchant
+    from embeddings.manifest import Precision
 
     with Application(settings_from_environment()) as application:
         request = TrainingRequest(
@@ -79,6 +91,7 @@ def train(
             min_count=min_count,
             epochs=epochs,
             input_size=input_size,
+            precision=Precision(precision.value),
             seed=seed,
         )
         with progress("computing features", unit="images", quiet=as_json) as advance:

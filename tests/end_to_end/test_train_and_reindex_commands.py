@@ -1,0 +1,64 @@
+"""A merchant trains on the catalog and changes to the new model version."""
+
+from __future__ import annotations
+
+import pytest
+
+from embeddings.datasets.rendered.catalog import write_catalog
+from embeddings.model_store import ModelStore
+
+NUM_ITEMS = 16
+VIEWS = 2
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """A small rendered catalog: its feed."""
+    return write_catalog(tmp_path_factory.mktemp("rendered") / "catalog", NUM_ITEMS, VIEWS, seed=5, height=96)
+
+
+def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
+    """A head on the shipped trunk, then every layer: each becomes a version, the first one the live gallery."""
+    shipped = ModelStore(tmp_path).open("compact-rendered")
+    weights = shipped.weights_path(shipped.manifest.networks[0])
+    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    recipe = ("--trunk", "compact", "--input-size", "64", "--min-count", "4", "--precision", "float32", "--json")
+
+    head = drape.run("train", "--name", "head-1", "--weights", weights, "--epochs", "2", *recipe)
+    assert head.code == 0, head.err
+    assert head.json["version"] == "head-1"
+    assert head.json["taxonomy"] == sorted(head.json["taxonomy"])
+    assert head.json["scores"]
+    assert "epoch 2/2" in head.err
+
+    changed = drape.run("reindex", "--model", "head-1", "--json")
+    assert changed.code == 0, changed.err
+    assert (changed.json["embedded"], changed.json["live"]) == (NUM_ITEMS * VIEWS, True)
+    again = drape.run("reindex", "--model", "head-1", "--json")
+    assert (again.json["embedded"], again.json["live"]) == (0, True)
+    galleries = drape.run("status", "--json").json[0]["galleries"]
+    states = {one["gallery"]["model_version"]: one["gallery"]["state"] for one in galleries}
+    assert states == {"compact-rendered": "retired", "head-1": "live"}
+    hits = drape.run("similar", "R5-00000", "--json")
+    assert hits.json["model_version"] == "head-1"
+    assert {reason["attribute"] for hit in hits.json["hits"] for reason in hit["why"]} <= set(head.json["taxonomy"])
+
+    whole = drape.run("train", "--name", "whole-1", "--end-to-end", "--epochs", "1", *recipe)
+    assert whole.code == 0, whole.err
+    taken = drape.run("train", "--name", "head-1", "--end-to-end", "--epochs", "1", *recipe)
+    assert taken.code == 1
+    assert "head-1" in taken.err
+    assert [one["version"] for one in drape.run("model", "list", "--json").json["versions"]] == [
+        "compact-rendered",
+        "head-1",
+        "whole-1",
+    ]
+
+
+def test_too_little_to_train_on_is_said_so(drape, catalog):
+    """The numbers that were found, and the option that would help."""
+    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    ran = drape.run("train", "--name", "none", "--min-count", "10000")
+    assert ran.code == 2
+    assert "32 images, 0 attributes" in ran.err
+    assert "--min-count" in ran.err
