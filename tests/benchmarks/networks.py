@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from embeddings.backend import keras
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.networks import build
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.publication import Publication, TrainedNetwork, publish
-from embeddings.weights import load_pretrained
+from embeddings.weights import load_pretrained, load_weights
 
 NUM_ATTRIBUTES = 110
 
@@ -27,6 +28,22 @@ def resnet50_version(store: ModelStore, shared_folder: Path) -> ModelVersion:
     load_pretrained(model, shared_folder / "weights" / "resnet50_imagenet.weights.h5")
     network = TrainedNetwork(model, "resnet50", "multiattrib", "torch", "sigmoid", None, 224)
     return _publish(store, "resnet50-imagenet", network)
+
+
+def plain_network(version: ModelVersion) -> keras.Model:
+    """The version's only network as Keras runs it in float32: batch norm in place, weights as variables."""
+    manifest = version.manifest
+    (spec,) = manifest.networks
+    model = build(
+        spec.trunk,
+        spec.head,
+        len(manifest.taxonomy),
+        input_size=manifest.input_size,
+        preprocessing=spec.preprocessing,
+        activation=spec.activation,
+    )
+    load_weights(model, version.weights_path(spec))
+    return model
 
 
 def _publish(store: ModelStore, version: str, network: TrainedNetwork) -> ModelVersion:
