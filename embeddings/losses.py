@@ -64,7 +64,7 @@ def _require_matching_shapes(labels: tuple[int | None, ...], scores: tuple[int |
 
 
 @keras.saving.register_keras_serializable(package="drape")
-class LSEP(keras.losses.Loss):  # type: ignore[misc]  # Keras publishes no types.
+class LSEP(keras.losses.Loss):
     """``lsep_loss`` as a Keras loss; the mean over the batch unless another ``reduction`` is asked for."""
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str = "lsep", dtype: str | None = None) -> None:

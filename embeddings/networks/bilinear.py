@@ -17,7 +17,7 @@ _NORM_EPSILON = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="drape")
-class BilinearPooling(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types.
+class BilinearPooling(keras.layers.Layer):
     """Σ over locations of α ⊗ β, then signed square root, then L2 normalisation.
 
     Takes a feature map α (n, H, W, C) and its projection β (n, H, W, R); gives (n, C·R) float32, entry c·R + r, of

@@ -16,7 +16,7 @@ _TORCH_STD_RGB: Final = (0.229, 0.224, 0.225)
 
 
 @keras.saving.register_keras_serializable(package="drape")
-class Preprocessing(keras.layers.Layer):  # type: ignore[misc]  # Keras publishes no types.
+class Preprocessing(keras.layers.Layer):
     """(n, S, S, 3) RGB in 0..255 to (n, S, S, 3) float32 in the convention of the trunk's weights.
 
     It is part of the network so that it travels with it: the same weights with another convention give features

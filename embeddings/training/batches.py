@@ -12,7 +12,7 @@ from embeddings.training.labelled_images import LabelledImages
 _ORDER_STREAM, _AUGMENTATION_STREAM = 1, 2
 
 
-class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
+class TrainingBatches(keras.utils.PyDataset):
     """Batches of one size for ``keras.Model.fit``; images beyond the last full batch wait for another epoch's order.
 
     Args:

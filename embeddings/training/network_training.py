@@ -157,7 +157,7 @@ def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> 
     layer.bias.assign(layer.bias.numpy() * np.float32(scale) + np.float32(shift))
 
 
-class _Report(keras.callbacks.Callback):  # type: ignore[misc]
+class _Report(keras.callbacks.Callback):
     """Measures after every epoch and tells the caller."""
 
     def __init__(
