@@ -27,6 +27,7 @@ class DatasetImage:
         item: What must not be split between training and held-out images; None where the data set knows no items.
         category: The garment's kind, such as ``Dresses``; empty where the data set does not say.
         crop: The item's box in pixels of the upright image; None is the whole image.
+        text: What the data set says of the item in words, from which attributes may be mined; often empty.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class DatasetImage:
     item: str | None = None
     category: str = ""
     crop: CropBox | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

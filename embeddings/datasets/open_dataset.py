@@ -1,0 +1,32 @@
+"""A data set from the text that names it on a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from embeddings.datasets.cub import read_cub
+from embeddings.datasets.dataset_options import DatasetOptions
+from embeddings.datasets.records import Dataset, UnusableDataset
+from embeddings.datasets.table import read_table
+
+_READERS = {"cub": read_cub, "table": read_table}
+_FORMS = "cub:FOLDER, table:FILE"
+
+
+def open_dataset(text: str, options: DatasetOptions | None = None) -> Dataset:
+    """The data set that a text names.
+
+    Args:
+        text: ``cub:FOLDER`` (CUB-200-2011) or ``table:FILE`` (any labelled photos; see ``embeddings.datasets.table``).
+        options: What to choose of it; None is all defaults.
+
+    Raises:
+        UnusableDataset: the text names no kind of data set, or the data set cannot be read as asked.
+    """
+    kind, colon, place = text.partition(":")
+    reader = _READERS.get(kind)
+    if reader is None or not colon or not place:
+        raise UnusableDataset(
+            f"{text!r} names no data set", received=text, expected=f"one of {_FORMS}", remedy="put its kind before it"
+        )
+    return reader(Path(place).expanduser(), options or DatasetOptions())
