@@ -1,4 +1,4 @@
-"""How good a ranking is: precision@k, top-k accuracy and attribute IoU@k. Pure NumPy; higher is better; all in [0, 1].
+"""How good a ranking is: precision@k, recall@k, top-k accuracy, attribute IoU@k. Pure NumPy; all in [0, 1].
 
 Every function takes results in rank order, nearest first; where scores tie, the order is the caller's. The query itself
 must already be left out of its own results.
@@ -34,6 +34,39 @@ def precision_at_k(relevant: ArrayLike, k: int) -> float:
     0.25
     """
     return float(_first_ranks(relevant, k).mean())
+
+
+def recall_at_k(relevant: ArrayLike, num_relevant: ArrayLike, k: int) -> float:
+    """Relevant results among the first k, over all that are relevant, averaged over all queries.
+
+    Never falls as k grows. A query that nothing is relevant to has no recall: the caller leaves it out, and says how
+    many were left out.
+
+    Args:
+        relevant: (n_q, n) boolean, n_q ≥ 1, n ≥ k: whether the result at each rank is relevant to the query.
+        num_relevant: (n_q,) integers ≥ 1: how many items of the whole gallery are relevant to each query, the query
+            itself not counted; at least as many as its row of ``relevant`` has.
+        k: At least 1.
+
+    Raises:
+        ValueError: there is no query, k is below 1 or above n, a query has no relevant item or more in its results than
+            in the gallery, or the shapes do not fit each other.
+
+    >>> recall_at_k([[True, False, True], [False, False, True]], num_relevant=[4, 1], k=3)
+    0.75
+    """
+    first = _first_ranks(relevant, k)
+    total = np.asarray(num_relevant)
+    if total.shape != (len(first),) or not np.issubdtype(total.dtype, np.integer):
+        raise ValueError(
+            f"num_relevant needs one integer for each of {len(first)} queries, received {total.dtype} of shape "
+            f"{total.shape}"
+        )
+    if total.min() < 1:
+        raise ValueError("recall needs queries with at least one relevant item, received one that has none")
+    if (np.count_nonzero(np.asarray(relevant), axis=1) > total).any():
+        raise ValueError("a query has more relevant results than num_relevant says there are in the gallery")
+    return float((np.count_nonzero(first, axis=1) / total).mean())
 
 
 def top_k_accuracy(relevant: ArrayLike, k: int) -> float:

@@ -1,4 +1,4 @@
-"""precision@k, top-k accuracy and attribute IoU@k against arithmetic done by hand, and the laws they obey."""
+"""precision@k, recall@k, top-k accuracy and attribute IoU@k against arithmetic done by hand, and the laws they obey."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from embeddings.metrics import attribute_iou_at_k, precision_at_k, top_k_accuracy
+from embeddings.metrics import attribute_iou_at_k, precision_at_k, recall_at_k, top_k_accuracy
 
 
 def read_only(values):
@@ -45,7 +45,42 @@ def test_top_k_accuracy_is_the_share_of_queries_with_any_relevant_result(k, expe
     assert top_k_accuracy(RELEVANT, k) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", [precision_at_k, top_k_accuracy])
+def recall_of_what_was_found(relevant, k):
+    """recall@k of a gallery whose every relevant item is among the results, but for one more that never is."""
+    found = np.count_nonzero(np.asarray(relevant), axis=1) if np.ndim(relevant) == 2 else np.zeros(1, dtype=int)
+    return recall_at_k(relevant, found + 1, k)
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"),
+    [
+        # The gallery holds 5, 1, 4 and 7 relevant items.
+        (1, (1 / 5 + 0 / 1 + 1 / 4 + 0 / 7) / 4),
+        (3, (2 / 5 + 0 / 1 + 3 / 4 + 0 / 7) / 4),
+        (4, (2 / 5 + 1 / 1 + 4 / 4 + 0 / 7) / 4),
+    ],
+)
+def test_recall_is_relevant_over_all_relevant_averaged_over_queries(k, expected):
+    """recall@k divides by what the gallery holds, not by k."""
+    assert recall_at_k(RELEVANT, [5, 1, 4, 7], k) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("num_relevant", "message"),
+    [
+        ([5, 1, 4, 0], "at least one relevant item"),
+        ([5, 1, 3, 7], "more relevant results"),
+        ([5, 1, 4], "one integer for each of 4 queries"),
+        ([5.0, 1.0, 4.0, 7.0], "one integer"),
+    ],
+)
+def test_recall_refuses_counts_that_cannot_be(num_relevant, message):
+    """A query without relevant items has no recall, and no more can be found than there are."""
+    with pytest.raises(ValueError, match=message):
+        recall_at_k(RELEVANT, num_relevant, 2)
+
+
+@pytest.mark.parametrize("metric", [precision_at_k, top_k_accuracy, recall_of_what_was_found])
 class TestRankedRelevance:
     @pytest.mark.parametrize("k", [0, -1, 5])
     def test_k_outside_the_results_is_refused_with_both_numbers(self, metric, k):

@@ -1,0 +1,1 @@
+"""How well features retrieve: protocol, rankings, measures and reports. Nothing here but ``networks`` loads Keras."""

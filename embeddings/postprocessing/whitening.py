@@ -1,0 +1,70 @@
+"""PCA whitening: fewer components, each of the same variance over the images it was fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.similarity import l2_normalize
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whitening:
+    """Takes L2-normalised features to whitened, L2-normalised ones.
+
+    Source: Jégou and Chum, "Negative Evidences and Co-occurrences in Image Retrieval: the Benefit of PCA and
+    Whitening", ECCV 2012.
+
+    Args:
+        mean: (D,) float32.
+        projection: (D, N) float32: a principal direction per column, divided by the standard deviation along it.
+    """
+
+    mean: FloatArray
+    projection: FloatArray
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return int(self.projection.shape[1])
+
+    def apply(self, features: FloatArray) -> FloatArray:
+        """Raw or normalised features (n, D) to (n, N) float32 of unit length."""
+        return l2_normalize((l2_normalize(features) - self.mean) @ self.projection)
+
+
+def fit_whitening(features: FloatArray, size: int, *, seed: int = 0) -> Whitening:
+    """Principal directions of L2-normalised features.
+
+    Of n samples no more than n − 1 directions can be known, and directions in which the samples do not differ cannot be
+    scaled: the whitening has as many components as there are, which may be fewer than asked for.
+
+    Args:
+        features: (n, D) float32, n ≥ 2. Memory is about twice this array.
+        size: N, at least 1.
+        seed: Of the randomised decomposition, which large arrays get.
+
+    Raises:
+        ValueError: there are fewer than two samples, they are all the same, or the size is below 1.
+    """
+    # Here because scikit-learn takes a second to import.
+    from sklearn.decomposition import PCA
+
+    if size < 1 or features.ndim != 2 or len(features) < 2:
+        raise ValueError(f"expected at least two samples and one component, received {features.shape}, size {size}")
+    unit = l2_normalize(features)
+    if not (unit != unit[0]).any():
+        raise ValueError("the samples do not differ, so there is no direction to whiten")
+    most = min(len(unit) - 1, unit.shape[1])
+    pca = PCA(n_components=min(size, most), random_state=seed).fit(unit)
+    deviations = np.sqrt(pca.explained_variance_)
+    # Below this share of the largest, a deviation is rounding of float32, and dividing by it would make noise loud.
+    usable = deviations > max(deviations[0] * 1e-5, 1e-7)
+    return Whitening(
+        mean=pca.mean_.astype(np.float32),
+        projection=(pca.components_[usable].T / deviations[usable]).astype(np.float32),
+    )

@@ -1,0 +1,88 @@
+"""Whitening, query expansion and fusion against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embeddings.postprocessing.query_expansion import expand_queries
+from embeddings.postprocessing.score_fusion import fuse_scores, standardise
+from embeddings.postprocessing.whitening import fit_whitening
+from embeddings.similarity import l2_normalize
+
+
+def read_only(values):
+    array = np.array(values, dtype=np.float32)
+    array.flags.writeable = False
+    return array
+
+
+def test_whitened_components_have_mean_zero_and_variance_one():
+    """Before the last normalisation: over the samples, zero mean, unit variance, no correlation."""
+    random = np.random.default_rng(6)
+    samples = read_only(random.normal(size=(400, 6)) * [9, 5, 3, 2, 1, 0.5] + 4)
+    whitening = fit_whitening(samples, 5)
+    assert whitening.size == 5
+    plain = (l2_normalize(samples) - whitening.mean) @ whitening.projection
+    assert plain.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-4)
+    assert np.cov(plain.T) == pytest.approx(np.eye(5), abs=1e-3)
+    whitened = whitening.apply(samples)
+    assert np.linalg.norm(whitened, axis=1) == pytest.approx(np.ones(400), abs=1e-5)
+    assert whitened[:3] == pytest.approx(whitening.apply(samples[:3] * 7), abs=1e-5)
+
+
+def test_whitening_makes_a_weak_direction_count():
+    """Far apart along one axis and near along another: whitened, both count alike."""
+    # Unit vectors (a, b, c) with a ≈ ±0.4, b ≈ ±0.04: whitened, every pair of signs is (±1, ±1) / √2.
+    corners = [[a, b, np.sqrt(1 - a * a - b * b)] for a in (-0.4, 0.4) for b in (-0.04, 0.04)]
+    whitened = fit_whitening(read_only(corners), 2).apply(read_only(corners))
+    assert np.abs(whitened) == pytest.approx(np.full((4, 2), np.sqrt(0.5)), abs=1e-3)
+
+
+def test_no_more_components_than_the_samples_can_tell():
+    """Three samples span two directions; samples on a line span one."""
+    random = np.random.default_rng(0)
+    assert fit_whitening(read_only(random.normal(size=(3, 8))), 8).size == 2
+    # On the unit circle two points and their mean: one direction.
+    assert fit_whitening(read_only([[1, 0, 0], [0, 1, 0], [1, 0, 0]]), 3).size == 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "size", "message"),
+    [
+        (np.ones((1, 3)), 2, "at least two samples"),
+        (np.ones((5, 3)), 0, "at least two samples"),
+        (np.ones((5, 3)), 2, "do not differ"),
+    ],
+)
+def test_whitening_needs_something_to_go_by(samples, size, message):
+    """One sample, no component, or samples that are all the same."""
+    with pytest.raises(ValueError, match=message):
+        fit_whitening(read_only(samples), size)
+
+
+def test_an_expanded_query_is_the_mean_direction():
+    """(1, 0) with hits (0, 1) and (0, 9): the sum of unit vectors is (1, 2), of length √5."""
+    expanded = expand_queries(read_only([[5, 0]]), read_only([[[0, 1], [0, 9]]]))
+    assert expanded[0] == pytest.approx([1 / np.sqrt(5), 2 / np.sqrt(5)])
+
+
+def test_hits_of_other_queries_are_refused():
+    """As many lists of hits as queries, of the same size."""
+    with pytest.raises(ValueError, match="do not fit"):
+        expand_queries(read_only([[5, 0]]), read_only([[[0, 1]], [[0, 1]]]))
+
+
+def test_fusion_weighs_the_second():
+    """.75 · 2 + .25 · 6 = 3."""
+    assert fuse_scores(read_only([[2]]), read_only([[6]]), 0.25).tolist() == [[3.0]]
+    with pytest.raises(ValueError, match=r"weight in \[0, 1\]"):
+        fuse_scores(read_only([[2]]), read_only([[6]]), 1.5)
+    with pytest.raises(ValueError, match="equal shapes"):
+        fuse_scores(read_only([[2]]), read_only([[6, 7]]), 0.5)
+
+
+def test_standard_scores_have_no_unit():
+    """(4 − 1) / 2 = 1.5; a query whose scores are all the same says nothing."""
+    found = standardise(read_only([[4], [4]]), np.array([1.0, 4.0]), np.array([2.0, 0.0]))
+    assert found.tolist() == [[1.5], [0.0]]
