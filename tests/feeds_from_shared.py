@@ -25,7 +25,7 @@ from embeddings.taxonomy import normalize_attribute
 _CLOTHING_REMARKS = ("Not sure", "Skip")
 """Labels by which the annotators said that they could not tell; no category of clothing."""
 
-_MISSING = ("", "NA")
+MISSING = ("", "NA")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _fashion_product(row: dict[str, str], line: int, image: str) -> ProductRecor
     return _product(
         line,
         row["id"],
-        title=" ".join(word for word in words if word not in _MISSING),
+        title=" ".join(word for word in words if word not in MISSING),
         category=(row["masterCategory"], row["subCategory"], row["articleType"]),
         attributes={
             "color": row["baseColour"],
@@ -131,7 +131,7 @@ def _dress_pattern_product(row: dict[str, str], line: int, image: str) -> Produc
 def _product(
     line: int, external_id: str, *, title: str, category: tuple[str, ...], attributes: dict[str, str], image: str
 ) -> ProductRecord:
-    names = (normalize_attribute(f"{group}={value}") for group, value in attributes.items() if value not in _MISSING)
+    names = (normalize_attribute(f"{group}={value}") for group, value in attributes.items() if value not in MISSING)
     return ProductRecord(
         line=line,
         external_id=external_id,

@@ -31,7 +31,7 @@ FEED_COLUMNS = (
 )
 DEFAULT_HEIGHT = 320
 
-_MANIFEST_NAME = "rendered.json"
+MANIFEST_NAME = "rendered.json"
 # Raised whenever the same request would give other bytes, so that folders written before are written anew.
 _DRAWING_VERSION = 3
 _JPEG_QUALITY = 88
@@ -77,7 +77,7 @@ def write_catalog(
     manifest = json.dumps(request, indent=2) + "\n"
     if _read_manifest(folder) == manifest:
         return folder / FEED_NAME
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MANIFEST_NAME).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_NAME).is_file():
         raise ValueError(f"{folder} holds something else than a rendered catalog; name an empty or a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -91,7 +91,7 @@ def write_catalog(
             if on_item is not None:
                 on_item()
         (draft / FEED_NAME).write_text(_feed_text(rows), encoding="utf-8", newline="")
-        (draft / _MANIFEST_NAME).write_text(manifest, encoding="utf-8")
+        (draft / MANIFEST_NAME).write_text(manifest, encoding="utf-8")
         # mkdtemp makes a folder for its owner alone; a catalog is for whoever may read the place it is in.
         draft.chmod(0o755)
         if folder.exists():
@@ -143,5 +143,5 @@ def _feed_text(rows: list[dict[str, str]]) -> str:
 
 
 def _read_manifest(folder: Path) -> str | None:
-    path = folder / _MANIFEST_NAME
+    path = folder / MANIFEST_NAME
     return path.read_text(encoding="utf-8") if path.is_file() else None
