@@ -131,3 +131,52 @@ def cannot_read(path: Path, content: str, error: OSError) -> UnusableDataset:
     return UnusableDataset(
         f"The file {path} of the data set cannot be read", received=error.strerror or str(error), expected=content
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CountedList:
+    """A list whose first line tells how many lines it has.
+
+    Args:
+        entries: The words of the second line, which names the entries of the others; none where it has no such line.
+        lines: Those after it that are not blank.
+    """
+
+    entries: tuple[str, ...]
+    lines: tuple[ListLine, ...]
+
+
+def read_counted(path: Path, content: str, *, has_entries: bool = True, may_repeat: bool = False) -> CountedList:
+    """A list in the form of the DeepFashion data sets.
+
+    Args:
+        content: What its lines hold, for errors.
+        has_entries: Whether the second line names the entries.
+        may_repeat: Lines may begin with the same word as an earlier one; the count may then be that of different words.
+
+    Raises:
+        UnusableDataset: the file is missing or not UTF-8, or the count is missing or another one.
+    """
+    lines = tuple(read_lines(path, content))
+    num_first = 2 if has_entries else 1
+    if len(lines) < num_first:
+        raise UnusableDataset(
+            f"{path} is too short",
+            received=f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}",
+            expected="a line with a count"
+            + (", a line that names the entries" if has_entries else "")
+            + f", and then per line {content}",
+            remedy="restore the file from its archive",
+        )
+    listed = lines[num_first:]
+    count = lines[0].integer(lines[0].text.strip(), "how many lines the list has")
+    possible = {len(listed)}
+    if may_repeat:
+        possible.add(len({line.text.split(None, 1)[0] for line in listed}))
+    if count not in possible:
+        raise lines[0].fault(
+            f"{len(listed)}, which is how many lines the list has",
+            received=str(count),
+            remedy="restore the file from its archive: it may be cut short",
+        )
+    return CountedList(tuple(lines[1].text.split()) if has_entries else (), listed)

@@ -6,20 +6,22 @@ from pathlib import Path
 
 from embeddings.datasets.cub import read_cub
 from embeddings.datasets.dataset_options import DatasetOptions
+from embeddings.datasets.inshop import read_inshop
 from embeddings.datasets.records import Dataset, UnusableDataset
 from embeddings.datasets.rendered_dataset import read_rendered
 from embeddings.datasets.table import read_table
 
-_READERS = {"cub": read_cub, "table": read_table, "rendered": read_rendered}
-_FORMS = "cub:FOLDER, table:FILE, rendered:FOLDER"
+_READERS = {"inshop": read_inshop, "cub": read_cub, "table": read_table, "rendered": read_rendered}
+_FORMS = "inshop:FOLDER, cub:FOLDER, table:FILE, rendered:FOLDER"
 
 
 def open_dataset(text: str, options: DatasetOptions | None = None) -> Dataset:
     """The data set that a text names.
 
     Args:
-        text: ``cub:FOLDER`` (CUB-200-2011), ``table:FILE`` (any labelled photos; see ``embeddings.datasets.table``) or
-            ``rendered:FOLDER`` (the rendered catalog, drawn there where it is missing).
+        text: ``inshop:FOLDER`` (DeepFashion In-shop), ``cub:FOLDER`` (CUB-200-2011), ``table:FILE`` (any labelled
+            photos; see ``embeddings.datasets.table``) or ``rendered:FOLDER`` (the rendered catalog, drawn there where
+            it is missing).
         options: What to choose of it; None is all defaults.
 
     Raises:

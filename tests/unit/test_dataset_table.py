@@ -177,7 +177,7 @@ def test_a_missing_table_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["inshops:/data", "photos.csv", "table:", "", "Cub:/data"])
 def test_an_unknown_kind_is_told_with_those_there_are(text):
     """The error lists the kinds."""
-    with pytest.raises(UnusableDataset, match="cub:FOLDER, table:FILE"):
+    with pytest.raises(UnusableDataset, match="inshop:FOLDER, cub:FOLDER, table:FILE, rendered:FOLDER"):
         open_dataset(text)
 
 
