@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from catalog.adapters.stored_models import StoredModels
     from catalog.ports.image_store import ImageStore
     from catalog.ports.vector_index import VectorIndex
+    from catalog.services.attribute_mining import AttributeMiningService
     from catalog.services.galleries import GalleryService
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
@@ -204,6 +205,13 @@ class Application:
         from catalog.services.status import StatusService
 
         return StatusService(self.unit_of_work)
+
+    @cached_property
+    def attribute_mining(self) -> AttributeMiningService:
+        """Finds attributes in a catalog's feed and texts."""
+        from catalog.services.attribute_mining import AttributeMiningService
+
+        return AttributeMiningService(self.unit_of_work)
 
     @cached_property
     def training(self) -> TrainingService:

@@ -51,3 +51,7 @@ class DatabaseUnavailable(DrapeError):
 
 class ImageStoreUnavailable(DrapeError):
     """The image store cannot be read or written."""
+
+
+class VocabularyUnusable(DrapeError):
+    """A vocabulary file cannot be read or says something that has no meaning. The message names the entry."""

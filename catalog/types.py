@@ -32,6 +32,14 @@ class SearchMode(StrEnum):
     NATIVE = "native"
 
 
+class AttributeSource(StrEnum):
+    """Where attributes come from: the feed's own, its texts (titles, descriptions, tags, option columns), or both."""
+
+    FEED = "feed"
+    TEXT = "text"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """An amount in a currency.

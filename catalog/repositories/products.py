@@ -55,6 +55,18 @@ class ShownProduct:
     item_group: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DescribedProduct:
+    """What the feed says of a product in words."""
+
+    id: int
+    title: str
+    description: str
+    category: tuple[str, ...]
+    attributes: tuple[str, ...]
+    raw: Mapping[str, Any]
+
+
 class ProductRepository:
     """Questions about products and images."""
 
@@ -253,6 +265,26 @@ class ProductRepository:
             )
             for row in rows
         }
+
+    def described(self, merchant_id: int, after: int, limit: int) -> list[DescribedProduct]:
+        """Up to ``limit`` of the merchant's products with ids above ``after``, ascending."""
+        rows = self._session.execute(
+            select(
+                ProductRow.id,
+                ProductRow.title,
+                ProductRow.description,
+                ProductRow.category,
+                ProductRow.attributes,
+                ProductRow.raw,
+            )
+            .where(ProductRow.merchant_id == merchant_id, ProductRow.id > after)
+            .order_by(ProductRow.id)
+            .limit(limit)
+        )
+        return [
+            DescribedProduct(id, title, description, tuple(category), tuple(attributes), raw)
+            for id, title, description, category, attributes, raw in rows
+        ]
 
     def indexable_images_of(self, merchant_id: int, external_id: str) -> list[tuple[int, int]]:
         """(image id, product id) of the product's images that can be indexed, main image first."""

@@ -1,0 +1,296 @@
+"""What a text says of attributes: which it names, which it denies, and which of its words are in no vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group
+from catalog.attributes.vocabulary import LEARNED_GROUP, Vocabulary
+from catalog.attributes.words import Gap, Word, normal_word, split_words
+
+_MAX_REACH = 12
+"""Words after a denial that it can reach; a thought that goes on for longer is about something else."""
+
+_MAX_LIST_ITEM = 3
+"""Words that an item of a denied list may have: "no pockets, side zips or contrast buttons"."""
+
+_CHOICES = frozenset(["or", "nor"])
+_LINKS = frozenset(["and", "or", "nor"])
+_ARTICLES = frozenset(["a", "an", "the", "its", "it", "this"])
+_COPULAS = frozenset(["is", "are"])
+_NOTHING = frozenset(["no", "none", "not", "false"])
+"""Answers after a colon: "Pockets: no"."""
+
+_MIN_LEARNED_LENGTH = 3
+
+
+@dataclass
+class Mentions:
+    """What one text says.
+
+    Args:
+        named: Attributes it says the item has, in normal form.
+        denied: Attributes it says the item has not; may name the same one elsewhere.
+        unknown_words: Words in normal form that are in no vocabulary and no stop words.
+        unknown_pairs: Two of them side by side, joined by a space.
+    """
+
+    named: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+    unknown_words: set[str] = field(default_factory=set)
+    unknown_pairs: set[str] = field(default_factory=set)
+
+    def add(self, other: Mentions) -> None:
+        """Take up what another text says."""
+        self.named |= other.named
+        self.denied |= other.denied
+        self.unknown_words |= other.unknown_words
+        self.unknown_pairs |= other.unknown_pairs
+
+
+@dataclass(slots=True)
+class _Item:
+    """A phrase found at words[start:end], or a word of no phrase."""
+
+    start: int
+    end: int
+    phrase: Phrase | None
+    is_denied: bool = False
+    is_elsewhere: bool = False
+
+    @property
+    def role(self) -> Role | None:
+        return None if self.phrase is None else self.phrase.role
+
+
+class TextReader:
+    """Reads texts with one vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        language = vocabulary.language
+        self._spellings = language.spellings
+        self._table = phrases_of(vocabulary)
+        self._group_tables = {
+            name: phrases_of_group(vocabulary, name) for name in vocabulary.groups if name != LEARNED_GROUP
+        }
+        self._headings = _headings(vocabulary)
+        self._turns = _normal_set(language.turns)
+        self._suffix_denials = _normal_set(language.suffix_denials)
+        # The words of group names and nouns are no news: "neck" is left over where no value stands before it.
+        nouns = [noun for group in vocabulary.groups.values() for noun in group.nouns]
+        known = {word.text for noun in nouns for word in self.words(noun)}
+        known |= {word for heading in self._headings for word in heading}
+        self._stop_words = _normal_set(language.stop_words) | self._turns | _LINKS | _ARTICLES | _COPULAS | known
+
+    def group_of(self, name: str) -> str | None:
+        """The vocabulary's name of a group, from that name or an alias of it in any spelling; None if there is none."""
+        return self._headings.get(tuple(word.text for word in split_words(name, self._spellings)))
+
+    def words(self, text: str) -> list[Word]:
+        """The text's words as this vocabulary spells them."""
+        return split_words(text, self._spellings)
+
+    def read(self, words: Sequence[Word]) -> Mentions:
+        """What running text says."""
+        items = self._items(words)
+        self._mark_denials(words, items)
+        return self._mentions(words, items)
+
+    def read_value(self, group: str, words: Sequence[Word]) -> Mentions:
+        """What a value says whose group is known (an option column's, a feed attribute's), of that group alone."""
+        items = self._items(words, group)
+        self._mark_denials(words, items)
+        found = self._mentions(words, items)
+        prefix = f"{group}="
+        # What the values imply is kept: a stripe's direction says that there are stripes.
+        named = {name for item in items if _speaks(item) for name in _names(item) if _first(item).startswith(prefix)}
+        return Mentions(named, {name for name in found.denied if name.startswith(prefix)})
+
+    def whole_value(self, group: str, text: str) -> str | None:
+        """The attribute that a value means as a whole ("navy blue" in the group color), or None."""
+        phrase = self._group_tables[group].whole(self.words(text))
+        return None if phrase is None else phrase.attributes[0]
+
+    def _items(self, words: Sequence[Word], group: str | None = None) -> list[_Item]:
+        items: list[_Item] = []
+        position = 0
+        heading: str | None = None
+        clause = 0
+        while position < len(words):
+            gap = words[position].gap
+            if gap is Gap.COLON:
+                heading = self._headings.get(tuple(word.text for word in words[clause:position]))
+            if gap is Gap.STOP:
+                heading = None
+            if gap >= Gap.COLON:
+                clause = position
+            phrase = self._phrase_at(words, position, group or heading)
+            end = position + (1 if phrase is None else len(phrase.words))
+            items.append(_Item(position, end, phrase))
+            position = end
+        return items
+
+    def _phrase_at(self, words: Sequence[Word], position: int, group: str | None) -> Phrase | None:
+        phrase = self._table.at(words, position)
+        if group is None or group not in self._group_tables:
+            return phrase
+        own = self._group_tables[group].at(words, position)
+        # Of the same words, what the heading speaks of is meant.
+        longer = own is not None and (phrase is None or len(own.words) >= len(phrase.words))
+        return own if longer else phrase
+
+    def _mark_denials(self, words: Sequence[Word], items: list[_Item]) -> None:
+        for number, item in enumerate(items):
+            if item.role is Role.OTHER_ITEM:
+                for later in items[number + 1 :]:
+                    if words[later.start].gap is Gap.STOP:
+                        break
+                    later.is_elsewhere = True
+            elif item.role is Role.DENIAL:
+                self._deny_following(words, items, number)
+            elif item.role is Role.PREFIX_DENIAL:
+                for later in items[number + 1 : number + 2]:
+                    later.is_denied = words[later.start].gap <= Gap.HYPHEN
+            elif item.role is Role.DENIAL_AFTER or self._is_suffix_denial(words, item):
+                _deny_preceding(words, items, number)
+            if words[item.start].text in _NOTHING and words[item.start].gap is Gap.COLON:
+                _deny_heading(words, items, number)
+
+    def _is_suffix_denial(self, words: Sequence[Word], item: _Item) -> bool:
+        if item.phrase is not None or words[item.start].text not in self._suffix_denials:
+            return False
+        gap = words[item.start].gap
+        ends_thought = item.end == len(words) or words[item.end].gap >= Gap.COMMA
+        return gap is Gap.HYPHEN or (gap is Gap.SPACE and ends_thought)
+
+    def _deny_following(self, words: Sequence[Word], items: list[_Item], number: int) -> None:
+        start = items[number].end
+        end = self._reach(words, start)
+        for later in items[number + 1 :]:
+            if later.start >= end:
+                break
+            later.is_denied = True
+
+    def _reach(self, words: Sequence[Word], start: int) -> int:
+        """Where the denial before ``start`` ends."""
+        limit = min(len(words), start + _MAX_REACH)
+        # In "no-show" and "non-iron" the denial is part of a word and says nothing of what follows it.
+        if start < limit and words[start].gap is Gap.HYPHEN:
+            end = start + 1
+            while end < limit and words[end].gap is Gap.HYPHEN:
+                end += 1
+            return end
+        has_begun = False
+        for position in range(start, limit):
+            word = words[position]
+            if word.gap >= Gap.COLON:
+                return position
+            if word.gap is Gap.COMMA and not _goes_on(words, position, limit):
+                return position
+            turns = word.text in self._turns
+            if turns and has_begun:
+                return position
+            if word.text == "and" and position + 1 < len(words):
+                following = words[position + 1].text
+                if following in _ARTICLES or following in self._turns:
+                    return position
+            has_begun = has_begun or not (turns or word.text in _ARTICLES)
+        return limit
+
+    def _mentions(self, words: Sequence[Word], items: Sequence[_Item]) -> Mentions:
+        mentions = Mentions()
+        before: str | None = None
+        for item in items:
+            unknown = None
+            if item.role is Role.ATTRIBUTE and not item.is_elsewhere:
+                if item.is_denied:
+                    mentions.denied.add(_first(item))
+                else:
+                    mentions.named.update(_names(item))
+            elif item.phrase is None and not item.is_denied and not item.is_elsewhere:
+                unknown = self._unknown(words[item.start].text)
+            if unknown is not None:
+                mentions.unknown_words.add(unknown)
+                if before is not None and words[item.start].gap <= Gap.HYPHEN:
+                    mentions.unknown_pairs.add(f"{before} {unknown}")
+            before = unknown
+        return mentions
+
+    def _unknown(self, word: str) -> str | None:
+        is_word = len(word) >= _MIN_LEARNED_LENGTH and not any(letter.isdigit() for letter in word)
+        return word if is_word and word not in self._stop_words else None
+
+
+def _deny_preceding(words: Sequence[Word], items: list[_Item], number: int) -> None:
+    """Deny the attributes right before an item, and those that "and" and "or" link to them."""
+    may_be_denied = True
+    for position in range(number - 1, -1, -1):
+        if words[items[position + 1].start].gap > Gap.HYPHEN:
+            return
+        item = items[position]
+        if item.role is Role.ATTRIBUTE and may_be_denied:
+            item.is_denied = True
+            may_be_denied = False
+            continue
+        text = words[item.start].text
+        if item.phrase is None and text in _LINKS:
+            may_be_denied = True
+        elif not (item.phrase is None and text in _COPULAS | _ARTICLES):
+            return
+
+
+def _deny_heading(words: Sequence[Word], items: list[_Item], number: int) -> None:
+    """Deny what stands before the colon, where the answer after it is no more than "no"."""
+    answer = items[number]
+    if answer.end < len(words) and words[answer.end].gap < Gap.COMMA:
+        return
+    for position in range(number - 1, -1, -1):
+        items[position].is_denied = True
+        if words[items[position].start].gap >= Gap.COLON:
+            return
+
+
+def _goes_on(words: Sequence[Word], comma: int, limit: int) -> bool:
+    """Whether the list that the word at ``comma`` belongs to ends with "or": then the whole of it is denied.
+
+    "no pockets, buttons or belts" goes on after its comma, "no collar, long sleeves" does not.
+    """
+    length = 0
+    for position in range(comma, limit):
+        word = words[position]
+        if word.gap >= Gap.COLON:
+            return False
+        if word.text in _CHOICES:
+            return True
+        length = 1 if word.gap is Gap.COMMA else length + 1
+        if length > _MAX_LIST_ITEM:
+            return False
+    return False
+
+
+def _speaks(item: _Item) -> bool:
+    return item.role is Role.ATTRIBUTE and not item.is_denied and not item.is_elsewhere
+
+
+def _names(item: _Item) -> tuple[str, ...]:
+    return () if item.phrase is None else item.phrase.attributes
+
+
+def _first(item: _Item) -> str:
+    names = _names(item)
+    return names[0] if names else ""
+
+
+def _headings(vocabulary: Vocabulary) -> Mapping[tuple[str, ...], str]:
+    """Groups by the words of their names and aliases; a name counts before another group's alias."""
+    texts = [(name, name) for name in vocabulary.groups]
+    texts += [(alias, name) for name, group in vocabulary.groups.items() for alias in group.aliases]
+    headings: dict[tuple[str, ...], str] = {}
+    for text, name in texts:
+        headings.setdefault(tuple(word.text for word in split_words(text, vocabulary.language.spellings)), name)
+    return headings
+
+
+def _normal_set(texts: Sequence[str]) -> frozenset[str]:
+    return frozenset(normal_word(text) for text in texts)

@@ -1,0 +1,175 @@
+"""The attributes of one product: what its feed says and what its texts say, with where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from catalog.attributes.mentions import Mentions, TextReader
+from catalog.attributes.product_texts import TAG_GROUP, ProductTexts
+from catalog.attributes.vocabulary import Vocabulary
+from catalog.attributes.words import Gap, Word
+from catalog.types import AttributeSource
+from embeddings.taxonomy import split_attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A group in which the feed says one thing and the texts another; the feed's values are kept.
+
+    Args:
+        feed, text: Values, sorted.
+    """
+
+    group: str
+    feed: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductAttributes:
+    """What is known of one product.
+
+    Args:
+        names: In normal form, sorted, without repeats.
+        from_feed, from_text: Those of ``names`` that the feed says, and those that the texts say; one may be in both.
+        denied: Attributes that some text says the item has not.
+        unknown_words, unknown_pairs: Words and pairs of words of the texts that are in no vocabulary.
+    """
+
+    names: tuple[str, ...]
+    from_feed: frozenset[str]
+    from_text: frozenset[str]
+    conflicts: tuple[Conflict, ...]
+    denied: frozenset[str]
+    unknown_words: frozenset[str]
+    unknown_pairs: frozenset[str]
+
+
+class AttributeMiner:
+    """Mines products with one vocabulary.
+
+    Of each group the first source that names a value decides: feed, option columns, title, tags, description. A
+    description speaks of linings, trimmings and what the item is worn with, too, and is believed last. Additive groups
+    (details, occasions) take the values of every source.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._reader = TextReader(vocabulary)
+
+    def mine(self, texts: ProductTexts, source: AttributeSource = AttributeSource.BOTH) -> ProductAttributes:
+        """The product's attributes.
+
+        ``feed`` gives exactly the feed's own, bare ones included. ``text`` gives what title, description, tags and
+        option columns say. ``both`` gives the feed's and, in groups that it leaves open, the texts'; a feed's attribute
+        that the vocabulary knows under another name gets the vocabulary's (``colour=navy blue`` becomes
+        ``color=navy``), so that one thing has one name, and a bare one that it understands is replaced by its meaning.
+        """
+        sources = self._text_sources(texts)
+        feed = self._feed_attributes(texts, source)
+        text = set() if source is AttributeSource.FEED else self._decide(sources)
+        conflicts: tuple[Conflict, ...] = ()
+        if source is AttributeSource.BOTH:
+            conflicts = tuple(self._conflicts(feed, text))
+            decided = {split_attribute(name)[0] for name in feed}
+            text = {name for name in text if name in feed or self._is_open(name, decided)}
+        everything = Mentions()
+        for mentions in sources:
+            everything.add(mentions)
+        return ProductAttributes(
+            names=tuple(sorted(feed | text)),
+            from_feed=frozenset(feed),
+            from_text=frozenset(text),
+            conflicts=conflicts,
+            denied=frozenset(everything.denied - feed - text),
+            unknown_words=frozenset(everything.unknown_words),
+            unknown_pairs=frozenset(everything.unknown_pairs),
+        )
+
+    def _text_sources(self, texts: ProductTexts) -> list[Mentions]:
+        """What the texts say, by source, in the order in which they are believed."""
+        brand = tuple(word.text for word in self._reader.words(texts.brand))
+        options, tags = Mentions(), Mentions()
+        for name, value in texts.options:
+            group = self._reader.group_of(name)
+            if group is not None:
+                options.add(self._reader.read_value(group, self._reader.words(value)))
+        for tag in texts.tags:
+            tags.add(self._reader.read(self._reader.words(tag)))
+        title = self._reader.read(_without(self._reader.words(texts.title), brand))
+        description = self._reader.read(_without(self._reader.words(texts.description), brand))
+        return [options, title, tags, description]
+
+    def _decide(self, sources: Iterable[Mentions]) -> set[str]:
+        found: set[str] = set()
+        decided: set[str] = set()
+        for mentions in sources:
+            found |= {name for name in mentions.named if self._is_open(name, decided)}
+            decided |= {split_attribute(name)[0] for name in mentions.named}
+        return found
+
+    def _is_open(self, name: str, decided: set[str]) -> bool:
+        group_name = split_attribute(name)[0]
+        group = self.vocabulary.groups.get(group_name)
+        return group_name not in decided or (group is not None and group.additive)
+
+    def _feed_attributes(self, texts: ProductTexts, source: AttributeSource) -> set[str]:
+        if source is AttributeSource.TEXT:
+            return set()
+        if source is AttributeSource.FEED:
+            return set(texts.feed_attributes)
+        return {known for name in texts.feed_attributes if (known := self._known_name(name)) is not None}
+
+    def _known_name(self, name: str) -> str | None:
+        """The vocabulary's name of a feed's attribute, or that name where the vocabulary has none for it.
+
+        None for a bare attribute that the vocabulary understands: what it means is among the texts'.
+        """
+        group_name, value = split_attribute(name)
+        if group_name == TAG_GROUP:
+            mentions = self._reader.read(self._reader.words(value))
+            return None if mentions.named or mentions.denied else name
+        group = self._reader.group_of(group_name)
+        if group is None:
+            return name
+        return self._reader.whole_value(group, value) or f"{group}={value}"
+
+    def _conflicts(self, feed: set[str], text: set[str]) -> Iterable[Conflict]:
+        for group, values in sorted(_by_group(text).items()):
+            said = _by_group(feed).get(group)
+            known = self.vocabulary.groups.get(group)
+            if said is None or known is None or known.additive:
+                continue
+            # "ocean blue" agrees with "blue": what counts is whether the feed's value mentions the texts'.
+            meant = set(said)
+            for value in said:
+                mentioned = self._reader.read_value(group, self._reader.words(value)).named
+                meant |= {split_attribute(name)[1] for name in mentioned}
+            if not meant & set(values):
+                yield Conflict(group, tuple(sorted(said)), tuple(sorted(values)))
+
+
+def _by_group(names: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        group, value = split_attribute(name)
+        groups.setdefault(group, []).append(value)
+    return groups
+
+
+def _without(words: Sequence[Word], phrase: tuple[str, ...]) -> list[Word]:
+    """The words without the phrase, wherever it stands; what is left on its two sides belongs to two thoughts."""
+    kept: list[Word] = []
+    position = 0
+    cut = False
+    while position < len(words):
+        if phrase and tuple(word.text for word in words[position : position + len(phrase)]) == phrase:
+            position += len(phrase)
+            cut = True
+            continue
+        word = words[position]
+        kept.append(Word(word.text, Gap.STOP) if cut else word)
+        cut = False
+        position += 1
+    return kept

@@ -1,0 +1,86 @@
+"""What a product says of itself, by the places where it says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from catalog.attributes.html_text import html_to_text
+from embeddings.taxonomy import split_attribute
+
+TAG_GROUP = "tag"
+"""The group of the feed's bare attributes."""
+
+_OPTION_NAME = re.compile(r"option\s*(\d+)\s*(?:name)?")
+_TAG_COLUMNS = frozenset(["tag", "tags", "keyword", "keywords", "label", "labels"])
+_BRAND_COLUMNS = frozenset(["brand", "vendor", "manufacturer", "designer", "maker"])
+_SEPARATORS = re.compile(r"[\s_\-]+")
+_MAKER = re.compile(r"\s+by\s+(?!(?:the|a|an)\b)[^,;|(]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductTexts:
+    """A product's texts, readable (no HTML).
+
+    Args:
+        title: Without the maker's name at its end ("… by Oat & Ivory").
+        tags: One thought each.
+        options: (name, value) of everything the feed says in columns of its own, such as ("Colour", "Navy"); the names
+            are the feed's.
+        brand: The maker's name, which says nothing of the item; empty where unknown.
+        feed_attributes: The feed's, in normal form; the values of its bare ones are among ``tags``, too.
+    """
+
+    title: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    brand: str = ""
+    feed_attributes: tuple[str, ...] = ()
+
+
+def texts_of_product(
+    title: str, description: str, attributes: Sequence[str], raw: Mapping[str, object]
+) -> ProductTexts:
+    """The texts of a product as the feed gave it.
+
+    Args:
+        attributes: The feed's, in normal form; those of the group ``tag`` are the bare ones.
+        raw: The feed's row: texts by column, or any JSON value.
+    """
+    tags = [value for group, value in map(split_attribute, attributes) if group == TAG_GROUP]
+    options: list[tuple[str, str]] = []
+    brand = ""
+    numbered: dict[str, str] = {}
+    for column, value in raw.items():
+        name = _SEPARATORS.sub(" ", column.rpartition("/")[2].strip().casefold())
+        if name in _TAG_COLUMNS:
+            tags.extend(part for text in _texts(value) for part in re.split(r"[,;|]", text))
+        elif name in _BRAND_COLUMNS:
+            brand = next(_texts(value), "")
+        elif match := _OPTION_NAME.fullmatch(name):
+            numbered[match[1]] = next(_texts(value), "")
+        elif name.endswith(" value") and (match := _OPTION_NAME.fullmatch(name.removesuffix(" value"))):
+            if numbered.get(match[1]):
+                options.extend((numbered[match[1]], text) for text in _texts(value))
+        else:
+            options.extend((name, text) for text in _texts(value))
+    return ProductTexts(
+        title=_MAKER.sub("", html_to_text(title)),
+        description=html_to_text(description),
+        tags=tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip())),
+        options=tuple(options),
+        brand=brand.strip(),
+        feed_attributes=tuple(attributes),
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in a value of the feed's row: itself, or those of a list."""
+    if isinstance(value, str) and value.strip():
+        yield value
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, str) and inner.strip():
+                yield inner

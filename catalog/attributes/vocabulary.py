@@ -1,0 +1,291 @@
+"""The closed vocabulary of mining: groups, their values and the phrases that mean them, read from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from catalog.attributes.words import Gap, Word, normal_word, split_words
+from catalog.errors import VocabularyUnusable
+from embeddings.taxonomy import normalize_attribute
+
+LEARNED_GROUP = "word"
+"""The group of words that are in no vocabulary and were learned from a catalog."""
+
+NOUN_PLACE = "*"
+"""Stands in a phrase for any of its group's nouns."""
+
+_EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
+_GROUP_KEYS = ("aliases", "nouns", "additive", "replaces", "values")
+_TOP_KEYS = ("replaces", "groups", "implied", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A kind of attribute and its values.
+
+    Args:
+        values: Phrases by value, beside the value itself. ``*`` in a phrase stands for any of ``nouns``.
+        nouns: Where there are any, a value counts only with one of them behind it: "round neck".
+        aliases: Other names of the group, as option columns and headings have them.
+        additive: Values of every source count; otherwise the first source that names one decides.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    nouns: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    additive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a language's texts do with attributes beside naming them; see the vocabulary's file for each list.
+
+    Args:
+        spellings: Normal spelling by variant, both in the singular.
+    """
+
+    ignored: tuple[str, ...] = ()
+    denials: tuple[str, ...] = ()
+    prefix_denials: tuple[str, ...] = ()
+    denials_after: tuple[str, ...] = ()
+    suffix_denials: tuple[str, ...] = ()
+    no_denials: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    other_items: tuple[str, ...] = ()
+    stop_words: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Everything that mining knows.
+
+    Args:
+        groups: By name.
+        implied: What is true of everything that has the first, in normal form.
+    """
+
+    groups: Mapping[str, Group]
+    implied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    language: Language = field(default_factory=Language)
+
+    def with_learned(self, phrases: Iterable[str]) -> Vocabulary:
+        """This vocabulary with more phrases, each the value ``word=phrase``."""
+        group = self.groups.get(LEARNED_GROUP, Group({}, additive=True))
+        values = {**group.values, **dict.fromkeys(phrases, ())}
+        return replace(self, groups={**self.groups, LEARNED_GROUP: replace(group, values=values)})
+
+
+@lru_cache(maxsize=1)
+def fashion_vocabulary() -> Vocabulary:
+    """The vocabulary that comes with Drape: what fashion shops say in English."""
+    source = files("catalog.attributes").joinpath("fashion.toml")
+    return parse_vocabulary(source.read_text(encoding="utf-8"), "fashion.toml")
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """A vocabulary of a merchant's own, laid over the one that comes with Drape, or in its place.
+
+    Args:
+        path: A TOML file in the form of ``fashion.toml``. ``replaces = true`` at its top takes nothing from that one
+            but how its language denies, in a group nothing from that group. Lists of words are added to; a phrase
+            that both have means what this file says.
+
+    Raises:
+        VocabularyUnusable: the file cannot be read or is no vocabulary; names the file and the entry.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise VocabularyUnusable(
+            "The vocabulary cannot be read", received=f"{path}: {reason}", expected="a TOML file in UTF-8"
+        ) from error
+    return parse_vocabulary(text, str(path), base=fashion_vocabulary())
+
+
+def parse_vocabulary(text: str, name: str, base: Vocabulary | None = None) -> Vocabulary:
+    """The vocabulary that a TOML text describes, laid over ``base``.
+
+    Args:
+        name: Of the text's file, for errors.
+
+    Raises:
+        VocabularyUnusable: names the file, the entry and what was expected there.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise VocabularyUnusable(f"{name} is no TOML", received=str(error), expected=_EXAMPLE) from error
+    entries = _Entries(name, document)
+    entries.check_keys("", document, _TOP_KEYS)
+    if base is None or entries.flag("", document, "replaces"):
+        # The language is not the merchant's to say again: a vocabulary of other values is still written in English,
+        # unless it brings lists of its own.
+        base = Vocabulary({}, language=Language() if base is None else base.language)
+    language = entries.language(document, base.language)
+    groups = entries.groups(document, base.groups, language.spellings)
+    if not any(group.values for group in groups.values()):
+        raise VocabularyUnusable(f"{name} has no values", received="no groups.NAME.values", expected=_EXAMPLE)
+    return Vocabulary(groups, {**base.implied, **entries.implied(document)}, language)
+
+
+class _Entries:
+    """Reads the entries of one file and tells what is wrong with them."""
+
+    def __init__(self, name: str, document: Mapping[str, object]) -> None:
+        self._name = name
+        self._document = document
+
+    def groups(
+        self, document: Mapping[str, object], base: Mapping[str, Group], spellings: Mapping[str, str]
+    ) -> dict[str, Group]:
+        groups = dict(base)
+        for name, table in self.table("", document, "groups").items():
+            where = f"groups.{name}"
+            if not isinstance(table, dict):
+                raise self.unusable(where, table, "a table with values")
+            self._check_name(where, name, f"{name}=value")
+            self.check_keys(where, table, _GROUP_KEYS)
+            known = Group({}) if self.flag(where, table, "replaces") else groups.get(name, Group({}))
+            own = self._values(where, table, spellings)
+            groups[name] = Group(
+                values=_overlaid(known.values, own, spellings),
+                nouns=_added(known.nouns, self.texts(where, table, "nouns")),
+                aliases=_added(known.aliases, self.texts(where, table, "aliases")),
+                additive=self.flag(where, table, "additive", known.additive),
+            )
+            self._check_nouns(where, groups[name])
+        return groups
+
+    def language(self, document: Mapping[str, object], base: Language) -> Language:
+        table = self.table("", document, "language")
+        lists = [name for name in Language.__dataclass_fields__ if name != "spellings"]
+        self.check_keys("language", table, (*lists, "spellings"))
+        added = {name: _added(getattr(base, name), self.texts("language", table, name)) for name in lists}
+        spellings = dict(base.spellings)
+        for variant, normal in self.table("language", table, "spellings").items():
+            where = f"language.spellings.{variant}"
+            words = split_words(normal) if isinstance(normal, str) else []
+            if len(words) != 1 or len(split_words(variant)) != 1:
+                raise self.unusable(where, normal, "one word for another word")
+            spellings[normal_word(variant)] = words[0].text
+        # Chains are followed here, so that a normal spelling has no other one.
+        for variant in spellings:
+            seen = {variant}
+            while (normal := spellings[variant]) in spellings:
+                if normal in seen:
+                    raise self.unusable(f"language.spellings.{variant}", normal, "spellings that do not go in circles")
+                seen.add(normal)
+                spellings[variant] = spellings[normal]
+        return Language(spellings=spellings, **added)
+
+    def implied(self, document: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+        table = self.table("", document, "implied")
+        implied = {name: self.texts("implied", table, name) for name in table}
+        for name, others in implied.items():
+            for attribute in (name, *others):
+                self._check_name(f'implied."{name}"', attribute, attribute)
+        return implied
+
+    def _values(
+        self, where: str, table: Mapping[str, object], spellings: Mapping[str, str]
+    ) -> dict[str, tuple[str, ...]]:
+        meanings: dict[tuple[str, ...], str] = {}
+        values: dict[str, tuple[str, ...]] = {}
+        inner = self.table(where, table, "values")
+        for value in inner:
+            place = f'{where}.values."{value}"'
+            self._check_name(place, value, f"group={value}")
+            values[value] = self.texts(f"{where}.values", inner, value)
+            for phrase in (value, *values[value]):
+                words = phrase_words(phrase, spellings)
+                if not words:
+                    raise self.unusable(place, phrase, "words without punctuation between them")
+                other = meanings.setdefault(words, value)
+                if other != value:
+                    raise self.unusable(place, phrase, f"a phrase of one value; {other!r} has it too")
+        return values
+
+    def _check_nouns(self, where: str, group: Group) -> None:
+        if group.nouns:
+            return
+        for value, phrases in group.values.items():
+            for phrase in phrases:
+                if NOUN_PLACE in phrase:
+                    raise self.unusable(f'{where}.values."{value}"', phrase, "nouns = [...] in a group that uses *")
+
+    def _check_name(self, where: str, found: str, attribute: str) -> None:
+        try:
+            normal = normalize_attribute(attribute)
+        except ValueError:
+            normal = ""
+        if normal != attribute or attribute.count("=") != 1:
+            raise self.unusable(where, found, "a name in lower case, without = and : and without doubled spaces")
+
+    def check_keys(self, where: str, table: Mapping[str, object], known: Sequence[str]) -> None:
+        for key in table:
+            if key not in known:
+                place = f"{where}.{key}" if where else key
+                raise self.unusable(place, key, "one of " + ", ".join(known))
+
+    def table(self, where: str, table: Mapping[str, object], key: str) -> Mapping[str, object]:
+        inner = table.get(key, {})
+        if not isinstance(inner, dict):
+            raise self.unusable(f"{where}.{key}" if where else key, inner, _EXAMPLE)
+        return inner
+
+    def texts(self, where: str, table: Mapping[str, object], key: str) -> tuple[str, ...]:
+        found = table.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(text, str) and split_words(text) for text in found):
+            raise self.unusable(f'{where}."{key}"', found, 'a list of phrases: ["scarlet", "cherry red"]')
+        return tuple(found)
+
+    def flag(self, where: str, table: Mapping[str, object], key: str, otherwise: bool = False) -> bool:
+        found = table.get(key, otherwise)
+        if not isinstance(found, bool):
+            raise self.unusable(f"{where}.{key}" if where else key, found, "true or false")
+        return found
+
+    def unusable(self, where: str, received: object, expected: str) -> VocabularyUnusable:
+        return VocabularyUnusable(
+            f"{self._name}: the entry {where} cannot be used", received=repr(received), expected=expected
+        )
+
+
+def phrase_words(phrase: str, spellings: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of a phrase in normal form, ``*`` as it is; none where punctuation stands between them."""
+    words: list[Word] = []
+    for position, part in enumerate(phrase.split(NOUN_PLACE)):
+        if position:
+            words.append(Word(NOUN_PLACE, Gap.SPACE))
+        found = split_words(part, spellings)
+        if any(word.gap > Gap.HYPHEN for word in found[1:]):
+            return ()
+        words.extend(found)
+    return tuple(word.text for word in words)
+
+
+def _overlaid(
+    known: Mapping[str, tuple[str, ...]], own: Mapping[str, tuple[str, ...]], spellings: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Values of both; where both have a phrase, it belongs to the value that ``own`` gives it."""
+    taken = {phrase_words(phrase, spellings): value for value, phrases in own.items() for phrase in (value, *phrases)}
+    values = {
+        value: tuple(phrase for phrase in phrases if taken.get(phrase_words(phrase, spellings), value) == value)
+        for value, phrases in known.items()
+        # A value that is another one's phrase now is none of its own any more.
+        if taken.get(phrase_words(value, spellings), value) == value
+    }
+    for value, phrases in own.items():
+        values[value] = _added(values.get(value, ()), phrases)
+    return values
+
+
+def _added(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *more)))
