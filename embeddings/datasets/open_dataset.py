@@ -33,4 +33,8 @@ def open_dataset(text: str, options: DatasetOptions | None = None) -> Dataset:
         raise UnusableDataset(
             f"{text!r} names no data set", received=text, expected=f"one of {_FORMS}", remedy="put its kind before it"
         )
-    return reader(Path(place).expanduser(), options or DatasetOptions())
+    path = Path(place)
+    if place.startswith("~/"):
+        # A shell leaves a tilde alone that does not begin a word.
+        path = path.expanduser()
+    return reader(path, options or DatasetOptions())
