@@ -9,7 +9,7 @@ column          required  value
 ``split``       yes       ``train``; ``query``; ``gallery``; or ``test``, which is both query and gallery
 ``labels``                what results are judged by, from fine to coarse: ``species=Wren; family=Birds``
 ``attributes``            ``color=red; pattern=striped``, separated by ``;`` or ``|``, as in a product feed
-``item``                  what photos of one item share; they must not be split between training and test
+``item``                  what photos of one item share; a note tells which are in both training and test
 ``category``              the garment's kind, such as ``Dresses``
 ``box``                   the item's box in pixels: ``left,top,right,bottom``
 ``text``                  title or description
@@ -69,13 +69,13 @@ def read_table(path: Path, options: DatasetOptions | None = None) -> Dataset:
             image = _resolve(photo, path.parent, levels=tuple(photos[0].labels))
             for part in wanted:
                 parts[part].append(image)
-    unread = [column for column in columns if column not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
+    notes = [*_notes_on_columns(columns), *_notes_on_items(photos)]
     return Dataset(
         name=choice.describe(path.stem),
         training=tuple(parts["training"]),
         queries=tuple(parts["queries"]),
         gallery=tuple(parts["gallery"]),
-        notes=(f"columns of the table that mean nothing here: {', '.join(unread)}",) if unread else (),
+        notes=tuple(notes),
     )
 
 
@@ -225,6 +225,22 @@ def _check_repeats(photos: list[_Photo]) -> None:
                 "each photo once; one that is both query and gallery has the split test",
                 received=f"{photo.image} again, which line {earlier} has",
             )
+
+
+def _notes_on_columns(columns: list[str]) -> list[str]:
+    unread = [column for column in columns if column not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)]
+    return [f"columns of the table that mean nothing here: {', '.join(unread)}"] if unread else []
+
+
+def _notes_on_items(photos: list[_Photo]) -> list[str]:
+    """That items are both trained on and searched, which makes results look better than they are."""
+    trained = {photo.item for photo in photos if photo.item is not None and photo.split == "train"}
+    shared = trained & {photo.item for photo in photos if photo.split != "train"}
+    return (
+        [f"items that have photos in training and in test: {len(shared)}, such as {min(map(str, shared))}"]
+        if shared
+        else []
+    )
 
 
 def _resolve(photo: _Photo, folder: Path, levels: tuple[str, ...]) -> DatasetImage:

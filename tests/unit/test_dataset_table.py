@@ -14,6 +14,7 @@ from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import UnusableDataset
 from embeddings.datasets.table import read_table
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 HEADER = "image,split,labels,attributes,item,category,box,text\n"
 ROWS = (
     'a.png,train,"fine=Oak; coarse=Tree","color=Red; lace",i7,Dresses,"1,2,5,6",A red dress\n'
@@ -108,6 +109,25 @@ def test_columns_that_are_not_known_are_noted(folder):
     """A mistyped column does not go unnoticed."""
     data = read_table(write(folder, "image,split,lables,photographer\na.png,train,x=y,Ann\n"))
     assert data.notes == ("columns of the table that mean nothing here: lables, photographer",)
+
+
+def test_items_on_both_sides_are_noted(folder):
+    """Their results would look better than they are."""
+    data = read_table(write(folder, "image,split,item\na.png,train,i7\nb.png,test,i7\nc.png,test,i9\nd.png,test,\n"))
+    assert data.notes == ("items that have photos in training and in test: 1, such as i7",)
+
+
+def test_the_readmes_table_can_be_read(tmp_path):
+    """As it stands there."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (table,) = [block.split("```")[0] for block in readme.split("```csv\n")[1:] if block.startswith("image,")]
+    (tmp_path / "photos").mkdir()
+    for name in ("1.jpg", "2.jpg"):
+        Image.new("RGB", (200, 320)).save(tmp_path / "photos" / name)
+    data = read_table(write(tmp_path, table))
+    assert data.training[0].attributes == ("color=blue", "pattern=striped")
+    assert data.training[0].crop == CropBox(12, 0, 180, 300)
+    assert data.gallery[0].labels == {"pattern": "lace"}
 
 
 def test_a_box_is_cut_off_at_the_borders(folder):
