@@ -9,6 +9,7 @@ from io import TextIOWrapper
 import typer
 
 from catalog.errors import DrapeError
+from cli.attributes import attributes
 from cli.demo import demo
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, train, reindex, status):
+for command in (demo, ingest, search, similar, attributes, train, reindex, status):
     app.command()(command)
 app.add_typer(model_app, name="model")
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group
-from catalog.attributes.vocabulary import LEARNED_GROUP, Vocabulary
+from catalog.attributes.vocabulary import LEARNED_GROUP, Vocabulary, phrase_words
 from catalog.attributes.words import Gap, Word, normal_word, split_words
+from embeddings.taxonomy import split_attribute
 
 _MAX_REACH = 12
 """Words after a denial that it can reach; a thought that goes on for longer is about something else."""
@@ -75,6 +76,8 @@ class TextReader:
             name: phrases_of_group(vocabulary, name) for name in vocabulary.groups if name != LEARNED_GROUP
         }
         self._headings = _headings(vocabulary)
+        self._of_parts = frozenset(name for name, group in vocabulary.groups.items() if group.of_parts)
+        self._parts = frozenset(phrase_words(part, language.spellings) for part in language.parts)
         self._turns = _normal_set(language.turns)
         self._suffix_denials = _normal_set(language.suffix_denials)
         # The words of group names and nouns are no news: "neck" is left over where no value stands before it.
@@ -91,10 +94,17 @@ class TextReader:
         """The text's words as this vocabulary spells them."""
         return split_words(text, self._spellings)
 
-    def read(self, words: Sequence[Word]) -> Mentions:
-        """What running text says."""
+    def read(self, words: Sequence[Word], *, tells_parts: bool = False) -> Mentions:
+        """What running text says.
+
+        Args:
+            tells_parts: "Black buttons" are said of the buttons alone, as in descriptions. In titles they are not:
+                "black button-down shirt".
+        """
         items = self._items(words)
         self._mark_denials(words, items)
+        if tells_parts:
+            self._mark_parts(words, items)
         return self._mentions(words, items)
 
     def read_value(self, group: str, words: Sequence[Word]) -> Mentions:
@@ -156,6 +166,15 @@ class TextReader:
                 _deny_preceding(words, items, number)
             if words[item.start].text in _NOTHING and words[item.start].gap is Gap.COLON:
                 _deny_heading(words, items, number)
+
+    def _mark_parts(self, words: Sequence[Word], items: Sequence[_Item]) -> None:
+        for item in items:
+            if item.role is not Role.ATTRIBUTE or split_attribute(_first(item))[0] not in self._of_parts:
+                continue
+            for length in (1, 2):
+                part = words[item.end : item.end + length]
+                if all(word.gap <= Gap.HYPHEN for word in part) and tuple(word.text for word in part) in self._parts:
+                    item.is_elsewhere = True
 
     def _is_suffix_denial(self, words: Sequence[Word], item: _Item) -> bool:
         if item.phrase is not None or words[item.start].text not in self._suffix_denials:

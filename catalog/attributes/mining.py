@@ -98,7 +98,7 @@ class AttributeMiner:
         for tag in texts.tags:
             tags.add(self._reader.read(self._reader.words(tag)))
         title = self._reader.read(_without(self._reader.words(texts.title), brand))
-        description = self._reader.read(_without(self._reader.words(texts.description), brand))
+        description = self._reader.read(_without(self._reader.words(texts.description), brand), tells_parts=True)
         return [options, title, tags, description]
 
     def _decide(self, sources: Iterable[Mentions]) -> set[str]:

@@ -20,7 +20,7 @@ NOUN_PLACE = "*"
 """Stands in a phrase for any of its group's nouns."""
 
 _EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
-_GROUP_KEYS = ("aliases", "nouns", "additive", "replaces", "values")
+_GROUP_KEYS = ("aliases", "nouns", "additive", "of_parts", "replaces", "values")
 _TOP_KEYS = ("replaces", "groups", "implied", "language")
 
 
@@ -33,12 +33,15 @@ class Group:
         nouns: Where there are any, a value counts only with one of them behind it: "round neck".
         aliases: Other names of the group, as option columns and headings have them.
         additive: Values of every source count; otherwise the first source that names one decides.
+        of_parts: Parts of an item may have the values, too: what stands right before a part in a description is the
+            part's.
     """
 
     values: Mapping[str, tuple[str, ...]]
     nouns: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     additive: bool = False
+    of_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Language:
     suffix_denials: tuple[str, ...] = ()
     no_denials: tuple[str, ...] = ()
     turns: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     other_items: tuple[str, ...] = ()
     stop_words: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
@@ -159,6 +163,7 @@ class _Entries:
                 nouns=_added(known.nouns, self.texts(where, table, "nouns")),
                 aliases=_added(known.aliases, self.texts(where, table, "aliases")),
                 additive=self.flag(where, table, "additive", known.additive),
+                of_parts=self.flag(where, table, "of_parts", known.of_parts),
             )
             self._check_nouns(where, groups[name])
         return groups
