@@ -215,9 +215,13 @@ class Application:
 
     @cached_property
     def training(self) -> TrainingService:
-        """Trains on a merchant's catalog."""
+        """Trains on catalogs and data sets."""
         from catalog.services.training import TrainingService
 
         return TrainingService(
-            self.unit_of_work, self.image_store, self.model_store, max_pixels=self.settings.max_image_pixels
+            self.unit_of_work,
+            self.image_store,
+            self.model_store,
+            self.settings.training_folder,
+            max_pixels=self.settings.max_image_pixels,
         )

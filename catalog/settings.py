@@ -67,5 +67,9 @@ class Settings(BaseSettings):
         return self.home / "models"
 
     @property
+    def training_folder(self) -> Path:
+        return self.home / "training"
+
+    @property
     def image_store_url(self) -> str:
         return self.image_store or (self.home / "images").resolve().as_uri()

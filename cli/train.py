@@ -1,15 +1,30 @@
-"""``drape train``: a model version from a merchant's own catalog."""
+"""``drape train``: a model version from a merchant's own catalog, or from a data set."""
 
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from catalog.services.progress import Advance
 from cli.options import AsJson, OptionalMerchant
+
+if TYPE_CHECKING:
+    from embeddings.training.config import HeadTrainingConfig, TrainingConfig
+    from embeddings.training.recipes import Recipe
+
+
+class RecipeName(StrEnum):
+    """How to train: the attribute scores on a frozen trunk, or all layers by a recipe."""
+
+    FROZEN = "frozen"
+    SMALL = "small"
+    PAPER = "paper"
+    SCRATCH = "scratch"
 
 
 class Trunk(StrEnum):
@@ -20,12 +35,35 @@ class Trunk(StrEnum):
     COMPACT = "compact"
 
 
+class Head(StrEnum):
+    """The heads that can be trained."""
+
+    MULTIATTRIB = "multiattrib"
+    BILINEAR = "bilinear"
+
+
 class Preprocessing(StrEnum):
     """How the trunk's weights expect their pixels."""
 
     CAFFE = "caffe"
     TORCH = "torch"
     UNIT = "unit"
+
+
+class Activation(StrEnum):
+    """How scores become prob."""
+
+    AUTO = "auto"
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+
+
+class ProjectionKind(StrEnum):
+    """What the bilinear head's projection is fitted as."""
+
+    ICA = "ica"
+    PCA = "pca"
+    ORTHONORMAL = "orthonormal"
 
 
 class ComputePrecision(StrEnum):
@@ -38,68 +76,251 @@ class ComputePrecision(StrEnum):
 def train(
     version: Annotated[str, typer.Option("--name", metavar="VERSION", help="Name of the model version to make.")],
     merchant: OptionalMerchant = None,
-    category: Annotated[
-        str | None, typer.Option("--category", metavar="NAME", help="Train on this category level alone.")
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", metavar="KIND:PATH", help="Train on a data set's training images instead: table:labels.csv."
+        ),
     ] = None,
-    trunk: Annotated[Trunk, typer.Option("--trunk", help="The convolutional network.")] = Trunk.RESNET50,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="NAME", help="Train on this category alone.")
+    ] = None,
+    recipe: Annotated[
+        RecipeName | None,
+        typer.Option(
+            "--recipe",
+            help="frozen: the attribute scores alone, on a frozen trunk (the default). small: all layers of a "
+            "pretrained trunk, for catalogs. paper: the paper to the letter. scratch: compact from random weights.",
+        ),
+    ] = None,
+    end_to_end: Annotated[
+        bool,
+        typer.Option("--end-to-end", help="Train every layer: --recipe small with --weights, else --recipe scratch."),
+    ] = False,
+    trunk: Annotated[
+        Trunk | None, typer.Option("--trunk", help="The convolutional network; default: the recipe's.")
+    ] = None,
+    head: Annotated[
+        Head, typer.Option("--head", help="What reads it; bilinear where all layers are trained.")
+    ] = Head.MULTIATTRIB,
     weights: Annotated[
         Path | None,
         typer.Option(
             "--weights",
             metavar="FILE",
-            help="The trunk's weights; default: the published ones, or random ones end to end.",
+            help="The trunk's weights; default: the published ones, with --recipe scratch random ones.",
         ),
     ] = None,
     preprocessing: Annotated[
         Preprocessing | None,
         typer.Option("--preprocessing", help="How those weights expect their pixels; default: as published."),
     ] = None,
-    end_to_end: Annotated[
+    activation: Annotated[
+        Activation | None,
+        typer.Option("--activation", help="How scores become prob; auto: softmax if all images have one attribute."),
+    ] = None,
+    projection: Annotated[
+        ProjectionKind | None, typer.Option("--projection", help="What the bilinear head's projection is fitted as.")
+    ] = None,
+    projection_rank: Annotated[
+        int | None, typer.Option("--projection-rank", min=1, max=512, help="Columns of that projection; default 20.")
+    ] = None,
+    train_projection: Annotated[
+        bool | None,
+        typer.Option(
+            "--train-projection/--fixed-projection", help="Train it with the other layers.", show_default=False
+        ),
+    ] = None,
+    bilinear_normalization: Annotated[
+        bool | None,
+        typer.Option(
+            "--bilinear-normalization/--no-bilinear-normalization",
+            help="Signed root and unit length of the bilinear descriptor; default: the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
+    frozen_stages: Annotated[
+        int | None,
+        typer.Option("--frozen-stages", min=0, max=5, help="Leave the first of the trunk's 5 stages untrained."),
+    ] = None,
+    vary_colors: Annotated[
         bool,
-        typer.Option("--end-to-end", help="Train every layer, not only the attribute scores on a frozen trunk."),
+        typer.Option("--vary-colors", help="Change colours strongly, for attributes that do not depend on them."),
     ] = False,
     min_count: Annotated[
         int, typer.Option("--min-count", min=1, help="Leave out attributes that fewer images have.")
     ] = 20,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the recipe's own.")] = None,
+    held_out: Annotated[
+        float, typer.Option("--held-out", min=0, max=0.9, help="Share of the products to measure on, not train on.")
+    ] = 0.1,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the recipe's.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Images per step; default: the recipe's.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", metavar="RATE", help="The highest; default: the recipe's.")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight-decay", metavar="RATE", help="Of kernels; default: the recipe's.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many epochs without a better --monitor; keep the best."),
+    ] = None,
+    monitor: Annotated[
+        str | None,
+        typer.Option("--monitor", metavar="SCORE", help="Score of held-out images; default attribute IoU@5 of prob."),
+    ] = None,
     input_size: Annotated[
-        int, typer.Option("--input-size", min=32, max=1024, help="Edge of the network's input in pixels.")
-    ] = 224,
+        int | None,
+        typer.Option("--input-size", min=32, max=1024, help="Edge of the input in pixels; default: the recipe's."),
+    ] = None,
     precision: Annotated[
         ComputePrecision,
         typer.Option("--precision", help="What the version computes in; float32 for CPUs without bfloat16."),
     ] = ComputePrecision.BFLOAT16,
+    compute_precision: Annotated[
+        ComputePrecision | None,
+        typer.Option("--compute-precision", help="What training computes in; default: the recipe's."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides split, initial weights and order.")] = 0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew instead of going on with an unfinished training.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a network on the attributes of an ingested catalog; then change to it with `drape reindex`."""
-    from catalog.bootstrap import Application, settings_from_environment
-    from catalog.services.training import TrainingRequest
-    from cli.progress import progress
-    from cli.search import only_merchant
-    from embeddings.manifest import Precision
+    """Train a network on the attributes of a catalog or data set; then change to it with `drape reindex`.
 
-    with Application(settings_from_environment()) as application:
-        request = TrainingRequest(
-            merchant=merchant or only_merchant(application),
-            version=version,
-            trunk=trunk.value,
-            weights=weights,
-            preprocessing=None if preprocessing is None else preprocessing.value,
-            category=category,
-            end_to_end=end_to_end,
-            min_count=min_count,
-            epochs=epochs,
-            input_size=input_size,
-            precision=Precision(precision.value),
-            seed=seed,
+    A training of all layers saves its state after every epoch: the same command goes on where it was stopped.
+    """
+    from catalog.bootstrap import Application, settings_from_environment
+    from catalog.errors import InvalidRequest
+    from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest
+    from cli.search import only_merchant
+    from embeddings.datasets.dataset_options import DatasetOptions
+    from embeddings.manifest import Precision
+    from embeddings.training.config import HeadTrainingConfig, Projection
+    from embeddings.training.recipes import RECIPES, with_varied_colors
+
+    if dataset is not None and merchant is not None:
+        raise InvalidRequest(
+            "There are two sources to train on",
+            received=f"--merchant {merchant} and --dataset {dataset}",
+            expected="one of them",
         )
-        with progress("computing features", unit="images", quiet=as_json) as advance:
-            made = application.training.train(request, advance, lambda record: typer.echo(str(record), err=True))
+    name = recipe or ((RecipeName.SMALL if weights else RecipeName.SCRATCH) if end_to_end else RecipeName.FROZEN)
+    known = RECIPES.get(name)
+    changes = {
+        "trunk": trunk,
+        "preprocessing": preprocessing,
+        "activation": activation,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+    }
+    of_all_layers = {
+        "head": head if head is not Head.MULTIATTRIB else None,
+        "projection": None if projection is None else Projection(projection.value),
+        "projection_rank": projection_rank,
+        "train_projection": train_projection,
+        "bilinear_normalization": bilinear_normalization,
+        "frozen_stages": frozen_stages,
+        "patience": patience,
+        "monitor": monitor,
+        "compute_precision": None if compute_precision is None else Precision(compute_precision.value),
+    }
+    config: TrainingConfig | HeadTrainingConfig
+    if known is None:
+        given = [f"--{option.replace('_', '-')}" for option, value in of_all_layers.items() if value is not None]
+        if given or vary_colors:
+            raise InvalidRequest(
+                "A frozen trunk has no use for an option",
+                received=", ".join(given or ["--vary-colors"]),
+                expected="a recipe that trains all layers",
+                remedy="add --recipe small, paper or scratch",
+            )
+        config = _changed(HeadTrainingConfig(activation="auto", seed=seed), changes)
+    else:
+        start = with_varied_colors(known.config) if vary_colors else known.config
+        config = _changed(start, {**changes, **of_all_layers, "seed": seed})
+
+    with Application(settings_from_environment()) as application, ExitStack() as phases:
+        source: CatalogSource | DatasetSource
+        if dataset is not None:
+            source = DatasetSource(dataset, DatasetOptions(category=category))
+        else:
+            source = CatalogSource(merchant or only_merchant(application), category)
+        request = TrainingRequest(
+            version=version,
+            source=source,
+            recipe=config,
+            input_size=input_size or _input_size(known, config),
+            weights=weights,
+            pretrained=known is None or known.pretrained,
+            min_count=min_count,
+            held_out_share=held_out,
+            precision=Precision(precision.value),
+            restart=restart,
+        )
+        shown = _Phases(phases, quiet=as_json)
+        made = application.training.train(
+            request, shown.advance, lambda record: shown.tell(str(record)), lambda note: shown.tell(note)
+        )
     if as_json:
         print(json.dumps(made.manifest.to_json(), ensure_ascii=False))
         return
-    print(f"Made {made.manifest.version} in {made.folder}.")
-    for name, score in made.manifest.scores.items():
-        print(f"  {name} {score:.3f}")
-    print(f"Change to it with: drape reindex --model {made.manifest.version} --merchant {request.merchant}")
+    print(f"Made {made.manifest.version} in {made.folder}, with the history of its training.")
+    for score_name, score in made.manifest.scores.items():
+        print(f"  {score_name} {score:.3f}")
+    whose = source.merchant if isinstance(source, CatalogSource) else "MERCHANT"
+    print(f"Change to it with: drape reindex --model {made.manifest.version} --merchant {whose}")
+
+
+def _changed(config: Any, changes: dict[str, Any]) -> Any:  # noqa: ANN401  One of two dataclasses in, the same out.
+    """The configuration with what was given in place of its own."""
+    from dataclasses import replace
+
+    from catalog.errors import InvalidRequest
+
+    given = {
+        name: value.value if type(value) in (Trunk, Head, Preprocessing, Activation) else value
+        for name, value in changes.items()
+        if value is not None
+    }
+    try:
+        return replace(config, **given)
+    except ValueError as error:
+        raise InvalidRequest("An option of training is outside its range", received=str(error)) from error
+
+
+def _input_size(recipe: Recipe | None, config: TrainingConfig | HeadTrainingConfig) -> int:
+    """The recipe's own where its trunk is the recipe's; 224 for frozen trunks."""
+    if recipe is None:
+        return 224
+    return recipe.input_size if config.trunk == recipe.config.trunk else 128 if config.trunk == "compact" else 224
+
+
+class _Phases:
+    """One progress display after the other, as the phases of training come."""
+
+    def __init__(self, stack: ExitStack, *, quiet: bool) -> None:
+        self._stack = stack
+        self._quiet = quiet
+        self._phase: str | None = None
+        self._advance: Advance | None = None
+
+    def advance(self, phase: str, done: int, total: int) -> None:
+        from cli.progress import progress
+
+        if phase != self._phase or self._advance is None:
+            self._stack.close()
+            self._advance = self._stack.enter_context(progress(phase, unit="images", quiet=self._quiet))
+            self._phase = phase
+        self._advance(done, total)
+
+    def tell(self, text: str) -> None:
+        """A line of its own, below what is shown."""
+        self._stack.close()
+        self._phase = None
+        typer.echo(text, err=True)

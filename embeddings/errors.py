@@ -41,3 +41,7 @@ class UnusableWeights(EmbeddingsError):
 
 class UnusableModel(EmbeddingsError):
     """A model version's folder is missing, incomplete or contradicts its manifest."""
+
+
+class TrainingFailed(EmbeddingsError):
+    """Training cannot go on: its numbers diverged, its state cannot be kept, or is that of another training."""

@@ -115,6 +115,7 @@ def _load(model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, pr
             folded=True,
             # Without effect on heads that have no projection.
             projection_rank=network.projection_rank or 1,
+            bilinear_normalization=network.bilinear_normalization,
         )
     except ValueError as error:
         raise UnusableModel(

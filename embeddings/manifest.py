@@ -56,6 +56,7 @@ class NetworkSpec:
         activation: How scores become ``prob``: ``sigmoid`` or ``softmax``.
         features: Names of the outputs that become features of the version, at least one.
         projection_rank: Width of the bilinear head's projection, or None for other heads.
+        bilinear_normalization: Whether the bilinear head takes the signed root and the unit length of its descriptor.
 
     Raises:
         ValueError: a field is empty or malformed.
@@ -69,6 +70,7 @@ class NetworkSpec:
     activation: str
     features: tuple[str, ...]
     projection_rank: int | None = None
+    bilinear_normalization: bool = True
 
     def __post_init__(self) -> None:
         for name in ("trunk", "head", "preprocessing", "activation"):
@@ -306,6 +308,10 @@ class _Keys:
             raise ValueError(f"key {where!r} is missing")
         return parse(self._left.pop(key), where)
 
+    def take_or(self, key: str, parse: _Parser[_T], default: _T) -> _T:
+        """For keys that manifests of earlier versions do not have."""
+        return self.take(key, parse) if key in self._left else default
+
     def finish(self) -> None:
         if self._left:
             names = ", ".join(repr(f"{self._at}.{key}" if self._at else key) for key in sorted(self._left))
@@ -336,6 +342,12 @@ def _text(value: object, at: str) -> str:
 def _integer(value: object, at: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{at} must be a whole number, received {_shown(value)}")
+    return value
+
+
+def _boolean(value: object, at: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{at} must be true or false, received {_shown(value)}")
     return value
 
 
@@ -376,10 +388,13 @@ def _precision(value: object, at: str) -> Precision:
 
 
 def _network_to_json(network: NetworkSpec) -> dict[str, object]:
+    # Said only where it means something and differs, so that an earlier Drape reads every network that it can run.
+    unusual = {} if network.bilinear_normalization else {"bilinear_normalization": False}
     return {
         "trunk": network.trunk,
         "head": network.head,
         "projection_rank": network.projection_rank,
+        **unusual,
         "preprocessing": network.preprocessing,
         "activation": network.activation,
         "weights": network.weights,
@@ -396,6 +411,7 @@ def _network(value: object, at: str) -> NetworkSpec:
             trunk=keys.take("trunk", _text),
             head=keys.take("head", _text),
             projection_rank=keys.take("projection_rank", lambda v, a: None if v is None else _integer(v, a)),
+            bilinear_normalization=keys.take_or("bilinear_normalization", _boolean, True),
             preprocessing=keys.take("preprocessing", _text),
             activation=keys.take("activation", _text),
             weights=keys.take("weights", _text),

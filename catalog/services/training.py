@@ -1,11 +1,11 @@
-"""Training on a merchant's catalog: nothing but its photos and its attributes."""
+"""Training on a merchant's catalog, or on a data set: nothing but photos and their attributes."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +15,61 @@ from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
 from catalog.services.gallery_layout import category_keyword, category_keywords
-from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
+from embeddings.datasets.dataset_options import DatasetOptions
+from embeddings.datasets.open_dataset import open_dataset
 from embeddings.errors import UnusableImage
 from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
-from embeddings.taxonomy import Taxonomy
+from embeddings.training.checkpoints import remove_state
 from embeddings.training.config import HeadTrainingConfig, TrainingConfig
+from embeddings.training.dataset_images import dataset_images
 from embeddings.training.head_training import train_head
+from embeddings.training.label_preparation import PreparedData, Untrainable, prepare_labels
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
-from embeddings.training.progress import EpochCallback, ignore_epoch
+from embeddings.training.progress import (
+    EpochCallback,
+    NoteCallback,
+    PhaseCallback,
+    ignore_epoch,
+    ignore_note,
+    ignore_phase,
+)
 from embeddings.training.publication import Publication
-from embeddings.weights import download_published
+from embeddings.training.training_weights import default_weights
 
 PAGE = 1000
+MAX_CACHED_BYTES = 2 * 2**30
+"""How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSource:
+    """An ingested catalog to train on.
+
+    Args:
+        merchant: Whose.
+        category: This category alone, a level's name or a path of levels; None takes all.
+    """
+
+    merchant: str
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """A data set to train on; its queries and its gallery are neither trained on nor measured with.
+
+    Args:
+        dataset: As ``embeddings.datasets.open_dataset`` takes it: ``table:labels.csv``.
+        options: What to choose of it.
+    """
+
+    dataset: str
+    options: DatasetOptions = field(default_factory=DatasetOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +77,59 @@ class TrainingRequest:
     """What to train, on what.
 
     Args:
-        merchant: Whose catalog.
         version: Name of the model version to make.
-        trunk: ``vgg16``, ``resnet50`` or ``compact``.
-        weights: The trunk's weights file. None: a frozen trunk takes its published ones, ``end_to_end`` random ones.
-        preprocessing: The convention those weights were trained with; None is the trunk's own.
-        category: Train on this category alone, a level's name or a path of levels; None takes all.
-        end_to_end: Train every layer; otherwise the trunk stays as it is and only the attribute scores are trained.
-        min_count: Attributes that fewer images have are left out.
-        held_out_share: Share of the products, in (0, 1), that is measured on and not trained on.
-        epochs: None is the recipe's own.
+        source: The images.
+        recipe: How: the layer of scores on a frozen trunk, or all layers.
         input_size: Edge of the square network input in pixels.
+        weights: The trunk's weights file; None is the trunk's usual one where ``pretrained``, else random weights.
+        pretrained: Whether the trunk starts from weights that know something already. A frozen one always does.
+        min_count: Attributes that fewer images have are left out.
+        held_out_share: Share of the items, in [0, 1), that is measured on and not trained on.
         precision: What the version computes in.
-        seed: Decides the split, the initial weights and the order.
+        restart: Begin anew where an unfinished training of that name could be gone on with.
     """
 
-    merchant: str
     version: str
-    trunk: str = "resnet50"
+    source: CatalogSource | DatasetSource
+    recipe: TrainingConfig | HeadTrainingConfig
+    input_size: int = 224
     weights: Path | None = None
-    preprocessing: str | None = None
-    category: str | None = None
-    end_to_end: bool = False
+    pretrained: bool = True
     min_count: int = 20
     held_out_share: float = 0.1
-    epochs: int | None = None
-    input_size: int = 224
     precision: Precision = Precision.BFLOAT16
-    seed: int = 0
+    restart: bool = False
 
 
 class StoredImages:
-    """A catalog's images, decoded when they are asked for, so that memory does not grow with the catalog."""
+    """A catalog's images, decoded when they are asked for; memory does not grow with the catalog beyond the cache.
+
+    Args:
+        max_cached_bytes: How much of what was prepared is kept.
+    """
 
     def __init__(
-        self, store: ImageStore, images: Sequence[IndexableImage], *, input_size: int, max_pixels: int
+        self,
+        store: ImageStore,
+        images: Sequence[IndexableImage],
+        *,
+        input_size: int,
+        max_pixels: int,
+        max_cached_bytes: int = 0,
     ) -> None:
         self._store = store
         self._images = images
         self._input_size = input_size
         self._max_pixels = max_pixels
+        self._max_cached = max_cached_bytes // (3 * input_size**2)
+        self._cached: dict[int, NDArray[np.uint8]] = {}
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int, /) -> NDArray[np.uint8]:
+        if (cached := self._cached.get(index)) is not None:
+            return cached
         image = self._images[index]
         try:
             decoded = decode_image(
@@ -99,75 +145,158 @@ class StoredImages:
                 expected="indexed images, which have been decoded before",
                 remedy="run `drape ingest` with the feed first, so that such images are quarantined",
             ) from error
-        return prepare(decoded, self._input_size)
+        prepared = prepare(decoded, self._input_size)
+        prepared.flags.writeable = False
+        if len(self._cached) < self._max_cached:
+            self._cached[index] = prepared
+        return prepared
 
 
 class TrainingService:
-    """Makes model versions from catalogs."""
+    """Makes model versions from catalogs and data sets.
+
+    Args:
+        states: Folder in which unfinished trainings keep their state, each in a folder of its version's name.
+    """
 
     def __init__(
-        self, unit_of_work: UnitOfWorkFactory, images: ImageStore, models: ModelStore, *, max_pixels: int
+        self, unit_of_work: UnitOfWorkFactory, images: ImageStore, models: ModelStore, states: Path, *, max_pixels: int
     ) -> None:
         self._unit_of_work = unit_of_work
         self._images = images
         self._models = models
+        self._states = states
         self._max_pixels = max_pixels
 
     def train(
-        self, request: TrainingRequest, on_images: Advance = unheard, on_epoch: EpochCallback = ignore_epoch
+        self,
+        request: TrainingRequest,
+        on_phase: PhaseCallback = ignore_phase,
+        on_epoch: EpochCallback = ignore_epoch,
+        on_note: NoteCallback = ignore_note,
     ) -> ModelVersion:
-        """Train on the merchant's attributes with the LSEP loss and add the result to the model store.
+        """Train on the images' attributes with the LSEP loss and add the result to the model store.
+
+        A training of all layers that was stopped goes on after its last finished epoch when it is asked for again.
 
         Args:
-            on_images: Told how many images have been through a frozen trunk, and of how many.
+            on_phase: Told how far the images of a phase are.
             on_epoch: Told after every epoch.
+            on_note: Told what was decided by the data.
 
         Raises:
             MerchantNotFound: no such merchant.
-            InvalidRequest: the catalog has too few images or attributes to train on.
-            embeddings.model_store.ModelVersionExists: the version's name is taken.
+            InvalidRequest: there are too few images or attributes to train on.
+            embeddings.datasets.records.UnusableDataset: the data set, or an image of it, cannot be read.
+            embeddings.errors.TrainingFailed: the loss diverged, its state cannot be saved or is of something else.
             embeddings.errors.UnusableWeights: the weights file does not fit the trunk.
+            embeddings.model_store.ModelVersionExists: the version's name is taken.
         """
-        images = self._all_images(request)
-        counts: dict[str, int] = {}
-        for image in images:
-            for name in image.attributes:
-                counts[name] = counts.get(name, 0) + 1
-        frequent = sorted(name for name, count in counts.items() if count >= request.min_count)
-        if len(frequent) < 2 or len({image.product_id for image in images}) < 2:
-            raise InvalidRequest(
-                "There is too little to train on",
-                received=f"{len(images)} images, {len(frequent)} attributes on at least {request.min_count} of them",
-                expected="at least two products and two attributes",
-                remedy="lower --min-count, or ingest a feed with attributes",
+        # Before reading a catalog, as training would say it only after.
+        self._models.require_free(request.version)
+        labelled, described = self._images_of(request, on_note)
+        try:
+            prepared = prepare_labels(
+                labelled,
+                min_count=request.min_count,
+                held_out_share=request.held_out_share,
+                seed=request.recipe.seed,
             )
-        taxonomy = Taxonomy(tuple(frequent))
-        labelled = LabelledImages(
-            images=StoredImages(self._images, images, input_size=request.input_size, max_pixels=self._max_pixels),
-            attributes=[image.attributes for image in images],
-            item_ids=[str(image.product_id) for image in images],
-        )
-        training, held_out = labelled.split(request.held_out_share, request.seed)
-        of = "" if request.category is None else f", category {request.category}"
+        except Untrainable as error:
+            raise InvalidRequest(
+                error.message, received=error.received, expected=error.expected, remedy=error.remedy
+            ) from error
+        for note in prepared.notes:
+            on_note(note)
         publication = Publication(
             store=self._models,
             version=request.version,
-            data=f"catalog of {request.merchant}{of}: {len(training)} of {len(images)} images (seed {request.seed})",
+            data=f"{described}: {len(prepared.training)} of {len(labelled)} images (seed {request.recipe.seed})",
             command=shlex.join(["drape", *sys.argv[1:]]),
             precision=request.precision,
         )
-        if request.end_to_end:
-            return self._train_network(request, training, held_out, taxonomy, publication, on_epoch)
-        return self._train_head(request, training, held_out, taxonomy, publication, on_images, on_epoch)
+        if isinstance(request.recipe, HeadTrainingConfig):
+            return train_head(
+                request.recipe,
+                prepared.training,
+                prepared.taxonomy,
+                publication,
+                trunk_weights=request.weights or default_weights(request.recipe.trunk, "multiattrib"),
+                held_out=prepared.held_out,
+                on_images=lambda done, total: on_phase("computing features", done, total),
+                on_epoch=on_epoch,
+                on_note=on_note,
+            )
+        return self._train_network(request, request.recipe, prepared, publication, on_phase, on_epoch, on_note)
 
-    def _all_images(self, request: TrainingRequest) -> list[IndexableImage]:
+    def _train_network(
+        self,
+        request: TrainingRequest,
+        recipe: TrainingConfig,
+        prepared: PreparedData,
+        publication: Publication,
+        on_phase: PhaseCallback,
+        on_epoch: EpochCallback,
+        on_note: NoteCallback,
+    ) -> ModelVersion:
+        weights = request.weights
+        if weights is None and request.pretrained:
+            weights = default_weights(recipe.trunk, recipe.head)
+        states = self._states / request.version
+        if request.restart:
+            remove_state(states)
+        return train_network(
+            recipe,
+            prepared.training,
+            prepared.taxonomy,
+            publication,
+            held_out=prepared.held_out,
+            pretrained=weights,
+            checkpoints=states,
+            on_epoch=on_epoch,
+            on_phase=on_phase,
+            on_note=on_note,
+        )
+
+    def _images_of(self, request: TrainingRequest, on_note: NoteCallback) -> tuple[LabelledImages, str]:
+        """The images with at least one attribute, and where they come from in words."""
+        source = request.source
+        if isinstance(source, DatasetSource):
+            dataset = open_dataset(source.dataset, source.options)
+            for note in dataset.notes:
+                on_note(note)
+            training = [image for image in dataset.training if image.attributes]
+            if not training:
+                raise _nothing_labelled(dataset.name, len(dataset.training))
+            images = dataset_images(training, request.input_size, max_cached_bytes=MAX_CACHED_BYTES)
+            return images, f"{dataset.name}, its training images"
+        found = self._all_images(source)
+        of = "" if source.category is None else f", category {source.category}"
+        described = f"catalog of {source.merchant}{of}"
+        if not found:
+            raise _nothing_labelled(described, 0)
+        stored = StoredImages(
+            self._images,
+            found,
+            input_size=request.input_size,
+            max_pixels=self._max_pixels,
+            max_cached_bytes=MAX_CACHED_BYTES,
+        )
+        labelled = LabelledImages(
+            images=stored,
+            attributes=[image.attributes for image in found],
+            item_ids=[str(image.product_id) for image in found],
+        )
+        return labelled, described
+
+    def _all_images(self, source: CatalogSource) -> list[IndexableImage]:
         """Every image with at least one attribute; what is kept of each is a few hundred bytes."""
         # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
-        keyword = None if request.category is None else category_keyword(request.category)
+        keyword = None if source.category is None else category_keyword(source.category)
         found: list[IndexableImage] = []
         after = 0
         with self._unit_of_work() as work:
-            merchant_id = work.merchants.id_of(request.merchant)
+            merchant_id = work.merchants.id_of(source.merchant)
             while page := work.images.page(merchant_id, after, PAGE):
                 found.extend(
                     image
@@ -177,51 +306,11 @@ class TrainingService:
                 after = page[-1].id
         return found
 
-    @staticmethod
-    def _train_network(
-        request: TrainingRequest,
-        training: LabelledImages,
-        held_out: LabelledImages,
-        taxonomy: Taxonomy,
-        publication: Publication,
-        on_epoch: EpochCallback,
-    ) -> ModelVersion:
-        recipe = TrainingConfig(trunk=request.trunk, preprocessing=request.preprocessing, seed=request.seed)
-        if request.epochs is not None:
-            recipe = replace(recipe, epochs=request.epochs)
-        if request.weights is not None:
-            # A trunk that knows something already is only to be adjusted: the paper's rate.
-            recipe = replace(recipe, learning_rate=1e-5, batch_size=16)
-        return train_network(
-            recipe,
-            training,
-            taxonomy,
-            publication,
-            held_out=held_out,
-            pretrained=request.weights,
-            on_epoch=on_epoch,
-        )
 
-    @staticmethod
-    def _train_head(
-        request: TrainingRequest,
-        training: LabelledImages,
-        held_out: LabelledImages,
-        taxonomy: Taxonomy,
-        publication: Publication,
-        on_images: Advance,
-        on_epoch: EpochCallback,
-    ) -> ModelVersion:
-        recipe = HeadTrainingConfig(trunk=request.trunk, preprocessing=request.preprocessing, seed=request.seed)
-        if request.epochs is not None:
-            recipe = replace(recipe, epochs=request.epochs)
-        return train_head(
-            recipe,
-            training,
-            taxonomy,
-            publication,
-            trunk_weights=request.weights or download_published(request.trunk, with_top=True),
-            held_out=held_out,
-            on_images=on_images,
-            on_epoch=on_epoch,
-        )
+def _nothing_labelled(described: str, num_images: int) -> InvalidRequest:
+    return InvalidRequest(
+        "There is too little to train on",
+        received=f"{described}: no image with an attribute, of {num_images:,} looked at",
+        expected="at least two products and two attributes",
+        remedy="ingest a feed with attributes, or give another category",
+    )

@@ -61,6 +61,7 @@ def build(
     activation: str = "sigmoid",
     projection_rank: int = 20,
     train_projection: bool = False,
+    bilinear_normalization: bool = True,
     dropout: float = 0.5,
     precision: str = "float32",
     folded: bool = False,
@@ -80,6 +81,7 @@ def build(
                384 compact
     bilinear   C · rank           bilinear heads: 10240 for vgg16, 40960 for resnet50, 4800 for compact;
                                   signed square root and unit length, as the layer of scores reads it
+                                  (neither with ``bilinear_normalization=False``)
     scores     K                  raw, any real number: what the loss is computed on
     prob       K                  ``activation`` of the scores
     ========== ================== =====================================================================
@@ -93,10 +95,13 @@ def build(
         activation: ``sigmoid`` for several attributes per item, ``softmax`` for one of many.
         projection_rank: Columns of the bilinear head's projection.
         train_projection: Whether training changes the projection.
+        bilinear_normalization: Signed square root and unit length of the bilinear descriptor; without them it is the
+            mean over locations as it is.
         dropout: Share of units left out in training, after fc6 and fc7; other networks have none.
         precision: ``float32``, or ``bfloat16`` to compute in it with weights kept in float32.
-        folded: Leave batch normalisation out of the structure, for inference: ``load_weights`` and
-            ``load_pretrained`` fold its constants into the convolutions. Such a network is not meant to be trained.
+        folded: Leave batch normalisation out of the structure: ``load_weights`` and ``load_pretrained`` fold its
+            constants into the convolutions. For inference, and for fine-tuning pretrained weights with the
+            statistics they came with; random weights do not train well without batch normalisation.
         width: Share of the channels of vgg16 and resnet50, and of fc6 and fc7, for quick tests.
 
     Raises:
@@ -137,7 +142,9 @@ def build(
         read_by_scores = spatial_mean(feature_map, "pool") if pooled is None else pooled
         outputs["pool"] = read_by_scores
         if head == "bilinear":
-            read_by_scores = bilinear_descriptor(feature_map, projection_rank, trainable=train_projection)
+            read_by_scores = bilinear_descriptor(
+                feature_map, projection_rank, trainable=train_projection, normalize=bilinear_normalization
+            )
             outputs["bilinear"] = read_by_scores
     # In float32: the loss compares scores by their differences, which bfloat16 would round away.
     outputs["scores"] = layers.Dense(num_attributes, dtype="float32", name="scores")(read_by_scores)

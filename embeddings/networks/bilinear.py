@@ -25,12 +25,17 @@ class BilinearPooling(keras.layers.Layer):
     the rest, as bilinear networks usually do; the root is smoothed at zero: x / √(|x| + ε).
 
     Source: Lin, RoyChowdhury and Maji, "Bilinear CNN Models for Fine-grained Visual Recognition", ICCV 2015.
+
+    Args:
+        normalize: False leaves out both and gives the mean over locations instead of the sum: the sum itself, up to
+            a constant that keeps the numbers independent of the input's size.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, *, normalize: bool = True, **kwargs: object) -> None:
         # Sums over hundreds of locations need more bits than bfloat16 has.
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
+        self.normalize = normalize
 
     def call(self, inputs: tuple[keras.KerasTensor, keras.KerasTensor]) -> keras.KerasTensor:
         maps, projected = inputs
@@ -40,6 +45,8 @@ class BilinearPooling(keras.layers.Layer):
         projected = ops.reshape(projected, (-1, height * width, rank))
         products = ops.matmul(ops.transpose(maps, (0, 2, 1)), projected)
         flat = ops.reshape(products, (-1, channels * rank))
+        if not self.normalize:
+            return flat / (height * width)
         rooted = flat * ops.rsqrt(ops.abs(flat) + _ROOT_EPSILON)
         length_squared = ops.sum(ops.square(rooted), axis=-1, keepdims=True)
         return rooted * ops.rsqrt(ops.maximum(length_squared, _NORM_EPSILON))
@@ -48,8 +55,13 @@ class BilinearPooling(keras.layers.Layer):
         (batch, _, _, channels), (_, _, _, rank) = input_shape
         return (batch, channels * rank if channels and rank else None)
 
+    def get_config(self) -> dict[str, object]:
+        return {**super().get_config(), "normalize": self.normalize}
 
-def bilinear_descriptor(feature_map: keras.KerasTensor, rank: int, *, trainable: bool) -> keras.KerasTensor:
+
+def bilinear_descriptor(
+    feature_map: keras.KerasTensor, rank: int, *, trainable: bool, normalize: bool
+) -> keras.KerasTensor:
     """(n, C·rank) float32 descriptor of a feature map (n, H, W, C).
 
     The projection starts as an orthonormal basis drawn from a fixed seed, and stays fixed unless ``trainable``;
@@ -66,7 +78,7 @@ def bilinear_descriptor(feature_map: keras.KerasTensor, rank: int, *, trainable:
         dtype="float32",
         name=_PROJECTION,
     )(feature_map)
-    return BilinearPooling(name="bilinear")((feature_map, projected))
+    return BilinearPooling(normalize=normalize, name="bilinear")((feature_map, projected))
 
 
 def feature_map_network(model: keras.Model) -> keras.Model:

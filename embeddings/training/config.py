@@ -17,21 +17,45 @@ class Schedule(StrEnum):
     COSINE = "cosine"
 
 
+class Projection(StrEnum):
+    """Where a bilinear head's projection starts: independent or principal components of the training set's feature
+    maps, or an orthonormal basis that knows nothing of them."""
+
+    ICA = "ica"
+    PCA = "pca"
+    ORTHONORMAL = "orthonormal"
+
+
+AUTO_ACTIVATION = "auto"
+"""Stands for the activation that suits the labels; see ``activation_for``."""
+
+DEFAULT_MONITOR = "prob/intersection attribute IoU@5"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """How a network is trained end to end, with the LSEP loss and Adam. Defaults: from random weights.
 
     Args:
-        trunk, head, activation, preprocessing, projection_rank: As ``embeddings.networks.build`` takes them; None is
-            the network's own default.
+        trunk, head, preprocessing, projection_rank, train_projection, bilinear_normalization: As
+            ``embeddings.networks.build`` takes them; None is the network's own default.
+        activation: ``sigmoid``, ``softmax``, or ``auto``: softmax where every image has exactly one attribute.
+        projection: What the bilinear head's projection starts as.
+        projection_locations: How many locations of feature maps it is fitted on, at the most.
+        frozen_stages: How many of the trunk's five stages stay untrained, from the image on.
         epochs: How often every training image is seen.
         batch_size: Images per step.
         learning_rate: The highest the schedule reaches. For a trunk with ImageNet weights, 1e-5 as in the paper.
         schedule: ``cosine`` for training from random weights.
         warm_up: Share of all steps over which ``cosine`` raises the rate from zero.
         weight_decay: Decoupled (AdamW), on kernels only; 0 is plain Adam.
+        initial_scores_scale: The random kernel of the layer of scores is multiplied by it. Well below 1, a pretrained
+            trunk is not torn about while that layer is still guessing.
         compute_precision: What the training computes in; weights are float32 either way.
         augmentation: How far training images are changed.
+        patience: Stop after so many epochs in which ``monitor`` did not rise, and keep the best epoch's weights; None
+            trains all epochs and keeps the last.
+        monitor: The score of held-out images that decides which epoch is best.
         seed: Decides initial weights, order and augmentation.
 
     Raises:
@@ -43,14 +67,22 @@ class TrainingConfig:
     activation: str = "sigmoid"
     preprocessing: str | None = None
     projection_rank: int = 20
+    projection: Projection = Projection.ORTHONORMAL
+    projection_locations: int = 200_000
+    train_projection: bool = False
+    bilinear_normalization: bool = True
+    frozen_stages: int = 0
     epochs: int = 14
     batch_size: int = 32
     learning_rate: float = 2e-3
     schedule: Schedule = Schedule.COSINE
     warm_up: float = 0.05
     weight_decay: float = 1e-4
+    initial_scores_scale: float = 1.0
     compute_precision: Precision = Precision.FLOAT32
     augmentation: Augmentation = field(default_factory=Augmentation)
+    patience: int | None = None
+    monitor: str = DEFAULT_MONITOR
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,6 +90,11 @@ class TrainingConfig:
         _require(self.batch_size >= 1, "batch_size must be at least 1", self.batch_size)
         _require(self.learning_rate > 0, "learning_rate must be above 0", self.learning_rate)
         _require(0 <= self.warm_up < 1, "warm_up must lie in [0, 1)", self.warm_up)
+        _require(self.projection_rank >= 1, "projection_rank must be at least 1", self.projection_rank)
+        _require(self.projection_locations >= 1, "projection_locations must be at least 1", self.projection_locations)
+        _require(0 <= self.frozen_stages <= 5, "frozen_stages must lie between 0 and 5", self.frozen_stages)
+        _require(self.initial_scores_scale > 0, "initial_scores_scale must be above 0", self.initial_scores_scale)
+        _require(self.patience is None or self.patience >= 1, "patience must be at least 1", self.patience or 0)
         _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
         _require(self.seed >= 0, "seed must not be negative", self.seed)
 

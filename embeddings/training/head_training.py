@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,9 +22,10 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.training.calibration import fit_calibration
 from embeddings.training.config import HeadTrainingConfig, Schedule
 from embeddings.training.feature_computation import compute_features
+from embeddings.training.label_activation import activation_for
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.optimization import adam
-from embeddings.training.progress import EpochCallback, EpochRecord, ignore_epoch
+from embeddings.training.progress import EpochCallback, EpochRecord, NoteCallback, ignore_epoch, ignore_note
 from embeddings.training.publication import Publication, TrainedNetwork, publish
 from embeddings.training.retrieval_scores import FloatArray, retrieval_scores
 from embeddings.weights import load_pretrained
@@ -49,12 +51,13 @@ def train_head(
     held_out: LabelledImages | None = None,
     on_images: ImagesCallback = ignore_images,
     on_epoch: EpochCallback = ignore_epoch,
+    on_note: NoteCallback = ignore_note,
 ) -> ModelVersion:
     """Run every image through the frozen trunk once, train the linear layer of scores on that, and add the result.
 
     The layer is trained with the LSEP loss on standardised features, its scores are calibrated
-    (``calibration.fit_calibration``), and both are folded into its weights. Nothing is augmented: every image is seen
-    by the trunk only once.
+    (``calibration.fit_calibration``) where ``prob`` is their sigmoid, and both are folded into its weights. Nothing is
+    augmented: every image is seen by the trunk only once.
 
     Args:
         config: The recipe.
@@ -65,6 +68,7 @@ def train_head(
         held_out: Images of other items, measured after every epoch; the last measurement goes into the manifest.
         on_images: Told while features are computed.
         on_epoch: Told after every epoch.
+        on_note: Told what was decided by the data.
 
     Raises:
         ModelVersionExists: the name is taken. This is found before any work.
@@ -75,6 +79,14 @@ def train_head(
         raise ValueError(f"held-out images of {held_out.input_size} px do not fit training images of {data.input_size}")
     publication.store.require_free(publication.version, replace=publication.replace)
     keras.utils.set_random_seed(config.seed)
+    targets = taxonomy.encode(data.attributes)
+    asked_for, activation = config.activation, activation_for(targets, config.activation)
+    if activation != asked_for:
+        reason = (
+            "every image has exactly one attribute" if activation == "softmax" else "images have several attributes"
+        )
+        on_note(f"prob is the {activation} of the scores, because {reason}.")
+    config = replace(config, activation=activation)
     trunk = _Trunk(config, taxonomy, publication, data.input_size, trunk_weights)
     total = len(data) + (0 if held_out is None else len(held_out))
     features = trunk.features(data, lambda done: on_images(done, total))
@@ -88,10 +100,16 @@ def train_head(
             images=held_out,
             taxonomy=taxonomy,
         )
-    targets = taxonomy.encode(data.attributes)
-    kernel, bias = _fit_linear(features[trunk.read_by_scores], targets, config, measured, on_epoch)
-    scale, shift = fit_calibration(features[trunk.read_by_scores] @ kernel + bias, targets)
-    kernel, bias = kernel * np.float32(scale), bias * np.float32(scale) + np.float32(shift)
+    history: list[EpochRecord] = []
+
+    def note_epoch(record: EpochRecord) -> None:
+        history.append(record)
+        on_epoch(record)
+
+    kernel, bias = _fit_linear(features[trunk.read_by_scores], targets, config, measured, note_epoch)
+    if config.activation == "sigmoid":
+        scale, shift = fit_calibration(features[trunk.read_by_scores] @ kernel + bias, targets)
+        kernel, bias = kernel * np.float32(scale), bias * np.float32(scale) + np.float32(shift)
     scores = {} if measured is None else measured.scores(kernel, bias, _RANKS)
     return publish(
         trunk.with_scores(kernel, bias),
@@ -100,6 +118,7 @@ def train_head(
         num_images=len(data),
         settings=config.to_json(),
         scores=scores,
+        history=history,
     )
 
 
@@ -223,7 +242,16 @@ def _fit_linear(
         nonlocal started
         seconds = time.perf_counter() - started
         scores = {} if held_out is None else held_out.scores(*on_raw_features(), _RANKS_WHILE_TRAINING)
-        on_epoch(EpochRecord(epoch + 1, config.epochs, float(logs["loss"]), scores, len(features) / seconds))
+        on_epoch(
+            EpochRecord(
+                epoch=epoch + 1,
+                num_epochs=config.epochs,
+                loss=float(logs["loss"]),
+                scores=scores,
+                images_per_second=len(features) / seconds,
+                learning_rate=float(optimizer.learning_rate),
+            )
+        )
         started = time.perf_counter()
 
     model.fit(

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.backend import keras
+from embeddings.errors import TrainingFailed
 from embeddings.losses import LSEP
-from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.model_store import ModelVersion
-from embeddings.networks import build, default_preprocessing
-from embeddings.similarity import l2_normalize
+from embeddings.networks import (
+    build,
+    default_preprocessing,
+    feature_map_network,
+    freeze_stages,
+    set_projection,
+)
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.calibration import fit_calibration
-from embeddings.training.config import TrainingConfig
+from embeddings.training.checkpoints import Checkpoints
+from embeddings.training.config import Projection, TrainingConfig
+from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
+from embeddings.training.label_activation import activation_for
 from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.measurement import RANKS, measure, score_names
 from embeddings.training.optimization import adam
-from embeddings.training.progress import EpochCallback, EpochRecord, ignore_epoch
+from embeddings.training.progress import (
+    EpochCallback,
+    NoteCallback,
+    PhaseCallback,
+    ignore_epoch,
+    ignore_note,
+    ignore_phase,
+)
+from embeddings.training.projection_fitting import FloatArray, fit_projection, sample_locations, sample_size
 from embeddings.training.publication import Publication, TrainedNetwork, publish
-from embeddings.training.retrieval_scores import retrieval_scores
+from embeddings.training.training_identity import training_identity
 from embeddings.weights import load_pretrained
 
-# Every image is compared with every other, so time and memory grow with the square of their number.
-_MOST_MEASURED = 3000
 _MOST_CALIBRATED = 2000
-_RANKS_WHILE_TRAINING, _RANKS = (1, 5), (1, 5, 10)
 
 
 def train_network(
@@ -41,85 +53,150 @@ def train_network(
     *,
     held_out: LabelledImages | None = None,
     pretrained: Path | None = None,
+    checkpoints: Path | None = None,
     on_epoch: EpochCallback = ignore_epoch,
+    on_phase: PhaseCallback = ignore_phase,
+    on_note: NoteCallback = ignore_note,
 ) -> ModelVersion:
-    """Train all layers with the LSEP loss and Adam, calibrate, measure on held-out images, and add the result.
+    """Train with the LSEP loss and Adam, calibrate, measure on held-out images, and add the result.
 
-    Runs on any Keras backend; the weights it writes do not depend on which.
+    A pretrained trunk is trained with its batch normalisation folded into the convolutions, which freezes the
+    statistics it came with. Small batches of one kind of photo have statistics far from those of the images the
+    weights were trained on: normalising by them undoes much of what the trunk knows, and files whose normalisation was
+    folded before they were published (their own is the identity, of mean 0 and variance 1) come apart altogether. A
+    trunk of random weights is trained with live batch normalisation.
+
+    The scores are calibrated (``calibration.fit_calibration``) where ``prob`` is their sigmoid. Softmax needs it not:
+    LSEP with one label is its cross entropy.
+
+    Runs on any Keras backend; the weights it writes do not depend on which. With ``checkpoints``, the state is saved
+    after every epoch and the same call goes on where an earlier one stopped, with the result it would have had.
 
     Args:
         config: The recipe.
         data: Training images; their edge becomes the network's input size.
-        taxonomy: The attributes to train; others are left out.
+        taxonomy: The attributes to train, at least two; others are left out.
         publication: Where the version goes, and under what name.
         held_out: Images of other items, measured after every epoch; the last measurement goes into the manifest.
         pretrained: Weights file to start the trunk from; None starts from random weights.
-        on_epoch: Told after every epoch.
+        checkpoints: A folder of this training's own, emptied at its end; None saves nothing on the way.
+        on_epoch: Told after every epoch, when its state is saved.
+        on_phase: Told how far the images of an epoch, and of what comes before and after, are.
+        on_note: Told what was decided by the data.
 
     Raises:
         ModelVersionExists: the name is taken. This is found before training, too.
-        UnusableWeights: ``pretrained`` does not fit, or training ended in NaN.
-        ValueError: held-out images are of another size.
+        UnusableWeights: ``pretrained`` does not fit.
+        TrainingFailed: the loss is no number any more; the state cannot be saved, or belongs to another training; the
+            score to stop by is not measured; the projection cannot be fitted.
+        ValueError: held-out images are of another size; there are fewer than two attributes; the network has no such
+            layers as ``config`` asks for.
     """
+    _require_trainable(config, data, taxonomy, held_out)
+    publication.store.require_free(publication.version, replace=publication.replace)
+    saved = None
+    if checkpoints is not None:
+        backend = str(keras.backend.backend())
+        identity = training_identity(config, data, held_out, taxonomy, pretrained, backend)
+        saved = Checkpoints(checkpoints, identity)
+    state = None if saved is None else saved.load()
+
+    keras.utils.set_random_seed(config.seed)
+    targets = taxonomy.encode(data.attributes)
+    activation = activation_for(targets, config.activation)
+    if activation != config.activation:
+        reason = (
+            "every image has exactly one attribute" if activation == "softmax" else "images have several attributes"
+        )
+        on_note(f"prob is the {activation} of the scores, because {reason}.")
+    if len(data) < config.batch_size:
+        on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
+    network = _build(config, activation, len(taxonomy), data.input_size, folded=pretrained is not None)
+    model = network.model
+    if state is None:
+        if pretrained is not None:
+            load_pretrained(model, pretrained)
+        _start_scores(model, targets, config.initial_scores_scale)
+        if config.head == "bilinear" and config.projection is not Projection.ORTHONORMAL:
+            _fit_projection(model, config, data, on_phase, on_note)
+    else:
+        on_note(f"Going on after epoch {len(state.history)}, whose state is in {checkpoints}.")
+    freeze_stages(model, config.trunk, config.frozen_stages)
+
+    report = EpochReport(model, config, data, held_out, taxonomy, saved, state, on_epoch, on_phase)
+    _fit(model, config, data, targets, report)
+    history = report.history
+    if report.best_epoch is not None:
+        report.restore_best()
+        on_note(f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept.")
+    if activation == "sigmoid":
+        _calibrate(model, data, taxonomy)
+    scores = {} if held_out is None else measure(model, held_out, taxonomy, RANKS)
+    version = publish(
+        network, taxonomy, publication, num_images=len(data), settings=config.to_json(), scores=scores, history=history
+    )
+    if saved is not None:
+        saved.clear()
+    return version
+
+
+def _require_trainable(
+    config: TrainingConfig, data: LabelledImages, taxonomy: Taxonomy, held_out: LabelledImages | None
+) -> None:
     if held_out is not None and held_out.input_size != data.input_size:
         raise ValueError(f"held-out images of {held_out.input_size} px do not fit training images of {data.input_size}")
-    publication.store.require_free(publication.version, replace=publication.replace)
-    keras.utils.set_random_seed(config.seed)
+    if len(taxonomy) < 2:
+        raise ValueError(f"the loss compares attributes with each other: expected at least 2, received {len(taxonomy)}")
+    if config.patience is not None:
+        names = [] if held_out is None else score_names(config.trunk, config.head, held_out, taxonomy)
+        if config.monitor not in names:
+            raise TrainingFailed(
+                "Early stopping has nothing to go by",
+                received=config.monitor,
+                expected=f"one of {', '.join(names)}" if names else "held-out images to measure on",
+                remedy="name one of these scores, or train without --patience",
+            )
+
+
+def _build(
+    config: TrainingConfig, activation: str, num_attributes: int, input_size: int, *, folded: bool
+) -> TrainedNetwork:
     preprocessing = config.preprocessing or default_preprocessing(config.trunk)
     model = build(
         config.trunk,
         config.head,
-        len(taxonomy),
-        input_size=data.input_size,
+        num_attributes,
+        input_size=input_size,
         preprocessing=preprocessing,
-        activation=config.activation,
+        activation=activation,
         projection_rank=config.projection_rank,
+        train_projection=config.train_projection,
+        bilinear_normalization=config.bilinear_normalization,
         precision=config.compute_precision.value,
+        folded=folded,
     )
-    if pretrained is not None:
-        load_pretrained(model, pretrained)
-    _start_at_base_rates(model, taxonomy.encode(data.attributes))
-    _fit(model, config, data, taxonomy, held_out, on_epoch)
-    _calibrate(model, data, taxonomy)
-    scores = {} if held_out is None else measure(model, held_out, taxonomy, _RANKS)
-    trained = TrainedNetwork(
+    bilinear = config.head == "bilinear"
+    return TrainedNetwork(
         model=model,
         trunk=config.trunk,
         head=config.head,
         preprocessing=preprocessing,
-        activation=config.activation,
-        projection_rank=config.projection_rank if config.head == "bilinear" else None,
-        input_size=data.input_size,
+        activation=activation,
+        projection_rank=config.projection_rank if bilinear else None,
+        bilinear_normalization=config.bilinear_normalization or not bilinear,
+        input_size=input_size,
     )
-    return publish(trained, taxonomy, publication, num_images=len(data), settings=config.to_json(), scores=scores)
-
-
-def measure(model: keras.Model, held_out: LabelledImages, taxonomy: Taxonomy, ks: Sequence[int]) -> dict[str, float]:
-    """``retrieval_scores`` of the network's visual feature and ``prob`` on held-out images.
-
-    Of more than 3,000 images, evenly spaced ones are measured, items kept together.
-    """
-    images = _measured(held_out)
-    names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in model.output]
-    features = compute_features(model, images, names)
-    normalized = {name: l2_normalize(values) for name, values in features.items()}
-    return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks)
 
 
 def _fit(
     model: keras.Model,
     config: TrainingConfig,
     data: LabelledImages,
-    taxonomy: Taxonomy,
-    held_out: LabelledImages | None,
-    on_epoch: EpochCallback,
+    targets: NDArray[np.float32],
+    report: EpochReport,
 ) -> None:
     batches = TrainingBatches(
-        data,
-        taxonomy.encode(data.attributes),
-        batch_size=config.batch_size,
-        augmentation=config.augmentation,
-        seed=config.seed,
+        data, targets, batch_size=config.batch_size, augmentation=config.augmentation, seed=config.seed
     )
     # The loss sees the scores alone; the other outputs of the network share their layers.
     trained = keras.Model(model.input, model.output["scores"])
@@ -131,19 +208,75 @@ def _fit(
         weight_decay=config.weight_decay,
     )
     trained.compile(optimizer=optimizer, loss=LSEP())
-    report = _Report(
-        model, config.epochs, len(batches) * min(config.batch_size, len(data)), held_out, taxonomy, on_epoch
-    )
-    trained.fit(batches, epochs=config.epochs, callbacks=[report], shuffle=False, verbose=0)
+    report.take_up(trained, batches)
+    if report.is_finished:
+        return
+    try:
+        trained.fit(
+            batches,
+            initial_epoch=len(report.history),
+            epochs=config.epochs,
+            callbacks=[report],
+            shuffle=False,
+            verbose=0,
+        )
+    except Exception:
+        # TensorFlow turns whatever goes wrong while reading into an error of its own, with the rest as text.
+        if batches.failure is not None:
+            raise batches.failure from None
+        raise
+    finally:
+        batches.close()
 
 
-def _start_at_base_rates(model: keras.Model, targets: NDArray[np.float32]) -> None:
+def _start_scores(model: keras.Model, targets: NDArray[np.float32], scale: float) -> None:
     """Let every attribute's score start at the log odds of how frequent it is.
 
     The first epochs would otherwise be spent on learning that, which no image has a part in.
     """
     rates = np.clip(targets.mean(axis=0), 0.5 / len(targets), 1 - 0.5 / len(targets))
-    model.get_layer("scores").bias.assign(np.log(rates / (1 - rates)))
+    layer = model.get_layer("scores")
+    layer.bias.assign(np.log(rates / (1 - rates)))
+    if scale != 1:
+        layer.kernel.assign(np.asarray(layer.kernel.numpy()) * np.float32(scale))
+
+
+def _fit_projection(
+    model: keras.Model, config: TrainingConfig, data: LabelledImages, on_phase: PhaseCallback, on_note: NoteCallback
+) -> None:
+    maps = feature_map_network(model)
+    height, width, channels = (int(size) for size in maps.output.shape[1:])
+    num_images, per_image = sample_size(len(data), height * width, config.projection_locations)
+    positions = np.linspace(0, len(data) - 1, num_images).astype(int)
+    on_note(
+        f"The projection is fitted on {num_images * per_image:,} locations of {num_images:,} images: "
+        f"{num_images * per_image * channels * 4 / 2**20:,.0f} MiB, and as much again while it is fitted."
+    )
+
+    def feature_maps(batch: range) -> FloatArray:
+        images = data.batch([int(positions[index]) for index in batch])
+        return np.asarray(maps.predict_on_batch(images), dtype=np.float32)
+
+    sample = sample_locations(
+        feature_maps,
+        len(data),
+        (height, width, channels),
+        most_locations=config.projection_locations,
+        seed=config.seed,
+        on_images=lambda done, total: on_phase("feature maps for the projection", done, total),
+    )
+    try:
+        fitted = fit_projection(sample, config.projection_rank, config.projection, seed=config.seed)
+    except ValueError as error:
+        raise TrainingFailed(
+            "The projection cannot be fitted to these images",
+            received=str(error),
+            expected=f"feature maps of at least {config.projection_rank} independent directions",
+            remedy="give more images, a smaller --projection-rank, or --projection orthonormal",
+        ) from error
+    if fitted.warning:
+        on_note(fitted.warning)
+    set_projection(model, fitted.basis)
 
 
 def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> None:
@@ -155,57 +288,3 @@ def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> 
     layer = model.get_layer("scores")
     layer.kernel.assign(layer.kernel.numpy() * np.float32(scale))
     layer.bias.assign(layer.bias.numpy() * np.float32(scale) + np.float32(shift))
-
-
-class _Report(keras.callbacks.Callback):
-    """Measures after every epoch and tells the caller."""
-
-    def __init__(
-        self,
-        network: keras.Model,
-        num_epochs: int,
-        num_images: int,
-        held_out: LabelledImages | None,
-        taxonomy: Taxonomy,
-        on_epoch: EpochCallback,
-    ) -> None:
-        super().__init__()
-        self._network = network
-        self._num_epochs = num_epochs
-        self._num_images = num_images
-        self._held_out = held_out
-        self._taxonomy = taxonomy
-        self._on_epoch = on_epoch
-        self._started = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002  Keras's signature.
-        self._started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        seconds = time.perf_counter() - self._started
-        scores = {}
-        if self._held_out is not None:
-            scores = measure(self._network, self._held_out, self._taxonomy, _RANKS_WHILE_TRAINING)
-        self._on_epoch(
-            EpochRecord(
-                epoch=epoch + 1,
-                num_epochs=self._num_epochs,
-                loss=float((logs or {})["loss"]),
-                scores=scores,
-                images_per_second=self._num_images / seconds,
-            )
-        )
-
-
-def _measured(held_out: LabelledImages) -> LabelledImages:
-    if len(held_out) <= _MOST_MEASURED:
-        return held_out
-    if held_out.item_ids is None:
-        return held_out.subset([int(position) for position in np.linspace(0, len(held_out) - 1, _MOST_MEASURED)])
-    by_item: dict[str, list[int]] = {}
-    for position, item in enumerate(held_out.item_ids):
-        by_item.setdefault(item, []).append(position)
-    items = list(by_item)
-    num_items = max(1, int(len(items) * _MOST_MEASURED / len(held_out)))
-    chosen = [items[int(position)] for position in np.linspace(0, len(items) - 1, num_items)]
-    return held_out.subset([position for item in chosen for position in by_item[item]])

@@ -17,6 +17,7 @@ class EpochRecord:
         loss: Mean training loss over the epoch.
         scores: Measurements on the held-out images after the epoch; empty where there are none.
         images_per_second: Training images, augmentation included, measuring excluded.
+        learning_rate: At the epoch's end.
     """
 
     epoch: int
@@ -24,6 +25,7 @@ class EpochRecord:
     loss: float
     scores: Mapping[str, float]
     images_per_second: float
+    learning_rate: float
 
     def __str__(self) -> str:
         measured = "".join(f", {name} {score:.3f}" for name, score in self.scores.items() if name.endswith("@1"))
@@ -35,6 +37,20 @@ class EpochRecord:
 
 EpochCallback: TypeAlias = Callable[[EpochRecord], None]
 
+PhaseCallback: TypeAlias = Callable[[str, int, int], None]
+"""Told the phase, such as ``epoch 3/9``, and how many of its images are done, of how many."""
+
+NoteCallback: TypeAlias = Callable[[str], None]
+"""Told, in a sentence, what training decided by itself and a person should know."""
+
 
 def ignore_epoch(_: EpochRecord) -> None:
+    """The callback of a caller who does not want to know."""
+
+
+def ignore_phase(_phase: str, _done: int, _total: int) -> None:
+    """The callback of a caller who does not want to know."""
+
+
+def ignore_note(_: str) -> None:
     """The callback of a caller who does not want to know."""

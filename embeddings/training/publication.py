@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +20,8 @@ from embeddings.manifest import (
 )
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.taxonomy import Taxonomy
+from embeddings.training.history import write_history
+from embeddings.training.progress import EpochRecord
 from embeddings.weights import save_weights
 
 
@@ -57,6 +59,7 @@ class TrainedNetwork:
     activation: str
     projection_rank: int | None
     input_size: int
+    bilinear_normalization: bool = True
 
 
 def publish(
@@ -67,10 +70,12 @@ def publish(
     num_images: int,
     settings: Mapping[str, object],
     scores: Mapping[str, float],
+    history: Sequence[EpochRecord] = (),
 ) -> ModelVersion:
     """Add the network to the store as a model version of its own.
 
-    Its features are ``prob``, its visual feature, and its bilinear descriptor where it has one.
+    Its features are ``prob``, its visual feature, and its bilinear descriptor where it has one. The history of its
+    epochs lies in the version's folder, as ``history.write_history`` writes it.
 
     Raises:
         ModelVersionExists: the name is taken.
@@ -96,6 +101,7 @@ def publish(
                     activation=network.activation,
                     features=tuple(features),
                     projection_rank=network.projection_rank,
+                    bilinear_normalization=network.bilinear_normalization,
                 ),
             ),
             taxonomy=taxonomy,
@@ -107,5 +113,6 @@ def publish(
             scores={name: round(score, 4) for name, score in scores.items()},
             created=datetime.now(UTC).date(),
         )
+        write_history(history, folder)
         write_manifest(manifest, folder / MANIFEST_FILE)
     return publication.store.open(publication.version)

@@ -1,0 +1,65 @@
+"""Measures a network on held-out images while it is trained, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from embeddings.backend import keras
+from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
+from embeddings.similarity import l2_normalize
+from embeddings.taxonomy import Taxonomy
+from embeddings.training.feature_computation import compute_features
+from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.progress import PhaseCallback, ignore_phase
+from embeddings.training.retrieval_scores import retrieval_scores
+
+RANKS_WHILE_TRAINING, RANKS = (1, 5), (1, 5, 10)
+# Every image is compared with every other, so time and memory grow with the square of their number.
+_MOST_MEASURED = 3000
+
+
+def measure(
+    model: keras.Model,
+    held_out: LabelledImages,
+    taxonomy: Taxonomy,
+    ks: Sequence[int],
+    on_phase: PhaseCallback = ignore_phase,
+) -> dict[str, float]:
+    """``retrieval_scores`` of the network's visual feature and ``prob`` on held-out images.
+
+    Of more than 3,000 images, evenly spaced ones are measured, items kept together.
+    """
+    images = _measured(held_out)
+    names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in model.output]
+    features = compute_features(
+        model, images, names, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
+    )
+    normalized = {name: l2_normalize(values) for name, values in features.items()}
+    return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks)
+
+
+def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxonomy) -> list[str]:
+    """What ``measure`` will call its scores after every epoch, known before there is a network."""
+    visual = "fc6" if (trunk, head) == ("vgg16", "multiattrib") else "pool"
+    images = _measured(held_out)
+    nothing = np.ones((len(images), 1), dtype=np.float32)
+    truth = taxonomy.encode(images.attributes) > 0
+    return list(
+        retrieval_scores({visual: nothing, PROBABILITIES: nothing}, truth, images.item_ids, RANKS_WHILE_TRAINING)
+    )
+
+
+def _measured(held_out: LabelledImages) -> LabelledImages:
+    if len(held_out) <= _MOST_MEASURED:
+        return held_out
+    if held_out.item_ids is None:
+        return held_out.subset([int(position) for position in np.linspace(0, len(held_out) - 1, _MOST_MEASURED)])
+    by_item: dict[str, list[int]] = {}
+    for position, item in enumerate(held_out.item_ids):
+        by_item.setdefault(item, []).append(position)
+    items = list(by_item)
+    num_items = max(1, int(len(items) * _MOST_MEASURED / len(held_out)))
+    chosen = [items[int(position)] for position in np.linspace(0, len(items) - 1, num_items)]
+    return held_out.subset([position for item in chosen for position in by_item[item]])
