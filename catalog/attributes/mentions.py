@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group
-from catalog.attributes.vocabulary import LEARNED_GROUP, Vocabulary, phrase_words
+from catalog.attributes.vocabulary import Vocabulary, phrase_words
 from catalog.attributes.words import Gap, Word, normal_word, split_words
 from embeddings.taxonomy import split_attribute
 
@@ -23,7 +23,7 @@ _COPULAS = frozenset(["is", "are"])
 _NOTHING = frozenset(["no", "none", "not", "false"])
 """Answers after a colon: "Pockets: no"."""
 
-_MIN_LEARNED_LENGTH = 3
+_MIN_LEARNED_LENGTH, _MAX_LEARNED_LENGTH = 3, 40
 
 
 @dataclass
@@ -72,9 +72,7 @@ class TextReader:
         language = vocabulary.language
         self._spellings = language.spellings
         self._table = phrases_of(vocabulary)
-        self._group_tables = {
-            name: phrases_of_group(vocabulary, name) for name in vocabulary.groups if name != LEARNED_GROUP
-        }
+        self._group_tables = {name: phrases_of_group(vocabulary, name) for name in vocabulary.groups}
         self._headings = _headings(vocabulary)
         self._of_parts = frozenset(name for name, group in vocabulary.groups.items() if group.of_parts)
         self._parts = frozenset(phrase_words(part, language.spellings) for part in language.parts)
@@ -143,7 +141,7 @@ class TextReader:
 
     def _phrase_at(self, words: Sequence[Word], position: int, group: str | None) -> Phrase | None:
         phrase = self._table.at(words, position)
-        if group is None or group not in self._group_tables:
+        if group is None:
             return phrase
         own = self._group_tables[group].at(words, position)
         # Of the same words, what the heading speaks of is meant.
@@ -154,7 +152,8 @@ class TextReader:
         for number, item in enumerate(items):
             if item.role is Role.OTHER_ITEM:
                 for later in items[number + 1 :]:
-                    if words[later.start].gap is Gap.STOP:
+                    # The next such remark marks what follows itself, so that a long text is gone over once.
+                    if words[later.start].gap is Gap.STOP or later.role is Role.OTHER_ITEM:
                         break
                     later.is_elsewhere = True
             elif item.role is Role.DENIAL:
@@ -205,7 +204,7 @@ class TextReader:
             word = words[position]
             if word.gap >= Gap.COLON:
                 return position
-            if word.gap is Gap.COMMA and not _goes_on(words, position, limit):
+            if word.gap is Gap.COMMA and not self._goes_on(words, position, limit):
                 return position
             turns = word.text in self._turns
             if turns and has_begun:
@@ -216,6 +215,23 @@ class TextReader:
                     return position
             has_begun = has_begun or not (turns or word.text in _ARTICLES)
         return limit
+
+    def _goes_on(self, words: Sequence[Word], comma: int, limit: int) -> bool:
+        """Whether the list that the word at ``comma`` belongs to ends with "or": then the whole of it is denied.
+
+        "no pockets, buttons or belts" goes on after its comma, "no collar, long sleeves" does not.
+        """
+        length = 0
+        for position in range(comma, limit):
+            word = words[position]
+            if word.gap >= Gap.COLON or word.text in self._turns:
+                return False
+            if word.text in _CHOICES:
+                return True
+            length = 1 if word.gap is Gap.COMMA else length + 1
+            if length > _MAX_LIST_ITEM:
+                return False
+        return False
 
     def _mentions(self, words: Sequence[Word], items: Sequence[_Item]) -> Mentions:
         mentions = Mentions()
@@ -237,8 +253,9 @@ class TextReader:
         return mentions
 
     def _unknown(self, word: str) -> str | None:
-        is_word = len(word) >= _MIN_LEARNED_LENGTH and not any(letter.isdigit() for letter in word)
-        return word if is_word and word not in self._stop_words else None
+        if not _MIN_LEARNED_LENGTH <= len(word) <= _MAX_LEARNED_LENGTH or word in self._stop_words:
+            return None
+        return None if any(letter.isdigit() for letter in word) else word
 
 
 def _deny_preceding(words: Sequence[Word], items: list[_Item], number: int) -> None:
@@ -268,24 +285,6 @@ def _deny_heading(words: Sequence[Word], items: list[_Item], number: int) -> Non
         items[position].is_denied = True
         if words[items[position].start].gap >= Gap.COLON:
             return
-
-
-def _goes_on(words: Sequence[Word], comma: int, limit: int) -> bool:
-    """Whether the list that the word at ``comma`` belongs to ends with "or": then the whole of it is denied.
-
-    "no pockets, buttons or belts" goes on after its comma, "no collar, long sleeves" does not.
-    """
-    length = 0
-    for position in range(comma, limit):
-        word = words[position]
-        if word.gap >= Gap.COLON:
-            return False
-        if word.text in _CHOICES:
-            return True
-        length = 1 if word.gap is Gap.COMMA else length + 1
-        if length > _MAX_LIST_ITEM:
-            return False
-    return False
 
 
 def _speaks(item: _Item) -> bool:

@@ -12,7 +12,7 @@ from embeddings.taxonomy import split_attribute
 TAG_GROUP = "tag"
 """The group of the feed's bare attributes."""
 
-_OPTION_NAME = re.compile(r"option\s*(\d+)\s*(?:name)?")
+_OPTION = re.compile(r"option ?(\d+) (name|value)")
 _TAG_COLUMNS = frozenset(["tag", "tags", "keyword", "keywords", "label", "labels"])
 _BRAND_COLUMNS = frozenset(["brand", "vendor", "manufacturer", "designer", "maker"])
 _SEPARATORS = re.compile(r"[\s_\-]+")
@@ -52,20 +52,19 @@ def texts_of_product(
     tags = [value for group, value in map(split_attribute, attributes) if group == TAG_GROUP]
     options: list[tuple[str, str]] = []
     brand = ""
-    numbered: dict[str, str] = {}
+    numbered: dict[str, dict[str, list[str]]] = {}
     for column, value in raw.items():
         name = _SEPARATORS.sub(" ", column.rpartition("/")[2].strip().casefold())
         if name in _TAG_COLUMNS:
             tags.extend(part for text in _texts(value) for part in re.split(r"[,;|]", text))
         elif name in _BRAND_COLUMNS:
             brand = next(_texts(value), "")
-        elif match := _OPTION_NAME.fullmatch(name):
-            numbered[match[1]] = next(_texts(value), "")
-        elif name.endswith(" value") and (match := _OPTION_NAME.fullmatch(name.removesuffix(" value"))):
-            if numbered.get(match[1]):
-                options.extend((numbered[match[1]], text) for text in _texts(value))
+        elif match := _OPTION.fullmatch(name):
+            numbered.setdefault(match[1], {})[match[2]] = list(_texts(value))
         else:
             options.extend((name, text) for text in _texts(value))
+    for option in numbered.values():
+        options.extend((name, text) for name in option.get("name", []) for text in option.get("value", []))
     return ProductTexts(
         title=_MAKER.sub("", html_to_text(title)),
         description=html_to_text(description),

@@ -29,9 +29,10 @@ class Word(NamedTuple):
 
 _NEVER_SINGULAR = frozenset(
     ["bottoms", "dungarees", "glasses", "goods", "jeans", "knickers", "laces", "leggings", "lens", "news", "overalls",
-     "pants", "series", "shorts", "slacks", "tights", "trousers"]
+     "pants", "series", "shorts", "slacks", "tights", "trousers",
+     "axis", "basis", "chassis", "iris", "paris", "tennis", "this"]
 )  # fmt: skip
-"""Plurals that mean something else than many of the singular: shorts are not several of short."""
+"""Plurals that mean something else than many of the singular (shorts are not several of short), and no plurals."""
 
 _TOKEN = re.compile(r"\d+/\d+(?![\d/])|[^\W_]+(?:['’][^\W_]+)*")
 _SPACED_HYPHEN = re.compile(r"\s-|-\s|[‐‑]\s|\s[‐‑]")
@@ -39,7 +40,14 @@ _HYPHEN = re.compile(r"[-‐‑]")
 _COMMA = re.compile(r"[,/\\、]")
 _COLON = re.compile(r"[:=：]")
 _STOP = re.compile(r"""[.;!?\n\r|•·‣▪–—()\[\]{}"“”«»*>✓✔★]""")
-_AND = re.compile(r"\s*[&+]\s*")
+_AND = re.compile(r"[&+]")
+_PLURALS = {
+    "canvas": "canvas", "canvases": "canvas", "scarves": "scarf", "leaves": "leaf", "halves": "half", "women": "woman",
+    "men": "man", "ruches": "ruche", "plisses": "plisse",
+}  # fmt: skip
+"""Plurals that a rule of spelling gets wrong."""
+
+_MAX_REMEMBERED = 40
 _POSSESSIVE = re.compile(r"['’]s?$")
 
 
@@ -60,22 +68,26 @@ def split_words(text: str, spellings: Mapping[str, str] | None = None) -> list[W
         end = match.end()
         token = match[0]
         if token.endswith(("n't", "n’t")):
-            words.append(Word(normal_word(token[:-3], spellings), gap))
-            words.append(Word("not", Gap.SPACE))
+            verb = token[:-3]
+            if verb:
+                words.append(Word(normal_word(verb, spellings), gap))
+            words.append(Word("not", Gap.SPACE if verb else gap))
             continue
         words.append(Word(normal_word(_POSSESSIVE.sub("", token), spellings), gap))
     return words
 
 
-@lru_cache(maxsize=65_536)
-def _normal_word(word: str) -> str:
+def normal_word(word: str, spellings: Mapping[str, str] | None = None) -> str:
+    """The word in the singular and in its normal spelling; the normal form of a normal form is itself."""
+    normal = _remembered(word) if len(word) <= _MAX_REMEMBERED else _normal(word)
+    return normal if spellings is None else spellings.get(normal, normal)
+
+
+def _normal(word: str) -> str:
     return singular(word.replace("'", "").replace("’", ""))
 
 
-def normal_word(word: str, spellings: Mapping[str, str] | None = None) -> str:
-    """The word in the singular and in its normal spelling; the normal form of a normal form is itself."""
-    normal = _normal_word(word)
-    return normal if spellings is None else spellings.get(normal, normal)
+_remembered = lru_cache(maxsize=65_536)(_normal)
 
 
 def fold(text: str) -> str:
@@ -92,13 +104,19 @@ def fold(text: str) -> str:
 def singular(word: str) -> str:
     """The word without a plural ending, by its spelling alone; a singular stays as it is.
 
-    >>> [singular(word) for word in ("dresses", "ruffles", "bodies", "shorts", "dress", "bus")]
-    ['dress', 'ruffle', 'body', 'shorts', 'dress', 'bus']
+    Words in -ie take the form in -y, because their plural does not tell which of the two they have.
+
+    >>> [singular(word) for word in ("dresses", "ruffles", "hoodies", "hoodie", "shorts", "dress", "bus")]
+    ['dress', 'ruffle', 'hoody', 'hoody', 'shorts', 'dress', 'bus']
     """
-    if len(word) < 4 or word in _NEVER_SINGULAR or word.endswith(("ss", "us", "is")) or not word.endswith("s"):
+    if word in _PLURALS:
+        return _PLURALS[word]
+    if len(word) < 4 or word in _NEVER_SINGULAR:
         return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ie", "ies")):
+        return word.removesuffix("s")[:-2] + "y"
+    if not word.endswith("s") or (word.endswith(("ss", "us")) and not word.endswith("eaus")):
+        return word
     if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
         return word[:-2]
     return word[:-1]
