@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from catalog.ports.image_store import ImageStore
     from catalog.ports.vector_index import VectorIndex
     from catalog.services.attribute_mining import AttributeMiningService
+    from catalog.services.catalog_dataset import CatalogDatasets
+    from catalog.services.evaluation import EvaluationService
     from catalog.services.galleries import GalleryService
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
@@ -130,6 +135,18 @@ class Application:
         self._resources.callback(edge.close)
         return edge
 
+    @contextmanager
+    def temporary_index(self) -> Iterator[VectorIndex]:
+        """An empty vector index in this process, gone after the ``with`` block; other processes may own theirs."""
+        from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+
+        with tempfile.TemporaryDirectory(prefix="drape-vectors-") as folder:
+            index = QdrantEdgeIndex(Path(folder) / "vectors")
+            try:
+                yield index
+            finally:
+                index.close()
+
     @cached_property
     def image_store(self) -> ImageStore:
         """Where image bytes are kept."""
@@ -223,5 +240,26 @@ class Application:
             self.image_store,
             self.model_store,
             self.settings.training_folder,
+            max_pixels=self.settings.max_image_pixels,
+        )
+
+    @cached_property
+    def catalog_datasets(self) -> CatalogDatasets:
+        """Reads catalogs as data sets to evaluate on."""
+        from catalog.services.catalog_dataset import CatalogDatasets
+
+        return CatalogDatasets(self.unit_of_work, self.image_store)
+
+    @cached_property
+    def evaluation(self) -> EvaluationService:
+        """Evaluates networks on data sets. Touches neither the database nor the galleries."""
+        from catalog.services.evaluation import EvaluationService
+
+        return EvaluationService(
+            self.model_store,
+            self.models,
+            self.temporary_index,
+            batch_size=self.settings.batch_size,
+            decode_threads=self.settings.decode_threads,
             max_pixels=self.settings.max_image_pixels,
         )

@@ -11,6 +11,7 @@ import typer
 from catalog.errors import DrapeError
 from cli.attributes import attributes
 from cli.demo import demo
+from cli.evaluate import evaluate
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
 from cli.models import app as model_app
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, attributes, train, reindex, status):
+for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, status):
     app.command()(command)
 app.add_typer(model_app, name="model")
 

@@ -42,6 +42,8 @@ class SheetSection:
         query_caption: What stands below the photo, or in its place: the product's title, the words asked for.
         told: A sentence on what to see here; may be empty.
         same_items: External ids of the products that are the item asked for; their hits are framed in red.
+        same_word: What they have in common with the query: ``item``, or a level of a data set, such as ``species``.
+        show_scores: Whether hits tell their scores.
     """
 
     heading: str
@@ -50,6 +52,8 @@ class SheetSection:
     query_caption: str = ""
     told: str = ""
     same_items: frozenset[str] = field(default_factory=frozenset)
+    same_word: str = "item"
+    show_scores: bool = True
 
 
 def write_result_sheet(
@@ -93,6 +97,7 @@ def result_sheet(
         title=_text(title),
         style=_template("result_sheet.css"),
         facts=_facts(facts),
+        same=_text(sections[0].same_word if sections else "item"),
         sections="\n".join(_section(section, picture_of) for section in sections),
     )
 
@@ -146,10 +151,12 @@ def _section(section: SheetSection, picture_of: Callable[[str], str | None]) -> 
 
 def _measures(section: SheetSection) -> str:
     answer = section.answer
-    parts = [mode_text(answer.mode).capitalize(), f"{len(answer.hits)} hits", timings_text(answer.timings_ms)]
+    parts = [mode_text(answer.mode).capitalize(), f"{len(answer.hits)} hits"]
+    if answer.timings_ms:
+        parts.append(timings_text(answer.timings_ms))
     if section.same_items:
         num_same = sum(hit.external_id in section.same_items for hit in answer.hits)
-        parts.append(f"{num_same} of the same item")
+        parts.append(f"{num_same} of the same {section.same_word}")
     return " · ".join(parts)
 
 
@@ -173,19 +180,31 @@ def _hits(section: SheetSection, picture_of: Callable[[str], str | None]) -> str
         return '<p class="none">No item matches.</p>'
     # Bars are as long as they can be: the section's largest share fills its track. The numbers are the shares.
     full_share = max((reason.share for hit in hits for reason in hit.why), default=0.0)
-    cards = [_hit(hit, picture_of, full_share, hit.external_id in section.same_items) for hit in hits]
+    word = section.same_word
+    cards = [
+        _hit(
+            hit,
+            picture_of,
+            full_share,
+            word if hit.external_id in section.same_items else None,
+            show_score=section.show_scores,
+        )
+        for hit in hits
+    ]
     return f'<ol class="hits">\n{chr(10).join(cards)}\n</ol>'
 
 
-def _hit(hit: Hit, picture_of: Callable[[str], str | None], full_share: float, is_same: bool) -> str:
-    mark = '<span class="mark">same item</span>' if is_same else ""
+def _hit(
+    hit: Hit, picture_of: Callable[[str], str | None], full_share: float, same: str | None, *, show_score: bool
+) -> str:
+    mark = "" if same is None else f'<span class="mark">same {_text(same)}</span>'
+    score = f'<span class="score">score {hit.score:.3f}</span>' if show_score else ""
     reasons = "".join(_reason(reason, full_share) for reason in hit.why)
     why = f'<ul class="why" aria-label="Why it matches">{reasons}</ul>' if reasons else ""
     return (
-        f'<li class="hit{" same" if is_same else ""}"><article>'
+        f'<li class="hit{"" if same is None else " same"}"><article>'
         f'<div class="photo">{_picture(picture_of(hit.image_sha256), hit.title)}{mark}</div>'
-        f'<p class="standing"><span class="rank">{hit.rank}</span>'
-        f'<span class="score">score {hit.score:.3f}</span></p>'
+        f'<p class="standing"><span class="rank">{hit.rank}</span>{score}</p>'
         f"<h3>{_linked_title(hit)}</h3>"
         f"{_offer(hit)}{why}</article></li>"
     )

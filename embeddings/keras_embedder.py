@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -61,7 +61,7 @@ class KerasEmbedder:
         self.visual_feature = manifest.visual_feature
         self._batch_size = batch_size
         self._networks = [
-            (_load(model, network, manifest, self.precision), network.features) for network in manifest.networks
+            (load_network(model, network, manifest, self.precision), network.features) for network in manifest.networks
         ]
         self._compiled: dict[int, Callable[[NDArray[np.uint8]], _Outputs]] = {}
         self._compiling = threading.Lock()
@@ -98,11 +98,19 @@ class KerasEmbedder:
     def _function(self, num_images: int) -> Callable[[NDArray[np.uint8]], _Outputs]:
         with self._compiling:
             if num_images not in self._compiled:
-                self._compiled[num_images] = _compile(self._networks, num_images, self.input_size)
+                self._compiled[num_images] = compile_networks(self._networks, num_images, self.input_size)
             return self._compiled[num_images]
 
 
-def _load(model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, precision: Precision) -> keras.Model:
+def load_network(
+    model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, precision: Precision
+) -> keras.Model:
+    """One network of a version with its weights, as it is run: every output of ``embeddings.networks.build``.
+
+    Raises:
+        UnusableModel: the manifest describes a network that cannot be built, or features that it does not have.
+        UnusableWeights: the weights file is missing, altered, or made for another network.
+    """
     try:
         loaded = build(
             network.trunk,
@@ -137,10 +145,10 @@ def _load(model: ModelVersion, network: NetworkSpec, manifest: ModelManifest, pr
     return loaded
 
 
-def _compile(
-    networks: list[tuple[keras.Model, tuple[str, ...]]], num_images: int, input_size: int
+def compile_networks(
+    networks: Sequence[tuple[keras.Model, Sequence[str]]], num_images: int, input_size: int
 ) -> Callable[[NDArray[np.uint8]], _Outputs]:
-    """A function of (num_images, S, S, 3) uint8 that gives every feature of every network, float32.
+    """A function of (num_images, S, S, 3) uint8 that gives the named outputs of every network, float32.
 
     Keras's own ``predict`` sets up a data pipeline with every call, which costs more than the network on small batches.
     """

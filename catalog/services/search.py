@@ -138,7 +138,7 @@ class SearchService:
         options: SearchOptions,
         timings: _Timings,
     ) -> SearchAnswer:
-        ranking = _Ranking(model, query, search, options)
+        ranking = Ranking(model, query, search, options)
         first = options.page * options.limit
         wanted = first + options.limit
         # Several images of one product, and images PostgreSQL no longer has, take places: ask for more until the page
@@ -178,7 +178,7 @@ class SearchService:
         return found
 
 
-class _Ranking:
+class Ranking:
     """One search in the index's terms, and the index's answers in the search's terms."""
 
     def __init__(self, model: ModelDescription, query: QueryVectors, search: Filter, options: SearchOptions) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class DatasetPhotos:
         max_cached_bytes: How much of what was prepared is kept for the next epoch; once it is full, further images are
             read again every time. 0 keeps nothing.
         max_pixels: Larger images are refused before they are decoded.
+        read: Gives an image's bytes, for images that are kept elsewhere than at their path.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class DatasetPhotos:
         *,
         max_cached_bytes: int = 0,
         max_pixels: int = MAX_PIXELS,
+        read: Callable[[DatasetImage], bytes] = lambda image: image.path.read_bytes(),
     ) -> None:
+        self._read = read
         self._images = images
         self._input_size = input_size
         self._max_cached = max_cached_bytes // (3 * input_size**2)
@@ -52,8 +55,9 @@ class DatasetPhotos:
             return cached
         image = self._images[index]
         try:
-            content = image.path.read_bytes()
-            decoded = decode_image(content, max_pixels=self._max_pixels, crop=image.crop, min_edge=self._input_size)
+            decoded = decode_image(
+                self._read(image), max_pixels=self._max_pixels, crop=image.crop, min_edge=self._input_size
+            )
         except (OSError, UnusableImage) as error:
             raise UnusableDataset(
                 "An image of the data set cannot be read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -70,6 +71,25 @@ class FeatureFile:
         # Mapped anew for every read: pages of a mapping that stays open would count as this process's memory.
         stored = np.memmap(self._path, dtype=self._dtype, mode="r", shape=self.shape)
         return np.array(stored[rows], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedRows:
+    """Some rows of another feature, in an order of their own, not copied.
+
+    Args:
+        positions: (m,) which row stands where; one may stand in several places.
+    """
+
+    rows: FeatureRows
+    positions: Positions
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.positions), self.rows.shape[1]
+
+    def __getitem__(self, rows: slice | Positions, /) -> FloatArray:
+        return self.rows[self.positions[rows]]
 
 
 def block_rows(size: int) -> int:

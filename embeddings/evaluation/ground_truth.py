@@ -66,7 +66,8 @@ class GroundTruth:
         dataset: With at least one query and one other image in the gallery.
 
     Attributes:
-        query_ids, gallery_ids: (n_q,) and (n_g,) int64: equal where the picture is the same.
+        pictures: Every different picture of queries and gallery.
+        query_ids, gallery_ids: (n_q,) and (n_g,) int64, positions in ``pictures``.
         num_ranks: How many results every query can have, at most 50.
 
     Raises:
@@ -74,7 +75,7 @@ class GroundTruth:
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self.query_ids, self.gallery_ids = _picture_ids(dataset.queries, dataset.gallery)
+        self.pictures, self.query_ids, self.gallery_ids = _pictures(dataset.queries, dataset.gallery)
         self.num_ranks = min(MOST_RANKS, num_rankable(self.query_ids, self.gallery_ids))
         if self.num_ranks < 1:
             raise UnusableDataset(
@@ -173,16 +174,22 @@ def _numbered(labels: Iterable[str], numbers: dict[str, int]) -> NDArray[np.int6
     return np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), dtype=np.int64)
 
 
-def _picture_ids(
+def _pictures(
     queries: Sequence[DatasetImage], gallery: Sequence[DatasetImage]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[tuple[DatasetImage, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """The different pictures, and which of them each query and each gallery image is."""
     numbers: dict[object, int] = {}
+    pictures: list[DatasetImage] = []
 
-    def ids(images: Sequence[DatasetImage]) -> NDArray[np.int64]:
-        found = (numbers.setdefault((image.path, image.crop), len(numbers)) for image in images)
-        return np.fromiter(found, dtype=np.int64, count=len(images))
+    def number(image: DatasetImage) -> int:
+        found = numbers.setdefault((image.path, image.crop), len(pictures))
+        if found == len(pictures):
+            pictures.append(image)
+        return found
 
-    return ids(queries), ids(gallery)
+    query_ids = np.fromiter(map(number, queries), dtype=np.int64, count=len(queries))
+    gallery_ids = np.fromiter(map(number, gallery), dtype=np.int64, count=len(gallery))
+    return tuple(pictures), query_ids, gallery_ids
 
 
 def _packed_attributes(

@@ -1,0 +1,85 @@
+"""A merchant's catalog as a data set to evaluate on: every image asks for the others of its product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from catalog.errors import InvalidRequest
+from catalog.ports.image_store import ImageStore
+from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.unit_of_work import UnitOfWorkFactory
+from embeddings.crop_box import CropBox
+from embeddings.datasets.records import Dataset, DatasetImage
+
+PAGE = 1000
+LEVEL = "product"
+
+
+class CatalogDatasets:
+    """Reads catalogs as data sets. Their images are in the image store: an image's path is its key there."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, images: ImageStore) -> None:
+        self._unit_of_work = unit_of_work
+        self._images = images
+
+    def read(self, merchant: str, category: str | None = None, gallery: Literal["same", "all"] = "same") -> Dataset:
+        """The merchant's images that can be indexed, with their feed's attributes.
+
+        Every image of the category is a query and, relevant to it are the other images of its product: products with
+        one image tell nothing but attributes.
+
+        Args:
+            category: Ask with this category alone, a level's name or a path of levels; None is all.
+            gallery: Search the images of the same category, or all.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+            InvalidRequest: it has no image in the category.
+        """
+        keyword = None if category is None else category_keyword(category)
+        queries: list[DatasetImage] = []
+        everything: list[DatasetImage] = []
+        after = 0
+        with self._unit_of_work() as work:
+            merchant_id = work.merchants.id_of(merchant)
+            while page := work.images.page(merchant_id, after, PAGE):
+                shown = work.products.shown([image.id for image in page], merchant_id)
+                for image in page:
+                    product = shown.get(image.id)
+                    if product is None:
+                        continue
+                    found = DatasetImage(
+                        path=Path(image.sha256),
+                        labels={LEVEL: product.external_id},
+                        attributes=image.attributes,
+                        item=product.external_id,
+                        category=image.category[-1] if image.category else "",
+                        crop=None if image.crop is None else CropBox(*image.crop),
+                    )
+                    everything.append(found)
+                    if keyword is None or keyword in category_keywords(image.category):
+                        queries.append(found)
+                after = page[-1].id
+        if not queries:
+            raise InvalidRequest(
+                "There is nothing to evaluate on",
+                received=f"no image of {merchant}" + ("" if category is None else f" in category {category}"),
+                expected="a catalog with indexed images",
+                remedy="ingest a feed, or choose another category",
+            )
+        of = "" if category is None else f", {category}" + (" among all" if gallery == "all" else "")
+        return Dataset(
+            name=f"catalog of {merchant}{of}",
+            training=(),
+            queries=tuple(queries),
+            gallery=tuple(everything if gallery == "all" else queries),
+        )
+
+    def image_bytes(self, image: DatasetImage) -> bytes:
+        """The bytes of an image of ``read``.
+
+        Raises:
+            ImageStoreUnavailable: the store does not give them.
+        """
+        return self._images.get(image.path.name)

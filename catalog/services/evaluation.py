@@ -1,0 +1,295 @@
+"""Evaluation: every feature of every network on a data set, and the engine's own answers beside them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.errors import InvalidRequest
+from catalog.ports.models import Models
+from catalog.ports.vector_index import VectorIndex
+from catalog.services.engine_rankings import EngineRankings
+from catalog.services.progress import Advance, unheard
+from catalog.types import SearchMode
+from embeddings.datasets.photos import DatasetPhotos
+from embeddings.datasets.records import Dataset, DatasetImage
+from embeddings.evaluation.evaluated_rows import EvaluatedRow, NetworkRows, RowOptions, with_first_results
+from embeddings.evaluation.feature_rows import FeatureFile
+from embeddings.evaluation.ground_truth import MOST_RANKS, GroundTruth
+from embeddings.evaluation.picture_features import compute_features
+from embeddings.evaluation.report import EvaluationReport
+from embeddings.evaluation.untrained import UntrainedNetwork
+from embeddings.manifest import PROBABILITIES, ModelManifest, Precision
+from embeddings.model_store import ModelStore, ModelVersion
+
+if TYPE_CHECKING:
+    from embeddings.evaluation.networks import EvaluatedNetwork
+
+Phase = Callable[[str, str], AbstractContextManager[Advance]]
+"""Begins a phase of a label and a unit, and gives what is to be told how far it is."""
+
+_ENGINE_METRICS: Mapping[SearchMode, str] = {
+    SearchMode.VISUAL: "engine, visual: cosine, int8",
+    SearchMode.NATIVE: "engine, native: hist. inter.",
+    SearchMode.RERANK: "engine, rerank: hist. inter. of 200",
+}
+
+
+@contextmanager
+def unheard_phase(_label: str, _unit: str) -> Iterator[Advance]:
+    """For callers that do not follow progress."""
+    yield unheard
+
+
+def read_from_path(image: DatasetImage) -> bytes:
+    """An image's bytes from its file."""
+    return image.path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRequest:
+    """What to evaluate, on what.
+
+    Args:
+        dataset: Queries and gallery.
+        models: Model versions by name or folder.
+        untrained: Networks to compare with.
+        rows: Which rows of the table.
+        precision: What to compute in; None is each version's own, float32 for what is untrained.
+        engine: Whether the vector engine answers, too, for model versions.
+        half_precision: Keep features as float16 while they are compared.
+        read_image: Gives an image's bytes.
+    """
+
+    dataset: Dataset
+    models: tuple[str, ...] = ()
+    untrained: tuple[UntrainedNetwork, ...] = ()
+    rows: RowOptions = field(default_factory=RowOptions)
+    precision: Precision | None = None
+    engine: bool = True
+    half_precision: bool = False
+    read_image: Callable[[DatasetImage], bytes] = read_from_path
+
+
+class EvaluationService:
+    """Evaluates networks on data sets.
+
+    Args:
+        temporary_index: Gives an empty vector index that is gone after its ``with`` block.
+        batch_size: Images per network call.
+        decode_threads: Images read at once.
+        max_pixels: Larger images are refused before they are decoded.
+    """
+
+    def __init__(
+        self,
+        store: ModelStore,
+        models: Models,
+        temporary_index: Callable[[], AbstractContextManager[VectorIndex]],
+        *,
+        batch_size: int,
+        decode_threads: int,
+        max_pixels: int,
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._temporary_index = temporary_index
+        self._batch_size = batch_size
+        self._decode_threads = decode_threads
+        self._max_pixels = max_pixels
+
+    def evaluate(self, request: EvaluationRequest, phase: Phase = unheard_phase) -> EvaluationReport:
+        """Features of every network under every metric asked for, measured at every k.
+
+        Raises:
+            UnusableDataset: there is nothing to rank or to judge by, or an image cannot be read.
+            UnusableModel, UnusableWeights: a version or a weights file is missing or damaged.
+            InvalidRequest: no network was named, or none has a feature that was asked for.
+        """
+        if not request.models and not request.untrained:
+            raise InvalidRequest("There is no network to evaluate", remedy="name one with --model or --untrained")
+        # Everything that can be missing is looked for before anything takes its time.
+        versions = [self._store.open(name) for name in request.models]
+        truth = GroundTruth(request.dataset)
+        notes = _notes(request.dataset, truth)
+        for version in versions:
+            version.verify()
+            notes.extend(_taxonomy_notes(version.manifest, request.dataset))
+        rows: list[EvaluatedRow] = []
+        facts: list[Mapping[str, object]] = []
+        for network in request.untrained:
+            self._evaluate_untrained(network, request, truth, phase, rows, facts, notes)
+        for version in versions:
+            self._evaluate_version(version, request, truth, phase, rows, facts, notes)
+        if not rows:
+            raise InvalidRequest(
+                "No network has a feature that was asked for",
+                received=", ".join(request.rows.features or ()),
+                remedy="leave out --feature, or name features that these networks have",
+            )
+        dataset = request.dataset
+        return EvaluationReport(
+            dataset={
+                "name": dataset.name,
+                "num_queries": len(dataset.queries),
+                "num_gallery": len(dataset.gallery),
+                "num_pictures": len(truth.pictures),
+                "levels": list(dataset.levels),
+                "num_attributes": len({name for image in dataset.gallery for name in image.attributes}),
+                "notes": list(dataset.notes),
+            },
+            models=facts,
+            rows=rows,
+            notes=[*dataset.notes, *notes],
+            command=shlex.join(["drape", *sys.argv[1:]]),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _evaluate_untrained(
+        self,
+        network: UntrainedNetwork,
+        request: EvaluationRequest,
+        truth: GroundTruth,
+        phase: Phase,
+        rows: list[EvaluatedRow],
+        facts: list[Mapping[str, object]],
+        notes: list[str],
+    ) -> None:
+        # Here because TensorFlow takes seconds to import, and what was asked for may already have been refused.
+        from embeddings.evaluation.networks import untrained_network
+
+        loaded, told = untrained_network(network, request.precision, batch_size=self._batch_size)
+        notes.extend(told)
+        facts.append({"name": loaded.name, **loaded.facts})
+        with tempfile.TemporaryDirectory(prefix="drape-evaluation-") as folder:
+            files = self._features(loaded, request, truth, Path(folder), phase)
+            rows.extend(_rows(loaded.name, files, request.rows, truth, Path(folder), phase, notes))
+
+    def _evaluate_version(
+        self,
+        version: ModelVersion,
+        request: EvaluationRequest,
+        truth: GroundTruth,
+        phase: Phase,
+        rows: list[EvaluatedRow],
+        facts: list[Mapping[str, object]],
+        notes: list[str],
+    ) -> None:
+        from embeddings.evaluation.networks import networks_of
+
+        manifest = version.manifest
+        loaded = networks_of(version, request.precision, batch_size=self._batch_size)
+        of_version: dict[str, FeatureFile] = {}
+        with tempfile.TemporaryDirectory(prefix="drape-evaluation-") as folder:
+            for number, (network, spec) in enumerate(zip(loaded, manifest.networks, strict=True)):
+                facts.append({"name": network.name, "version": manifest.version, **network.facts})
+                place = Path(folder) / str(number)
+                place.mkdir()
+                files = self._features(network, request, truth, place, phase)
+                of_version |= {name: files[name] for name in spec.features}
+                rows.extend(_rows(network.name, files, request.rows, truth, place, phase, notes))
+            if request.engine:
+                name = manifest.version_in(request.precision or manifest.precision)
+                rows.extend(self._engine_rows(name, manifest, of_version, truth, phase, notes))
+
+    def _features(
+        self, network: EvaluatedNetwork, request: EvaluationRequest, truth: GroundTruth, folder: Path, phase: Phase
+    ) -> dict[str, FeatureFile]:
+        photos = DatasetPhotos(truth.pictures, network.input_size, max_pixels=self._max_pixels, read=request.read_image)
+        with phase(f"{network.name}: computing features", "images") as advance:
+            return compute_features(
+                network,
+                photos,
+                folder,
+                half_precision=request.half_precision,
+                decode_threads=self._decode_threads,
+                on_images=lambda done: advance(done, len(photos)),
+            )
+
+    def _engine_rows(
+        self,
+        name: str,
+        manifest: ModelManifest,
+        files: Mapping[str, FeatureFile],
+        truth: GroundTruth,
+        phase: Phase,
+        notes: list[str],
+    ) -> Iterator[EvaluatedRow]:
+        model = self._models.describe(name)
+        visual, prob = files[manifest.visual_feature], files[PROBABILITIES]
+        num_gallery, num_queries = len(truth.gallery_ids), len(truth.query_ids)
+        with self._temporary_index() as index:
+            with phase(f"{name}: storing vectors", "images") as advance:
+                rankings = EngineRankings(
+                    index, model, visual, prob, truth, on_points=lambda done: advance(done, num_gallery)
+                )
+            for mode, metric in _ENGINE_METRICS.items():
+                feature = manifest.visual_feature if mode is SearchMode.VISUAL else PROBABILITIES
+                with phase(f"{name}: searching, {mode.value}", "queries") as advance:
+                    ranking = rankings.rank(mode, on_queries=_of(advance, num_queries))
+                if ranking.shape[1] < truth.num_ranks:
+                    notes.append(
+                        f"The engine found only {ranking.shape[1]} of {truth.num_ranks} results for some query of "
+                        f"{name} in mode {mode.value}; its row ends there."
+                    )
+                if not ranking.shape[1]:
+                    continue
+                size = files[feature].shape[1]
+                measured = truth.measure(ranking)
+                yield with_first_results(EvaluatedRow(name, feature, size, metric, measured, ranking, is_engine=True))
+
+
+def _rows(
+    name: str,
+    files: Mapping[str, FeatureFile],
+    options: RowOptions,
+    truth: GroundTruth,
+    folder: Path,
+    phase: Phase,
+    notes: list[str],
+) -> list[EvaluatedRow]:
+    with phase(f"{name}: ranking", "queries") as advance:
+        computed = NetworkRows(name, files, truth, folder, on_queries=_of(advance, len(truth.query_ids)))
+        rows = [with_first_results(row) for row in computed.rows(options)]
+    notes.extend(computed.notes)
+    return rows
+
+
+def _of(advance: Advance, total: int) -> Callable[[int], None]:
+    return lambda done: advance(done, total)
+
+
+def _notes(dataset: Dataset, truth: GroundTruth) -> list[str]:
+    """What a reader of any row should know about queries and gallery."""
+    notes = []
+    if truth.num_ranks < MOST_RANKS:
+        notes.append(
+            f"The gallery has no more than {truth.num_ranks} images for some query, so k ends at {truth.num_ranks}."
+        )
+    num_without = sum(not image.attributes for image in dataset.queries)
+    if num_without:
+        notes.append(
+            f"{num_without:,} of {len(dataset.queries):,} queries have no attributes and do not count for IoU."
+        )
+    return notes
+
+
+def _taxonomy_notes(manifest: ModelManifest, dataset: Dataset) -> Sequence[str]:
+    """Which of the data set's attributes the model cannot know."""
+    known = set(manifest.taxonomy.names)
+    found = [name for image in (*dataset.queries, *dataset.gallery) for name in image.attributes]
+    unknown = {name for name in found if name not in known}
+    if not unknown:
+        return ()
+    share = sum(name in unknown for name in found) / len(found)
+    return (
+        f"{manifest.version} was not trained on {len(unknown)} of the data set's {len(set(found))} attributes "
+        f"({share:.0%} of all that its images have), such as {min(unknown)}.",
+    )

@@ -1,0 +1,207 @@
+"""``drape evaluate``: how well networks retrieve, as a table, files and figures."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import AsJson
+from cli.train import ComputePrecision, Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalog.bootstrap import Application
+    from embeddings.datasets.records import Dataset, DatasetImage
+    from embeddings.evaluation.evaluated_rows import Fusion
+
+
+class Gallery(StrEnum):
+    """Which images a category's queries search."""
+
+    SAME = "same"
+    ALL = "all"
+
+
+class FusedScores(StrEnum):
+    """How two scores are made comparable before they are fused."""
+
+    STANDARDISED = "standardised"
+    RAW = "raw"
+
+
+def evaluate(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Where results, figures and the result sheet go.", file_okay=False
+        ),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", metavar="KIND:PATH", help="A data set: cub:FOLDER, table:FILE, …"),
+    ] = None,
+    merchant: Annotated[
+        str | None, typer.Option("--merchant", "-m", metavar="NAME", help="Instead of a data set, an ingested catalog.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="NAME", help="Search with images of this category alone.")
+    ] = None,
+    gallery: Annotated[
+        Gallery, typer.Option("--gallery", help="Search images of the same category, or of all.")
+    ] = Gallery.SAME,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="VERSION", help="A model version; may be given several times."),
+    ] = None,
+    untrained: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--untrained",
+            metavar="TRUNK[:FILE]",
+            help="A trunk without attributes, of its published weights, a file's, or 'random' ones; several times.",
+        ),
+    ] = None,
+    preprocessing: Annotated[
+        Preprocessing | None,
+        typer.Option("--preprocessing", help="How the untrained trunks' weights expect their pixels."),
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option("--input-size", min=32, max=1024, help="Edge of the untrained trunks' input; default: the usual."),
+    ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", metavar="NAME", help="Only this feature; may be given several times."),
+    ] = None,
+    every_metric: Annotated[
+        bool, typer.Option("--every-metric", help="Compare by every metric, not only by the usual one of a feature.")
+    ] = False,
+    whiten: Annotated[
+        list[int] | None,
+        typer.Option("--whiten", min=1, metavar="N", help="Add rows whitened to N components, fitted on the gallery."),
+    ] = None,
+    expand: Annotated[
+        list[int] | None,
+        typer.Option("--expand", min=1, metavar="N", help="Add rows with queries expanded by their first N hits."),
+    ] = None,
+    fuse: Annotated[
+        list[str] | None,
+        typer.Option("--fuse", metavar="FEATURE:WEIGHT", help="Add rows that fuse a feature with prob of that weight."),
+    ] = None,
+    fused_scores: Annotated[
+        FusedScores, typer.Option("--fused-scores", help="Fuse scores standardised per query, or as they are.")
+    ] = FusedScores.STANDARDISED,
+    engine: Annotated[
+        bool, typer.Option("--engine/--no-engine", help="Let the vector engine answer, too: what its index loses.")
+    ] = True,
+    precision: Annotated[
+        ComputePrecision | None, typer.Option("--precision", help="What to compute in; default: the version's own.")
+    ] = None,
+    half_precision: Annotated[
+        bool, typer.Option("--float16", help="Keep features as float16 while they are compared: half the disk.")
+    ] = False,
+    sheet_queries: Annotated[
+        int, typer.Option("--sheet-queries", min=0, max=50, help="How many queries the result sheet shows.")
+    ] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Measure precision, recall, top-k accuracy and attribute IoU of networks on a data set, for k = 1…50.
+
+    Prints one row per network, feature and metric, and writes all of it with the curves' figures into a folder.
+    """
+    from catalog.bootstrap import Application, settings_from_environment
+    from catalog.errors import InvalidRequest
+    from catalog.services.evaluation import EvaluationRequest
+    from cli.evaluation_files import write_evaluation
+    from cli.evaluation_table import print_report
+    from cli.progress import progress
+    from embeddings.evaluation.evaluated_rows import FEATURES, RowOptions
+    from embeddings.evaluation.untrained import parse_untrained
+    from embeddings.manifest import Precision
+
+    unknown = sorted(set(feature or ()) - set(FEATURES))
+    if unknown:
+        raise InvalidRequest("There is no such feature", received=", ".join(unknown), expected=", ".join(FEATURES))
+    if (dataset is None) == (merchant is None):
+        raise InvalidRequest(
+            "An evaluation needs one thing to evaluate on",
+            received="neither" if dataset is None else f"--dataset {dataset} and --merchant {merchant}",
+            expected="either --dataset KIND:PATH or --merchant NAME",
+        )
+    networks = tuple(
+        parse_untrained(
+            text, preprocessing=None if preprocessing is None else preprocessing.value, input_size=input_size
+        )
+        for text in untrained or ()
+    )
+    rows = RowOptions(
+        features=tuple(feature) if feature else None,
+        every_metric=every_metric,
+        whiten=tuple(whiten or ()),
+        expand=tuple(expand or ()),
+        fuse=tuple(_fusion(text, standardised=fused_scores is FusedScores.STANDARDISED) for text in fuse or ()),
+    )
+    # Made first: after an hour of computing, a folder that cannot be written would be found too late.
+    out.mkdir(parents=True, exist_ok=True)
+    with Application(settings_from_environment()) as application:
+        opened, read_image = _images(application, dataset, merchant, category, gallery)
+        request = EvaluationRequest(
+            dataset=opened,
+            models=tuple(model or ()),
+            untrained=networks,
+            rows=rows,
+            precision=None if precision is None else Precision(precision.value),
+            engine=engine,
+            half_precision=half_precision,
+            read_image=read_image,
+        )
+        report = application.evaluation.evaluate(request, lambda label, unit: progress(label, unit=unit, quiet=as_json))
+        written = write_evaluation(report, opened, out, read_image, num_queries=sheet_queries)
+    if as_json:
+        print(json.dumps(report.to_json(), ensure_ascii=False))
+        return
+    print_report(report)
+    print(f"\nWritten: {', '.join(str(path) for path in written)}")
+
+
+def _images(
+    application: Application, dataset: str | None, merchant: str | None, category: str | None, gallery: Gallery
+) -> tuple[Dataset, Callable[[DatasetImage], bytes]]:
+    """What to evaluate on, and how to read its images."""
+    from catalog.services.evaluation import read_from_path
+    from embeddings.datasets.dataset_options import DatasetOptions
+    from embeddings.datasets.open_dataset import open_dataset
+
+    if merchant is not None:
+        catalogs = application.catalog_datasets
+        return catalogs.read(merchant, category, gallery.value), catalogs.image_bytes
+    options = DatasetOptions(category=category, gallery=gallery.value)
+    return open_dataset(dataset or "", options), read_from_path
+
+
+def _fusion(text: str, *, standardised: bool) -> Fusion:
+    """The fusion that ``FEATURE:WEIGHT`` names.
+
+    Raises:
+        InvalidRequest: the text has another form, or the weight lies outside [0, 1].
+    """
+    from catalog.errors import InvalidRequest
+    from embeddings.evaluation.evaluated_rows import WHITENABLE, Fusion
+
+    feature, _, weight = text.partition(":")
+    try:
+        found = Fusion(feature, float(weight), standardised)
+    except ValueError:
+        found = None
+    if found is None or feature not in WHITENABLE:
+        raise InvalidRequest(
+            "A fusion cannot be read",
+            received=text,
+            expected=f"FEATURE:WEIGHT, a feature of {', '.join(WHITENABLE)} and prob's weight from 0 to 1: pool:0.5",
+        )
+    return found
