@@ -1,8 +1,10 @@
-"""``drape model``, ``drape train`` and ``drape reindex``: model versions, made, looked at and switched to."""
+"""``drape model`` and ``drape reindex``: model versions, looked at, carried between machines and switched to."""
 
 from __future__ import annotations
 
 import json
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +13,19 @@ from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from embeddings.manifest import ModelManifest
 
-app = typer.Typer(help="Look at model versions.", no_args_is_help=True)
+app = typer.Typer(help="Look at model versions, carry them elsewhere, change to them.", no_args_is_help=True)
+
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version.")]
+
+
+class ExportFormat(StrEnum):
+    """What a model version can be written as."""
+
+    ARCHIVE = "archive"
 
 
 @app.command("list")
@@ -30,16 +42,18 @@ def list_versions(as_json: AsJson = False) -> None:
                 manifests.append(application.model_store.open(name).manifest)
             except UnusableModel as error:
                 damaged[name] = str(error)
+        live = application.status.live_versions()
     if as_json:
-        body = {"versions": [manifest.to_json() for manifest in manifests], "damaged": damaged}
+        body = {"versions": [manifest.to_json() for manifest in manifests], "live": live, "damaged": damaged}
         print(json.dumps(body, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold")
     table.add_column("version", no_wrap=True)
-    for column in ("networks", "input", "features", "attributes", "made"):
+    for column in ("networks", "input", "features", "attributes", "made", "live for"):
         table.add_column(column, overflow="fold")
     for manifest in manifests:
         table.add_row(
@@ -49,6 +63,7 @@ def list_versions(as_json: AsJson = False) -> None:
             ", ".join(f"{name} {feature.size}" for name, feature in manifest.features.items()),
             str(len(manifest.taxonomy)),
             manifest.created.isoformat(),
+            Text(", ".join(_live_for(manifest.version, live))),
         )
     console = Console()
     console.print(table)
@@ -56,10 +71,22 @@ def list_versions(as_json: AsJson = False) -> None:
         console.print(f"{name} cannot be used: {reason}", markup=False, highlight=False)
 
 
+def _live_for(version: str, live: Mapping[str, Sequence[str]]) -> list[str]:
+    """The merchants that search with a version, in whatever precision."""
+    from embeddings.manifest import Precision
+
+    found: list[str] = []
+    for name, merchants in live.items():
+        if name == version:
+            found.extend(merchants)
+        for precision in Precision:
+            if name == f"{version}.{precision}":
+                found.extend(f"{merchant} ({precision})" for merchant in merchants)
+    return sorted(found)
+
+
 @app.command("show")
-def show_version(
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="A model version.")], as_json: AsJson = False
-) -> None:
+def show_version(version: Version, as_json: AsJson = False) -> None:
     """Show one model version: networks, features, training data and scores."""
     from catalog.bootstrap import Application, settings_from_environment
 
@@ -88,6 +115,69 @@ def _print_manifest(manifest: ModelManifest) -> None:
     console.print(f"  made by     {provenance.command}", markup=False)
     for name, score in manifest.scores.items():
         console.print(f"  score       {name} {score:.3f}", markup=False)
+
+
+@app.command("activate")
+def activate_version(version: Version, merchant: OptionalMerchant = None, as_json: AsJson = False) -> None:
+    """Search with a model version whose gallery is built already, such as the one before the last `drape reindex`.
+
+    Embeds nothing and takes effect at once, in one step. A gallery that is missing or behind is told: `drape reindex`
+    builds it.
+    """
+    from catalog.bootstrap import Application, settings_from_environment
+    from cli.search import only_merchant
+
+    with Application(settings_from_environment()) as application:
+        name = merchant or only_merchant(application)
+        with application.unit_of_work() as work:
+            merchant_id = work.merchants.id_of(name)
+        gallery = application.galleries.activate(merchant_id, version)
+    if as_json:
+        print(json.dumps({"merchant": name, "model": gallery.model_version, "live": True}, ensure_ascii=False))
+    else:
+        print(f"{gallery.model_version} is live for {name}.")
+
+
+@app.command("export")
+def export_version(
+    version: Version,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="archive: everything, for `drape model import`.")
+    ] = ExportFormat.ARCHIVE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model version into one file, whole or not at all."""
+    from catalog.bootstrap import Application, settings_from_environment
+    from embeddings.export.archive import write_archive
+
+    with Application(settings_from_environment()) as application:
+        model = application.model_store.open(version)
+    size = write_archive(model, out)
+    if as_json:
+        body = {"version": model.manifest.version, "format": form.value, "file": str(out), "bytes": size}
+        print(json.dumps(body, ensure_ascii=False))
+    else:
+        print(f"Wrote {model.manifest.version} to {out} ({size / 1e6:.1f} MB).")
+
+
+@app.command("import")
+def import_version(
+    archive: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An archive that `drape model export` wrote on another machine.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Add a model version from an archive, after checking everything in it."""
+    from catalog.bootstrap import Application, settings_from_environment
+    from embeddings.export.archive import read_archive
+
+    with Application(settings_from_environment()) as application:
+        model = read_archive(archive, application.model_store)
+    if as_json:
+        print(json.dumps(model.manifest.to_json(), ensure_ascii=False))
+    else:
+        print(f"Added {model.manifest.version} to {model.folder}.")
 
 
 def reindex(

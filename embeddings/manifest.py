@@ -196,6 +196,11 @@ class ModelManifest:
         """
         return self.version if precision is self.precision else f"{self.version}.{precision}"
 
+    @property
+    def file_hashes(self) -> dict[str, str]:
+        """SHA-256 of every file in the version's folder but the manifest, by file name."""
+        return {network.weights: network.sha256 for network in self.networks}
+
     def to_json(self) -> dict[str, object]:
         """The manifest as JSON-serialisable values; ``from_json`` gives an equal manifest back."""
         return {

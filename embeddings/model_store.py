@@ -42,13 +42,13 @@ class ModelVersion:
         return self.folder / network.weights
 
     def verify(self) -> None:
-        """Check that every weights file is there and is the one the manifest names.
+        """Check that every file the manifest names is there and is the one it means.
 
         Raises:
             UnusableWeights: a file is missing, or its hash differs.
         """
-        for network in self.manifest.networks:
-            path = self.weights_path(network)
+        for name, sha256 in self.manifest.file_hashes.items():
+            path = self.folder / name
             try:
                 with path.open("rb") as file:
                     found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -56,14 +56,14 @@ class ModelVersion:
                 raise UnusableWeights(
                     f"the weights of model version {self.manifest.version} cannot be read",
                     received=f"{path}: {error.strerror}",
-                    expected=f"a file with SHA-256 {network.sha256}",
+                    expected=f"a file with SHA-256 {sha256}",
                     remedy="restore the model version's folder, or train it again",
                 ) from error
-            if found != network.sha256:
+            if found != sha256:
                 raise UnusableWeights(
                     f"the weights of model version {self.manifest.version} were altered or cut off",
                     received=f"{path} with SHA-256 {found}",
-                    expected=f"SHA-256 {network.sha256}",
+                    expected=f"SHA-256 {sha256}",
                     remedy="restore the model version's folder, or train it again",
                 )
 

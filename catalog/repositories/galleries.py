@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, case, column, delete, func, literal, select, tuple_, update, values
+from sqlalchemy import BigInteger, case, column, delete, func, literal, select, tuple_, union, update, values
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from catalog.rows import GalleryRow, GalleryState, ImageRow, ImageState, IndexedImageRow, ModelVersionRow
+from catalog.rows import GalleryRow, GalleryState, ImageRow, ImageState, IndexedImageRow, MerchantRow, ModelVersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +161,26 @@ class GalleryRepository:
             .select_from(ImageRow)
             .where(ImageRow.merchant_id == gallery.merchant_id, ImageRow.state == ImageState.READY, ~held.exists())
         ).scalar_one()
+
+    def count_differences(self, one: Gallery, other: Gallery) -> int:
+        """How many images one of the two galleries holds, and the other does not, or not at the same revision."""
+        first, second = aliased(IndexedImageRow), aliased(IndexedImageRow)
+        held_by_one = select(first.image_id, first.content_key, first.revision).where(first.gallery_id == one.id)
+        held_by_other = select(second.image_id, second.content_key, second.revision).where(
+            second.gallery_id == other.id
+        )
+        differing = union(held_by_one.except_(held_by_other), held_by_other.except_(held_by_one)).subquery()
+        return self._session.execute(select(func.count(differing.c.image_id.distinct()))).scalar_one()
+
+    def live_versions(self) -> dict[str, list[str]]:
+        """The merchants that search with a model version, by its name, both in alphabetical order."""
+        rows = self._session.execute(
+            select(ModelVersionRow.name, MerchantRow.name)
+            .join(GalleryRow, GalleryRow.model_version_id == ModelVersionRow.id)
+            .join(MerchantRow, MerchantRow.id == GalleryRow.merchant_id)
+            .where(GalleryRow.state == GalleryState.LIVE)
+        )
+        found: dict[str, list[str]] = {}
+        for version, merchant in sorted((version, merchant) for version, merchant in rows):
+            found.setdefault(version, []).append(merchant)
+        return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from catalog.errors import GalleryNotFound
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import VectorIndex
@@ -85,6 +87,44 @@ class GalleryService:
                 )
             work.galleries.switch(merchant_id, gallery.id)
             work.commit()
+
+    def activate(self, merchant_id: int, version: str) -> Gallery:
+        """Search the gallery of this model version from now on: one that was built before, such as the retired one.
+
+        Embeds nothing. A version that is live already stays so.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version.
+            GalleryNotFound: there is no gallery of it, or it misses what changed since it was last searched.
+        """
+        name = self.describe(version).version
+        with self._unit_of_work() as work:
+            work.merchants.lock(merchant_id)
+            galleries = work.galleries.of_merchant(merchant_id)
+            gallery = next((one for one in galleries if one.model_version == name), None)
+            live = next((one for one in galleries if one.state == GalleryState.LIVE), None)
+            if gallery is None:
+                raise GalleryNotFound(
+                    f"No gallery of {name} has been built",
+                    received="galleries of " + (", ".join(one.model_version for one in galleries) or "no version"),
+                    expected=f"a gallery of {name} with every image",
+                    remedy=f"run `drape reindex --model {name}`, which builds it and makes it live",
+                )
+            if live is not None and live.id != gallery.id:
+                missing = work.galleries.count_missing(gallery)
+                # A retired gallery is not fed, so it may hold what has been removed since, or an old price.
+                differing = work.galleries.count_differences(gallery, live)
+                if missing or differing:
+                    raise GalleryNotFound(
+                        f"The gallery of {name} is not up to date, so searches stay where they are",
+                        received=f"{missing} images that it does not hold as they are now, "
+                        f"{differing} that differ from the gallery of {live.model_version}",
+                        expected="every image as it is now, and no other",
+                        remedy=f"run `drape reindex --model {name}`, which brings it up to date and makes it live",
+                    )
+                work.galleries.switch(merchant_id, gallery.id)
+                work.commit()
+        return replace(gallery, state=GalleryState.LIVE)
 
     def _make(self, merchant_id: int, version: str, state: GalleryState) -> Gallery:
         model = self.describe(version)

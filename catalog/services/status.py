@@ -58,6 +58,11 @@ class StatusService:
             names = work.merchants.names()
         return [self.merchant(name) for name in names]
 
+    def live_versions(self) -> dict[str, list[str]]:
+        """The merchants that search with a model version, by its name."""
+        with self._unit_of_work() as work:
+            return work.galleries.live_versions()
+
     def merchant(self, name: str) -> MerchantStatus:
         """One merchant's state.
 

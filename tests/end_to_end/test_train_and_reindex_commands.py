@@ -55,6 +55,29 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     ]
 
 
+def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_path):
+    """A catalog changes to another precision and back at once; what is exported is checked when it is imported."""
+    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    missing = drape.run("model", "activate", "compact-rendered.bfloat16")
+    assert missing.code == 1
+    assert "drape reindex --model compact-rendered.bfloat16" in missing.err
+    assert drape.run("reindex", "--model", "compact-rendered.bfloat16").code == 0
+    back = drape.run("model", "activate", "compact-rendered", "--merchant", "atelier", "--json")
+    assert (back.code, back.json) == (0, {"merchant": "atelier", "model": "compact-rendered", "live": True})
+    assert drape.run("model", "list", "--json").json["live"] == {"compact-rendered": ["atelier"]}
+    assert "atelier" in drape.run("model", "list").out
+
+    archive = tmp_path / "version.tar"
+    exported = drape.run("model", "export", "compact-rendered", "--out", archive, "--json")
+    assert (exported.code, exported.json["bytes"]) == (0, archive.stat().st_size)
+    taken = drape.run("model", "import", archive)
+    assert taken.code == 1
+    assert "compact-rendered exists already" in taken.err
+    refused = drape.run("model", "export", "compact-rendered", "--out", tmp_path / "none" / "version.tar")
+    assert refused.code == 1
+    assert "cannot be written" in refused.err
+
+
 def test_too_little_to_train_on_is_said_so(drape, catalog):
     """The numbers that were found, and the option that would help."""
     assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0

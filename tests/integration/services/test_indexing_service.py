@@ -210,6 +210,54 @@ def test_a_gallery_that_is_gone_back_to_has_what_it_missed(shop):
     assert shop.index.count("drape-colors-1") == 7
 
 
+def test_a_gallery_that_is_whole_is_gone_back_to_at_once(shop):
+    """The one before the last is activated with nothing embedded; the one left stays for the way back."""
+    summary, _ = shop.take(_rows(shop, 7))
+    shop.galleries.switch(summary.merchant_id, _built(shop, summary.merchant_id, "colors-2"))
+    embedded = shop.models.num_embedded
+    for version in ("colors-1", "colors-1", "colors-2", "colors-1"):
+        gallery = shop.galleries.activate(summary.merchant_id, version)
+        assert (gallery.model_version, gallery.state) == (version, "live")
+        assert shop.search.by_product(MERCHANT, "P0").model_version == version
+    assert shop.models.num_embedded == embedded
+    with shop.unit_of_work() as work:
+        assert work.galleries.live_versions() == {"colors-1": [MERCHANT]}
+
+
+def test_a_gallery_that_was_never_built_is_not_activated(shop):
+    """The error names the command that builds it."""
+    summary, _ = shop.take(_rows(shop, 3))
+    with pytest.raises(GalleryNotFound, match=r"galleries of colors-1.*drape reindex --model colors-2"):
+        shop.galleries.activate(summary.merchant_id, "colors-2")
+    shop.galleries.build_beside(summary.merchant_id, "colors-2")
+    with pytest.raises(GalleryNotFound, match="3 images that it does not hold"):
+        shop.galleries.activate(summary.merchant_id, "colors-2")
+
+
+@pytest.mark.parametrize("change", ["price", "photo", "removal", "addition"])
+def test_a_gallery_that_is_behind_is_not_activated(shop, change):
+    """A retired gallery misses what changed since; searching it would show old prices and removed products."""
+    rows = _rows(shop, 8)
+    summary, _ = shop.take(rows)
+    shop.galleries.switch(summary.merchant_id, _built(shop, summary.merchant_id, "colors-2"))
+    match change:
+        case "price":
+            rows[3]["price"] = "5 EUR"
+        case "photo":
+            shop.photo("1.png", "yellow", "black")
+        case "removal":
+            rows.pop()
+        case "addition":
+            rows.append({"id": "P9", "title": "new", "image": shop.photo("9.png", "white")})
+    shop.take(rows, full_sync=True, max_removal=1)
+    with pytest.raises(GalleryNotFound, match=r"not up to date.* 1 that differ .*drape reindex --model colors-1"):
+        shop.galleries.activate(summary.merchant_id, "colors-1")
+    assert shop.search.by_product(MERCHANT, "P0").model_version == "colors-2"
+    _built(shop, summary.merchant_id, "colors-1")
+    assert shop.galleries.activate(summary.merchant_id, "colors-1").model_version == "colors-1"
+    shop.assert_consistent()
+
+
 def _built(shop, merchant_id: int, version: str):
     gallery = shop.galleries.build_beside(merchant_id, version)
     shop.indexing.run(merchant_id)

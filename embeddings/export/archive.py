@@ -1,0 +1,140 @@
+"""A model version as one tar file, to be carried to another machine and checked there."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from embeddings.errors import EmbeddingsError
+from embeddings.export.whole_file import written_whole
+from embeddings.manifest import MANIFEST_FILE, ModelManifest, read_manifest
+from embeddings.model_store import ModelStore, ModelVersion
+
+# The shipped manifest has 5 kB; one of 100,000 attributes would still fit.
+_LARGEST_MANIFEST_BYTES: Final = 16 * 2**20
+_EVERYONE_MAY_READ: Final = 0o644
+
+
+class UnusableArchive(EmbeddingsError):
+    """The file is no archive of a model version, or it is damaged, or it holds what such an archive never holds."""
+
+
+def write_archive(model: ModelVersion, path: Path) -> int:
+    """Write a version's manifest and weights as ``VERSION/…`` into a tar file, and return the file's size in bytes.
+
+    The same version gives the same bytes wherever it is written: owners and times are left out. It is not compressed,
+    because weights hardly are compressible.
+
+    Raises:
+        UnusableWeights: the weights are missing or altered; nothing is written then.
+        UnwritableFile: the archive cannot be written.
+    """
+    model.verify()
+    names = [MANIFEST_FILE, *sorted(model.manifest.file_hashes)]
+    with (
+        written_whole(path) as file,
+        # A fixed format, because Python's default may change, and with it the bytes.
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name in names:
+            source = model.folder / name
+            entry = tarfile.TarInfo(f"{model.manifest.version}/{name}")
+            entry.size = source.stat().st_size
+            entry.mode = _EVERYONE_MAY_READ
+            with source.open("rb") as content:
+                archive.addfile(entry, content)
+    return path.stat().st_size
+
+
+def read_archive(path: Path, store: ModelStore) -> ModelVersion:
+    """Add the version in an archive of ``write_archive`` to a store.
+
+    Nothing of the archive decides where something is written but the version's name and the file names of its
+    manifest, both of which cannot lead out of the store. The hashes of all files are checked before it appears.
+
+    Raises:
+        UnusableArchive: no such file, no tar file, cut off, or its entries are not those of one model version.
+        UnusableModel: its manifest is invalid.
+        UnusableWeights: its weights are not those that the manifest names.
+        ModelVersionExists: the store has a version of that name.
+    """
+    try:
+        with tarfile.open(path, mode="r:") as archive:
+            entries = _entries(archive, path)
+            manifest = _manifest(archive, entries, path)
+            with store.adding(manifest.version) as folder:
+                for name, entry in entries.items():
+                    content = archive.extractfile(entry)
+                    # Only entries without content have none, and those were refused above.
+                    if content is None:
+                        raise _unusable(path, f"{entry.name} without content")
+                    with content, (folder / name).open("wb") as target:
+                        shutil.copyfileobj(content, target)
+                # What was checked is what was written: the manifest is read once more from the folder.
+                if read_manifest(folder / MANIFEST_FILE) != manifest:
+                    raise _unusable(path, "a manifest that changes while it is read")
+    except (tarfile.TarError, EOFError) as error:
+        raise _unusable(path, str(error)) from error
+    except FileNotFoundError as error:
+        if error.filename is not None and Path(error.filename) == path:
+            raise _unusable(path, "nothing at this path") from error
+        raise
+    except IsADirectoryError as error:
+        raise _unusable(path, "a folder") from error
+    return store.open(manifest.version)
+
+
+def _entries(archive: tarfile.TarFile, path: Path) -> dict[str, tarfile.TarInfo]:
+    """The archive's entries by their file name, all regular files in one and the same folder."""
+    found: dict[str, tarfile.TarInfo] = {}
+    folders: set[str] = set()
+    for entry in archive:
+        parts = PurePosixPath(entry.name).parts
+        if not entry.isreg():
+            raise _unusable(path, f"{entry.name}, which is not a plain file")
+        if len(parts) != 2 or "/".join(parts) != entry.name or ".." in parts or parts[0] == "/":
+            raise _unusable(path, f"the path {entry.name}")
+        if parts[1] in found:
+            raise _unusable(path, f"{entry.name} twice")
+        found[parts[1]] = entry
+        folders.add(parts[0])
+    if MANIFEST_FILE not in found or len(folders) != 1:
+        raise _unusable(path, f"{len(found)} files in {len(folders)} folders, {MANIFEST_FILE} " + _whether(found))
+    return found
+
+
+def _whether(found: dict[str, tarfile.TarInfo]) -> str:
+    return "among them" if MANIFEST_FILE in found else "not among them"
+
+
+def _manifest(archive: tarfile.TarFile, entries: dict[str, tarfile.TarInfo], path: Path) -> ModelManifest:
+    """The manifest, which names exactly the archive's other files and its folder."""
+    entry = entries[MANIFEST_FILE]
+    if entry.size > _LARGEST_MANIFEST_BYTES:
+        raise _unusable(path, f"a manifest of {entry.size:,} bytes")
+    content = archive.extractfile(entry)
+    try:
+        manifest = ModelManifest.from_json(json.load(content or io.BytesIO()))
+    except (ValueError, RecursionError) as error:
+        raise _unusable(path, f"{entry.name}: {error}") from error
+    expected = {MANIFEST_FILE, *manifest.file_hashes}
+    if set(entries) != expected:
+        raise _unusable(
+            path, f"the files {', '.join(sorted(entries))}; its manifest names {', '.join(sorted(expected))}"
+        )
+    if PurePosixPath(entry.name).parts[0] != manifest.version:
+        raise _unusable(path, f"the folder {PurePosixPath(entry.name).parts[0]} for version {manifest.version}")
+    return manifest
+
+
+def _unusable(path: Path, received: str) -> UnusableArchive:
+    return UnusableArchive(
+        f"{path} is no archive of a model version",
+        received=received,
+        expected="a file of `drape model export --format archive`: a manifest and the files it names, in one folder",
+        remedy="export the model version again, and carry the file over whole",
+    )
