@@ -20,6 +20,11 @@ _CHOICES = frozenset(["or", "nor"])
 _LINKS = frozenset(["and", "or", "nor"])
 _ARTICLES = frozenset(["a", "an", "the", "its", "it", "this"])
 _COPULAS = frozenset(["is", "are"])
+_COMPANION_LINKS = frozenset(["with", "over", "under"])
+_POINTERS = frozenset(["it", "this", "that", "these", "those", "them", "yours", "your", "the"])
+_MAX_COMPANION_REACH = 8
+"""Words from "team" in "team this slim-fit linen blazer with" to its "with"."""
+
 _NOTHING = frozenset(["no", "none", "not", "false"])
 """Answers after a colon: "Pockets: no"."""
 
@@ -76,6 +81,8 @@ class TextReader:
         self._headings = _headings(vocabulary)
         self._of_parts = frozenset(name for name, group in vocabulary.groups.items() if group.of_parts)
         self._parts = frozenset(phrase_words(part, language.spellings) for part in language.parts)
+        self._noun_values = _noun_values(vocabulary)
+        self._companion_verbs = _normal_set(language.companion_verbs)
         self._turns = _normal_set(language.turns)
         self._suffix_denials = _normal_set(language.suffix_denials)
         # The words of group names and nouns are no news: "neck" is left over where no value stands before it.
@@ -133,7 +140,7 @@ class TextReader:
                 heading = None
             if gap >= Gap.COLON:
                 clause = position
-            phrase = self._phrase_at(words, position, group or heading)
+            phrase = self._phrase_at(words, position, group or heading) or self._before_noun(words, position)
             end = position + (1 if phrase is None else len(phrase.words))
             items.append(_Item(position, end, phrase))
             position = end
@@ -148,14 +155,22 @@ class TextReader:
         longer = own is not None and (phrase is None or len(own.words) >= len(phrase.words))
         return own if longer else phrase
 
+    def _before_noun(self, words: Sequence[Word], position: int) -> Phrase | None:
+        """The value that stands one word before its noun: long in "long buttoned sleeves"."""
+        values = self._noun_values.get(words[position].text)
+        if values is None or position + 2 >= len(words):
+            return None
+        between, noun = words[position + 1], words[position + 2]
+        if between.text in _LINKS | _ARTICLES | self._turns or between.gap > Gap.COMMA or noun.gap > Gap.HYPHEN:
+            return None
+        return values.get(noun.text)
+
     def _mark_denials(self, words: Sequence[Word], items: list[_Item]) -> None:
         for number, item in enumerate(items):
             if item.role is Role.OTHER_ITEM:
-                for later in items[number + 1 :]:
-                    # The next such remark marks what follows itself, so that a long text is gone over once.
-                    if words[later.start].gap is Gap.STOP or later.role is Role.OTHER_ITEM:
-                        break
-                    later.is_elsewhere = True
+                _mark_elsewhere(words, items, number, item.end)
+            elif (start := self._companion_start(words, item)) is not None:
+                _mark_elsewhere(words, items, number, start)
             elif item.role is Role.DENIAL:
                 self._deny_following(words, items, number)
             elif item.role is Role.PREFIX_DENIAL:
@@ -174,6 +189,19 @@ class TextReader:
                 part = words[item.end : item.end + length]
                 if all(word.gap <= Gap.HYPHEN for word in part) and tuple(word.text for word in part) in self._parts:
                     item.is_elsewhere = True
+
+    def _companion_start(self, words: Sequence[Word], item: _Item) -> int | None:
+        """Where the other items begin that "team this tee with" announces, or None if the item announces none."""
+        if words[item.start].text not in self._companion_verbs or item.end >= len(words):
+            return None
+        if words[item.end].text not in _POINTERS or words[item.end].gap > Gap.HYPHEN:
+            return None
+        for position in range(item.end, min(len(words), item.end + _MAX_COMPANION_REACH)):
+            if words[position].gap > Gap.COMMA:
+                return None
+            if words[position].text in _COMPANION_LINKS:
+                return position + 1
+        return None
 
     def _is_suffix_denial(self, words: Sequence[Word], item: _Item) -> bool:
         if item.phrase is not None or words[item.start].text not in self._suffix_denials:
@@ -258,6 +286,16 @@ class TextReader:
         return None if any(letter.isdigit() for letter in word) else word
 
 
+def _mark_elsewhere(words: Sequence[Word], items: Sequence[_Item], number: int, start: int) -> None:
+    """Mark what follows word ``start`` as said of other items, to the end of the sentence."""
+    for position in range(number + 1, len(items)):
+        later = items[position]
+        # The next such remark marks what follows itself, so that a long text is gone over once.
+        if words[later.start].gap is Gap.STOP or later.role is Role.OTHER_ITEM:
+            return
+        later.is_elsewhere = later.is_elsewhere or later.start >= start
+
+
 def _deny_preceding(words: Sequence[Word], items: list[_Item], number: int) -> None:
     """Deny the attributes right before an item, and those that "and" and "or" link to them."""
     may_be_denied = True
@@ -308,6 +346,22 @@ def _headings(vocabulary: Vocabulary) -> Mapping[tuple[str, ...], str]:
     for text, name in texts:
         headings.setdefault(tuple(word.text for word in split_words(text, vocabulary.language.spellings)), name)
     return headings
+
+
+def _noun_values(vocabulary: Vocabulary) -> Mapping[str, Mapping[str, Phrase]]:
+    """Values of one word by that word and by each noun of one word that may follow: ``["long"]["sleeve"]``."""
+    found: dict[str, dict[str, Phrase]] = {}
+    spellings = vocabulary.language.spellings
+    for name, group in vocabulary.groups.items():
+        nouns = [words[0] for noun in group.nouns if len(words := phrase_words(noun, spellings)) == 1]
+        for value in group.values:
+            words = phrase_words(value, spellings)
+            if len(words) == 1:
+                attribute = f"{name}={value}"
+                attributes = (attribute, *vocabulary.implied.get(attribute, ()))
+                for noun in nouns:
+                    found.setdefault(words[0], {})[noun] = Phrase(words, Role.ATTRIBUTE, attributes)
+    return found
 
 
 def _normal_set(texts: Sequence[str]) -> frozenset[str]:

@@ -61,6 +61,7 @@ class Language:
     turns: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     other_items: tuple[str, ...] = ()
+    companion_verbs: tuple[str, ...] = ()
     stop_words: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
 

@@ -47,6 +47,9 @@ def test_spellings_of_one_thing(text, expected):
     [
         # Not rose (pink) and gold.
         ("rose gold", {"color=rose-gold"}),
+        # Its noun may stand one word further.
+        ("long buttoned sleeves", {"sleeve=long", "detail=buttons"}),
+        ("long and straight sleeves", set()),
         # Not green.
         ("olive green", {"color=olive"}),
         # Not wide-leg, not long: the noun decides.
@@ -115,6 +118,14 @@ def test_denials(text, expected):
         ("<ul><li>Material: 60% Cotton, 40% Linen</li><li>Long</li></ul>", {"fabric=cotton", "fabric=linen"}),
         ("<p>Red &amp; <b>b</b>lack</p><script>var color = 'blue'</script>", {"color=red", "color=black"}),
         ("Red. Pairs well with white boots and a blue belt. Pockets.", {"color=red", "detail=pockets"}),
+        (
+            "Team this linen blazer with a white shirt. A pair of trousers with pockets.",
+            {"fabric=linen", "detail=pockets"},
+        ),
+        (
+            "Red, with black buttons, a white collar and fleece lining",
+            {"color=red", "detail=buttons", "neckline=collar", "detail=lining"},
+        ),
     ],
 )
 def test_pages_of_shops(text, expected):
