@@ -160,10 +160,12 @@ class TextReader:
         values = self._noun_values.get(words[position].text)
         if values is None or position + 2 >= len(words):
             return None
-        between, noun = words[position + 1], words[position + 2]
-        if between.text in _LINKS | _ARTICLES | self._turns or between.gap > Gap.COMMA or noun.gap > Gap.HYPHEN:
+        between = words[position + 1]
+        if between.text in _LINKS | _ARTICLES | self._turns or between.gap > Gap.COMMA:
             return None
-        return values.get(noun.text)
+        # What a hyphen joins is one word: long drop-shoulder sleeves.
+        last = position + 2 + (words[position + 2].gap is Gap.HYPHEN and position + 3 < len(words))
+        return values.get(words[last].text) if words[last].gap <= Gap.HYPHEN else None
 
     def _mark_denials(self, words: Sequence[Word], items: list[_Item]) -> None:
         for number, item in enumerate(items):

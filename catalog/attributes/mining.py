@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from catalog.attributes.mentions import Mentions, TextReader
 from catalog.attributes.product_texts import TAG_GROUP, ProductTexts
-from catalog.attributes.vocabulary import Vocabulary
+from catalog.attributes.vocabulary import Group, Vocabulary
 from catalog.attributes.words import Gap, Word
 from catalog.types import AttributeSource
 from embeddings.taxonomy import split_attribute
+
+_NO_GROUP = Group({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ class AttributeMiner:
     """Mines products with one vocabulary.
 
     Of each group the first source that names a value decides: feed, option columns, title, tags, description. A
-    description speaks of linings, trimmings and what the item is worn with, too, and is believed last. Additive groups
-    (details, occasions) take the values of every source.
+    description speaks of linings, trimmings and what the item is worn with, too, and is believed last. Groups that
+    combine (fabrics, necklines, sleeves) take the values of title, tags and description together, additive ones
+    (details, occasions) those of every source.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -68,7 +71,7 @@ class AttributeMiner:
         """
         sources = self._text_sources(texts)
         feed = self._feed_attributes(texts, source)
-        text = set() if source is AttributeSource.FEED else self._decide(sources)
+        text = set() if source is AttributeSource.FEED else self._decide(sources[0], sources[1:])
         conflicts: tuple[Conflict, ...] = ()
         if source is AttributeSource.BOTH:
             conflicts = tuple(self._conflicts(feed, text))
@@ -101,18 +104,25 @@ class AttributeMiner:
         description = self._reader.read(_without(self._reader.words(texts.description), brand), tells_parts=True)
         return [options, title, tags, description]
 
-    def _decide(self, sources: Iterable[Mentions]) -> set[str]:
-        found: set[str] = set()
-        decided: set[str] = set()
-        for mentions in sources:
-            found |= {name for name in mentions.named if self._is_open(name, decided)}
+    def _decide(self, options: Mentions, prose: Iterable[Mentions]) -> set[str]:
+        """What option columns and prose say together; ``prose`` in the order in which it is believed."""
+        found = set(options.named)
+        told = {split_attribute(name)[0] for name in options.named}
+        decided = set(told)
+        for mentions in prose:
+            for name in mentions.named:
+                combines = self._group(name).combines and split_attribute(name)[0] not in told
+                if combines or self._is_open(name, decided):
+                    found.add(name)
             decided |= {split_attribute(name)[0] for name in mentions.named}
         return found
 
     def _is_open(self, name: str, decided: set[str]) -> bool:
-        group_name = split_attribute(name)[0]
-        group = self.vocabulary.groups.get(group_name)
-        return group_name not in decided or (group is not None and group.additive)
+        return split_attribute(name)[0] not in decided or self._group(name).additive
+
+    def _group(self, name: str) -> Group:
+        # What a vocabulary implies may be of a group that it has no values for.
+        return self.vocabulary.groups.get(split_attribute(name)[0], _NO_GROUP)
 
     def _feed_attributes(self, texts: ProductTexts, source: AttributeSource) -> set[str]:
         if source is AttributeSource.TEXT:

@@ -20,7 +20,7 @@ NOUN_PLACE = "*"
 """Stands in a phrase for any of its group's nouns."""
 
 _EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
-_GROUP_KEYS = ("aliases", "nouns", "additive", "of_parts", "replaces", "values")
+_GROUP_KEYS = ("aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values")
 _TOP_KEYS = ("replaces", "groups", "implied", "language")
 
 
@@ -32,7 +32,9 @@ class Group:
         values: Phrases by value, beside the value itself. ``*`` in a phrase stands for any of ``nouns``.
         nouns: Where there are any, a value counts only with one of them behind it: "round neck".
         aliases: Other names of the group, as option columns and headings have them.
-        additive: Values of every source count; otherwise the first source that names one decides.
+        additive: Values of every source count.
+        combines: Values of title, tags and description count together, but where the feed or an option column names
+            any, that decides. With neither, the first source that names one decides.
         of_parts: Parts of an item may have the values, too: what stands right before a part in a description is the
             part's.
     """
@@ -41,6 +43,7 @@ class Group:
     nouns: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     additive: bool = False
+    combines: bool = False
     of_parts: bool = False
 
 
@@ -164,6 +167,7 @@ class _Entries:
                 nouns=_added(known.nouns, self.texts(where, table, "nouns")),
                 aliases=_added(known.aliases, self.texts(where, table, "aliases")),
                 additive=self.flag(where, table, "additive", known.additive),
+                combines=self.flag(where, table, "combines", known.combines),
                 of_parts=self.flag(where, table, "of_parts", known.of_parts),
             )
             self._check_nouns(where, groups[name])

@@ -49,6 +49,7 @@ def test_spellings_of_one_thing(text, expected):
         ("rose gold", {"color=rose-gold"}),
         # Its noun may stand one word further.
         ("long buttoned sleeves", {"sleeve=long", "detail=buttons"}),
+        ("long drop-shoulder sleeves", {"sleeve=long"}),
         ("long and straight sleeves", set()),
         # Not green.
         ("olive green", {"color=olive"}),
@@ -135,9 +136,18 @@ def test_pages_of_shops(text, expected):
 
 
 def test_title_decides_over_description_except_for_details():
-    """A description speaks of linings and trimmings too; details add up."""
-    found = mined("Lined in blue satin, with buttons.", title="Red lace dress with pockets")
-    assert found == {"color=red", "fabric=lace", "detail=pockets", "detail=buttons", "detail=lining"}
+    """A description speaks of more than the item; details add up."""
+    found = mined("Blue buttons, mini lining.", title="Red maxi dress with pockets")
+    assert found == {"color=red", "length=maxi", "detail=pockets", "detail=buttons", "detail=lining"}
+
+
+def test_fabrics_of_all_texts_combine_unless_the_feed_decides():
+    """Cotton denim is both, and a satin lining neither."""
+    product = ProductTexts("Denim dress", "Of pure cotton, with a satin lining.", feed_attributes=("fabric=linen",))
+    assert "fabric=cotton fabric=denim" in " ".join(MINER.mine(product, AttributeSource.TEXT).names)
+    both = MINER.mine(product, AttributeSource.BOTH)
+    assert both.names == ("detail=lining", "fabric=linen")
+    assert both.conflicts == (Conflict("fabric", ("linen",), ("cotton", "denim")),)
 
 
 def test_makers_say_nothing_of_the_item():
