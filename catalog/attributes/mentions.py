@@ -292,10 +292,13 @@ def _mark_elsewhere(words: Sequence[Word], items: Sequence[_Item], number: int, 
     """Mark what follows word ``start`` as said of other items, to the end of the sentence."""
     for position in range(number + 1, len(items)):
         later = items[position]
-        # The next such remark marks what follows itself, so that a long text is gone over once.
-        if words[later.start].gap is Gap.STOP or later.role is Role.OTHER_ITEM:
+        if words[later.start].gap is Gap.STOP:
             return
-        later.is_elsewhere = later.is_elsewhere or later.start >= start
+        if later.start >= start:
+            if later.is_elsewhere:
+                # An earlier remark has marked all the rest, so that a long text is gone over once.
+                return
+            later.is_elsewhere = True
 
 
 def _deny_preceding(words: Sequence[Word], items: list[_Item], number: int) -> None:
