@@ -109,8 +109,12 @@ def singular(word: str) -> str:
     >>> [singular(word) for word in ("dresses", "ruffles", "hoodies", "hoodie", "shorts", "dress", "bus")]
     ['dress', 'ruffle', 'hoody', 'hoody', 'shorts', 'dress', 'bus']
     """
-    if word in _PLURALS:
-        return _PLURALS[word]
+    # "womens" is how shops write "women's", a plural with one more ending.
+    stripped = _without_ending(word)
+    return _PLURALS.get(word) or _PLURALS.get(stripped, stripped)
+
+
+def _without_ending(word: str) -> str:
     if len(word) < 4 or word in _NEVER_SINGULAR:
         return word
     if len(word) > 4 and word.endswith(("ie", "ies")):
