@@ -181,7 +181,7 @@ def _best_name(epoch: int | None) -> str:
 def _read(path: Path) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     try:
         # Without pickle, so that nothing in the file can run.
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             facts = json.loads(stored[_FACTS].tobytes())
             return facts, [stored[str(index)] for index in range(len(stored.files) - 1)]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -151,7 +151,7 @@ class EpochReport(keras.callbacks.Callback):
 
 
 def _values(variables: list[keras.Variable]) -> Arrays:
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(variable.numpy()) for variable in variables]
 
 
 def _assign(network: keras.Model, values: Arrays) -> None:

@@ -13,7 +13,7 @@ from embeddings.model_store import ModelStore
 from embeddings.networks import build, freeze_stages
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.augmentation import NO_AUGMENTATION
-from embeddings.training.config import TrainingConfig
+from embeddings.training.config import Projection, TrainingConfig
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
 from embeddings.training.publication import Publication
@@ -89,7 +89,13 @@ def test_a_pretrained_trunk_is_trained_folded_and_its_version_runs(trunk_weights
 def test_a_bilinear_head_without_normalization_comes_back_as_it_was(trunk_weights, tmp_path):
     """The choice is in the manifest, and the loaded network computes it."""
     config = replace(RECIPE, head="bilinear", projection_rank=3, bilinear_normalization=False)
-    version = train_network(config, swatches(), TAXONOMY, publication(tmp_path), pretrained=trunk_weights)
+    config = replace(config, projection=Projection.ICA, projection_locations=40)
+    notes = []
+    version = train_network(
+        config, swatches(), TAXONOMY, publication(tmp_path), pretrained=trunk_weights, on_note=notes.append
+    )
+    # 40 locations of maps of 2 × 2 are 10 images.
+    assert any(note.startswith("The projection is fitted on 40 locations of 10 images: 0 MiB") for note in notes)
     spec = ModelStore(tmp_path).open("tuned").manifest.networks[0]
     assert isinstance(spec, NetworkSpec)
     assert (spec.head, spec.projection_rank, spec.bilinear_normalization) == ("bilinear", 3, False)
