@@ -239,6 +239,7 @@ class Application:
             self.unit_of_work,
             self.image_store,
             self.model_store,
+            self.attribute_mining,
             self.settings.training_folder,
             max_pixels=self.settings.max_image_pixels,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalog.services.progress import Advance
+from catalog.types import AttributeSource
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
@@ -85,6 +86,22 @@ def train(
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="Train on this category alone.")
     ] = None,
+    attributes: Annotated[
+        AttributeSource,
+        typer.Option(
+            "--attributes",
+            help="feed: those of the feed, or of the data set's annotations. text: what titles and descriptions say. "
+            "both: the feed wins where they contradict each other.",
+        ),
+    ] = AttributeSource.FEED,
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option("--vocabulary", metavar="FILE", help="Your own words, as `drape attributes` takes them."),
+    ] = None,
+    learn_words: Annotated[
+        int,
+        typer.Option("--learn-words", metavar="N", min=0, help="Train the N most frequent unknown words, too."),
+    ] = 0,
     recipe: Annotated[
         RecipeName | None,
         typer.Option(
@@ -195,7 +212,7 @@ def train(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
-    from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest
+    from catalog.services.attribute_mining import MiningOptions
     from cli.search import only_merchant
     from embeddings.datasets.dataset_options import DatasetOptions
     from embeddings.manifest import Precision
@@ -208,6 +225,13 @@ def train(
             received=f"--merchant {merchant} and --dataset {dataset}",
             expected="one of them",
         )
+    if attributes is AttributeSource.FEED and (vocabulary is not None or learn_words):
+        raise InvalidRequest(
+            "No text is read for the attributes of the feed",
+            received="--vocabulary" if vocabulary is not None else "--learn-words",
+            expected="--attributes text or both with it",
+        )
+    mining = MiningOptions(attributes, vocabulary=vocabulary, learn_words=learn_words)
     name = recipe or ((RecipeName.SMALL if weights else RecipeName.SCRATCH) if end_to_end else RecipeName.FROZEN)
     known = RECIPES.get(name)
     changes = {
@@ -245,12 +269,15 @@ def train(
         start = with_varied_colors(known.config) if vary_colors else known.config
         config = _changed(start, {**changes, **of_all_layers, "seed": seed})
 
+    # Only now: this starts TensorFlow, for which nobody should wait who made a slip in the options.
+    from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest
+
     with Application(settings_from_environment()) as application, ExitStack() as phases:
         source: CatalogSource | DatasetSource
         if dataset is not None:
-            source = DatasetSource(dataset, DatasetOptions(category=category))
+            source = DatasetSource(dataset, DatasetOptions(category=category), mining)
         else:
-            source = CatalogSource(merchant or only_merchant(application), category)
+            source = CatalogSource(merchant or only_merchant(application), category, mining)
         request = TrainingRequest(
             version=version,
             source=source,

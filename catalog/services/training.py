@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
+from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.dataset_mining import mine_dataset_images
 from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.datasets.dataset_options import DatasetOptions
@@ -46,6 +49,9 @@ MAX_CACHED_BYTES = 2 * 2**30
 """How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
 
 
+FEED_ALONE = MiningOptions(source=AttributeSource.FEED)
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogSource:
     """An ingested catalog to train on.
@@ -53,10 +59,12 @@ class CatalogSource:
     Args:
         merchant: Whose.
         category: This category alone, a level's name or a path of levels; None takes all.
+        mining: Where its attributes come from.
     """
 
     merchant: str
     category: str | None = None
+    mining: MiningOptions = FEED_ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +74,12 @@ class DatasetSource:
     Args:
         dataset: As ``embeddings.datasets.open_dataset`` takes it: ``table:labels.csv``.
         options: What to choose of it.
+        mining: Where its attributes come from; its annotations stand for the feed.
     """
 
     dataset: str
     options: DatasetOptions = field(default_factory=DatasetOptions)
+    mining: MiningOptions = FEED_ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +170,17 @@ class TrainingService:
     """
 
     def __init__(
-        self, unit_of_work: UnitOfWorkFactory, images: ImageStore, models: ModelStore, states: Path, *, max_pixels: int
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        images: ImageStore,
+        models: ModelStore,
+        mining: AttributeMiningService,
+        states: Path,
+        *,
+        max_pixels: int,
     ) -> None:
         self._unit_of_work = unit_of_work
+        self._mining = mining
         self._images = images
         self._models = models
         self._states = states
@@ -265,14 +283,15 @@ class TrainingService:
             dataset = open_dataset(source.dataset, source.options)
             for note in dataset.notes:
                 on_note(note)
-            training = [image for image in dataset.training if image.attributes]
+            mined = mine_dataset_images(dataset.training, source.mining)
+            training = [image for image in mined if image.attributes]
             if not training:
                 raise _nothing_labelled(dataset.name, len(dataset.training))
             images = dataset_images(training, request.input_size, max_cached_bytes=MAX_CACHED_BYTES)
-            return images, f"{dataset.name}, its training images"
+            return images, f"{dataset.name}, its training images{_mined_from(source.mining)}"
         found = self._all_images(source)
         of = "" if source.category is None else f", category {source.category}"
-        described = f"catalog of {source.merchant}{of}"
+        described = f"catalog of {source.merchant}{of}{_mined_from(source.mining)}"
         if not found:
             raise _nothing_labelled(described, 0)
         stored = StoredImages(
@@ -291,6 +310,9 @@ class TrainingService:
 
     def _all_images(self, source: CatalogSource) -> list[IndexableImage]:
         """Every image with at least one attribute; what is kept of each is a few hundred bytes."""
+        mined = None
+        if source.mining.source is not AttributeSource.FEED:
+            mined = self._mining.mine(source.merchant, source.category, source.mining).by_product
         # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
         keyword = None if source.category is None else category_keyword(source.category)
         found: list[IndexableImage] = []
@@ -298,13 +320,21 @@ class TrainingService:
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(source.merchant)
             while page := work.images.page(merchant_id, after, PAGE):
+                after = page[-1].id
+                if mined is not None:
+                    page = [replace(image, attributes=mined.get(image.product_id, ())) for image in page]
                 found.extend(
                     image
                     for image in page
                     if image.attributes and (keyword is None or keyword in category_keywords(image.category))
                 )
-                after = page[-1].id
         return found
+
+
+def _mined_from(mining: MiningOptions) -> str:
+    if mining.source is AttributeSource.FEED:
+        return ""
+    return ", attributes from texts" if mining.source is AttributeSource.TEXT else ", attributes from feed and texts"
 
 
 def _nothing_labelled(described: str, num_images: int) -> InvalidRequest:
@@ -312,5 +342,5 @@ def _nothing_labelled(described: str, num_images: int) -> InvalidRequest:
         "There is too little to train on",
         received=f"{described}: no image with an attribute, of {num_images:,} looked at",
         expected="at least two products and two attributes",
-        remedy="ingest a feed with attributes, or give another category",
+        remedy="ingest a feed with attributes, mine its texts with --attributes both, or give another category",
     )

@@ -85,3 +85,61 @@ def test_too_little_to_train_on_is_said_so(drape, catalog):
     assert ran.code == 2
     assert "32 images, 0 attributes" in ran.err
     assert "--min-count" in ran.err
+
+
+def test_attributes_of_texts_are_trained_where_asked_for(drape, catalog):
+    """Words of titles and descriptions become the taxonomy; the manifest says so, the history lies beside it."""
+    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    ran = drape.run(
+        *("train", "--name", "words-1", "--attributes", "text", "--recipe", "small", "--trunk", "compact"),
+        *("--input-size", "32", "--min-count", "4", "--epochs", "1", "--json"),
+    )
+    assert ran.code == 0, ran.err
+    assert any(name.startswith("color=") for name in ran.json["taxonomy"])
+    assert "attributes from texts" in ran.json["provenance"]["data"]
+    assert ran.json["provenance"]["settings"]["trunk"] == "compact"
+    assert (drape.home / "models" / "words-1" / "history.csv").read_text().count("\n") == 2
+    assert not (drape.home / "training" / "words-1").exists()
+
+
+def test_a_data_set_is_trained_on_without_a_database(drape, tmp_path):
+    """A table of photos, by a recipe for all layers; a photo that cannot be read is named when it is reached."""
+    from PIL import Image
+
+    lines = ["image,split,attributes"]
+    for number in range(16):
+        color = ((220, 30, 30), (30, 30, 220))[number % 2]
+        Image.new("RGB", (40, 40), color).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,train,color={('red', 'blue')[number % 2]}")
+    table = tmp_path / "photos.csv"
+    table.write_text("\n".join(lines) + "\n")
+    recipe = ("--recipe", "scratch", "--input-size", "32", "--epochs", "1", "--min-count", "1", "--held-out", "0")
+    ran = drape.run("train", "--name", "table-1", "--dataset", f"table:{table}", *recipe)
+    assert ran.code == 0, ran.err
+    assert "There are fewer images than a batch of 32: batches have 16." in ran.err
+    assert "prob is the softmax of the scores" in ran.err
+    assert "drape reindex --model table-1 --merchant MERCHANT" in ran.out
+    assert not (drape.home / "postgres").exists()
+
+    (tmp_path / "9.png").write_bytes(b"no photo")
+    broken = drape.run("train", "--name", "table-2", "--dataset", f"table:{table}", *recipe)
+    assert broken.code == 1
+    assert "9.png" in broken.err
+    assert "Traceback" not in broken.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--merchant", "a", "--dataset", "table:t.csv"), "two sources"),
+        (("--dataset", "table:t.csv", "--head", "bilinear"), "--head"),
+        (("--dataset", "table:t.csv", "--recipe", "small", "--learning-rate", "-1"), "learning_rate must be above 0"),
+        (("--dataset", "table:t.csv", "--learn-words", "5"), "--learn-words"),
+    ],
+    ids=["sources", "frozen", "rate", "words"],
+)
+def test_options_that_contradict_each_other_are_refused(drape, options, said):
+    """Before anything is read; the option at fault is named."""
+    ran = drape.run("train", "--name", "v", *options)
+    assert ran.code == 2
+    assert said in ran.err
