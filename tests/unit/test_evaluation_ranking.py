@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from embeddings.evaluation.feature_rows import FeatureFile, block_rows
 from embeddings.evaluation.ranking import num_own, num_rankable, rank_blockwise
 from embeddings.evaluation.scoring import FeatureScoring, Metric, l1_normalize, similarity
+from embeddings.similarity import euclidean_distance, l2_normalize
 
 
 class GivenScores:
@@ -130,6 +131,15 @@ def test_metrics_by_hand():
     for metric, scores in expected.items():
         assert similarity(metric, query, gallery)[0] == pytest.approx(scores, abs=1e-6)
     assert l1_normalize(np.array([[0.0, 0.0]])).tolist() == [[0, 0]]
+
+
+def test_euclidean_is_that_of_unit_vectors():
+    """Against the public function on normalised rows, a zero vector and equal rows among them."""
+    random = np.random.default_rng(5)
+    queries, gallery = (random.normal(size=(count, 33)).astype(np.float32) for count in (7, 90))
+    gallery[3], gallery[4] = 0, queries[2] * 6
+    expected = euclidean_distance(l2_normalize(queries), l2_normalize(gallery))
+    assert -similarity(Metric.EUCLIDEAN, queries, gallery) == pytest.approx(expected, abs=1e-7)
 
 
 def test_sizes_must_agree():
