@@ -180,6 +180,16 @@ def train(
     weight_decay: Annotated[
         float | None, typer.Option("--weight-decay", metavar="RATE", help="Of kernels; default: the recipe's.")
     ] = None,
+    repeat_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--repeat-threshold",
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Show images of attributes rarer than this more often, others less; default: the recipe's.",
+        ),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option("--patience", min=1, help="Stop after so many epochs without a better --monitor; keep the best."),
@@ -250,6 +260,7 @@ def train(
         "train_projection": train_projection,
         "bilinear_normalization": bilinear_normalization,
         "frozen_stages": frozen_stages,
+        "repeat_threshold": repeat_threshold,
         "patience": patience,
         "monitor": monitor,
         "compute_precision": None if compute_precision is None else Precision(compute_precision.value),

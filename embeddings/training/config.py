@@ -53,6 +53,8 @@ class TrainingConfig:
             trunk is not torn about while that layer is still guessing.
         compute_precision: What the training computes in; weights are float32 either way.
         augmentation: How far training images are changed.
+        repeat_threshold: Images of attributes that a smaller share of the images has come more often; 0 takes every
+            image once an epoch (see ``embeddings.training.repetition``).
         patience: Stop after so many epochs in which ``monitor`` did not rise, and keep the best epoch's weights; None
             trains all epochs and keeps the last.
         monitor: The score of held-out images that decides which epoch is best.
@@ -81,6 +83,7 @@ class TrainingConfig:
     initial_scores_scale: float = 1.0
     compute_precision: Precision = Precision.FLOAT32
     augmentation: Augmentation = field(default_factory=Augmentation)
+    repeat_threshold: float = 0.0
     patience: int | None = None
     monitor: str = DEFAULT_MONITOR
     seed: int = 0
@@ -94,6 +97,7 @@ class TrainingConfig:
         _require(self.projection_locations >= 1, "projection_locations must be at least 1", self.projection_locations)
         _require(0 <= self.frozen_stages <= 5, "frozen_stages must lie between 0 and 5", self.frozen_stages)
         _require(self.initial_scores_scale > 0, "initial_scores_scale must be above 0", self.initial_scores_scale)
+        _require(0 <= self.repeat_threshold <= 1, "repeat_threshold must lie in [0, 1]", self.repeat_threshold)
         _require(self.patience is None or self.patience >= 1, "patience must be at least 1", self.patience or 0)
         _require(self.weight_decay >= 0, "weight_decay must not be negative", self.weight_decay)
         _require(self.seed >= 0, "seed must not be negative", self.seed)

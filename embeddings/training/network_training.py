@@ -196,7 +196,12 @@ def _fit(
     report: EpochReport,
 ) -> None:
     batches = TrainingBatches(
-        data, targets, batch_size=config.batch_size, augmentation=config.augmentation, seed=config.seed
+        data,
+        targets,
+        batch_size=config.batch_size,
+        augmentation=config.augmentation,
+        seed=config.seed,
+        repeat_threshold=config.repeat_threshold,
     )
     # The loss sees the scores alone; the other outputs of the network share their layers.
     trained = keras.Model(model.input, model.output["scores"])
