@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from catalog.ports.image_store import ImageStore
     from catalog.ports.vector_index import VectorIndex
     from catalog.services.attribute_mining import AttributeMiningService
+    from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
     from catalog.services.galleries import GalleryService
@@ -229,6 +230,13 @@ class Application:
         from catalog.services.attribute_mining import AttributeMiningService
 
         return AttributeMiningService(self.unit_of_work)
+
+    @cached_property
+    def calibration(self) -> CalibrationService:
+        """Reads samples of catalogs to quantize with."""
+        from catalog.services.calibration import CalibrationService
+
+        return CalibrationService(self.unit_of_work, self.image_store, max_pixels=self.settings.max_image_pixels)
 
     @cached_property
     def training(self) -> TrainingService:

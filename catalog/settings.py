@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     """The model version a merchant's first gallery is built with (``drape model list``)."""
 
     precision: str | None = None
-    """``float32`` or ``bfloat16``; unset follows the model version's manifest."""
+    """``float32``, ``bfloat16``, or ``int8`` of versions that were quantized; unset follows the version's manifest."""
 
     batch_size: int = Field(default=32, ge=1, le=1024)
     """Images per network call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,11 @@ from cli.options import AsJson, OptionalMerchant
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from catalog.bootstrap import Application
+    from embeddings.export.agreement import Agreement
+    from embeddings.export.calibration import CalibrationImages
     from embeddings.manifest import ModelManifest
+    from embeddings.model_store import ModelVersion
 
 app = typer.Typer(help="Look at model versions, carry them elsewhere, change to them.", no_args_is_help=True)
 
@@ -26,6 +31,26 @@ class ExportFormat(StrEnum):
     """What a model version can be written as."""
 
     ARCHIVE = "archive"
+    TFLITE = "tflite"
+
+
+class FilePrecision(StrEnum):
+    """What the numbers of an exported network are stored as."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
+CalibrationFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration-images",
+        metavar="FOLDER",
+        help="Photos to measure int8's ranges on, and to compare on; default: the merchant's.",
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides which photos those are.")]
 
 
 @app.command("list")
@@ -107,6 +132,9 @@ def _print_manifest(manifest: ModelManifest) -> None:
     console.print(f"[bold]{manifest.version}[/bold], {manifest.input_size} px, {manifest.precision}")
     for network in manifest.networks:
         console.print(f"  network     {network.trunk} + {network.head}, {network.weights} ({network.sha256[:12]}…)")
+    if manifest.int8 is not None:
+        int8 = manifest.int8
+        console.print(f"  int8        {int8.file} ({int8.sha256[:12]}…), {int8.calibration}", markup=False)
     for name, feature in manifest.features.items():
         visual = " (searched by looks)" if name == manifest.visual_feature else ""
         console.print(f"  feature     {name}, {feature.size} components{visual}")
@@ -143,22 +171,133 @@ def export_version(
     version: Version,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.")],
     form: Annotated[
-        ExportFormat, typer.Option("--format", help="archive: everything, for `drape model import`.")
+        ExportFormat,
+        typer.Option(
+            "--format", help="archive: everything, for `drape model import`. tflite: the network alone, for LiteRT."
+        ),
     ] = ExportFormat.ARCHIVE,
+    precision: Annotated[
+        FilePrecision | None, typer.Option("--precision", help="What a tflite file stores; default: float16.")
+    ] = None,
+    merchant: OptionalMerchant = None,
+    calibration_images: CalibrationFolder = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare a tflite file's neighbours and speed with the full network's.")
+    ] = False,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Write a model version into one file, whole or not at all."""
     from catalog.bootstrap import Application, settings_from_environment
+    from catalog.errors import InvalidRequest
     from embeddings.export.archive import write_archive
+
+    if form is ExportFormat.ARCHIVE and (check or precision is not None or calibration_images is not None):
+        raise InvalidRequest(
+            "An archive holds the model version as it is",
+            received="--format archive with an option of tflite files",
+            expected="--format tflite with --precision, --calibration-images and --check",
+        )
+    agreement: Agreement | None = None
+    stored = (precision or FilePrecision.FLOAT16) if form is ExportFormat.TFLITE else None
+    with Application(settings_from_environment()) as application:
+        model = application.model_store.open(version)
+        if stored is None:
+            size = write_archive(model, out)
+        else:
+            sample = compared = None
+            if stored is FilePrecision.INT8:
+                sample = _calibration(application, model, merchant, calibration_images, seed)
+            if check:
+                # Another draw, so that of many photos most were not calibrated on.
+                compared = _calibration(application, model, merchant, calibration_images, seed + 1)
+            size, agreement = _write_litert(model, stored, sample, compared, out)
+    if as_json:
+        body = {
+            "version": model.manifest.version,
+            "format": form.value,
+            "precision": stored,
+            "file": str(out),
+            "bytes": size,
+            "agreement": None if agreement is None else asdict(agreement),
+        }
+        print(json.dumps(body, ensure_ascii=False))
+        return
+    print(f"Wrote {model.manifest.version} to {out} ({size / 1e6:.1f} MB).")
+    if agreement is not None:
+        _print_agreement(agreement)
+
+
+def _calibration(
+    application: Application, model: ModelVersion, merchant: str | None, folder: Path | None, seed: int
+) -> CalibrationImages:
+    """Photos of the folder, else of the merchant's catalog."""
+    from cli.search import only_merchant
+    from embeddings.export.calibration import sample_folder
+
+    size = model.manifest.input_size
+    if folder is not None:
+        return sample_folder(folder, size, max_pixels=application.settings.max_image_pixels, seed=seed)
+    return application.calibration.sample(merchant or only_merchant(application), size, seed=seed)
+
+
+def _write_litert(
+    model: ModelVersion,
+    stored: FilePrecision,
+    sample: CalibrationImages | None,
+    compared: CalibrationImages | None,
+    out: Path,
+) -> tuple[int, Agreement | None]:
+    """The file's size, and how far it agrees with the version in float32."""
+    from embeddings.export.agreement import compare
+    from embeddings.export.litert_conversion import LiteRtPrecision, convert
+    from embeddings.export.whole_file import written_whole
+    from embeddings.litert_embedder import LiteRtNetwork
+    from embeddings.manifest import Precision
+    from embeddings.open_embedder import open_embedder
+
+    with written_whole(out) as file:
+        content = convert(model, LiteRtPrecision(stored.value), None if sample is None else sample.images)
+        file.write(content)
+    if compared is None:
+        return len(content), None
+    full = open_embedder(model, precision=Precision.FLOAT32)
+    return len(content), compare(full.embed, LiteRtNetwork(content, model.manifest).features, compared.images)
+
+
+def _print_agreement(agreement: Agreement) -> None:
+    for name, recall in agreement.recall.items():
+        print(f"  {name}: {recall:.3f} of {agreement.neighbours} neighbours kept, of {agreement.num_images} photos")
+    ratio = agreement.rate / agreement.full_rate
+    print(f"  {agreement.rate:.1f} images/s, {ratio:.2f} times the full network's {agreement.full_rate:.1f} in float32")
+
+
+@app.command("quantize")
+def quantize_version(
+    version: Version,
+    name: Annotated[str, typer.Option("--name", metavar="VERSION", help="Name of the model version to make.")],
+    merchant: OptionalMerchant = None,
+    calibration_images: CalibrationFolder = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a model version that computes in int8, for CPU workers; then change to it with `drape reindex`."""
+    from catalog.bootstrap import Application, settings_from_environment
+    from catalog.errors import InvalidRequest
+    from embeddings.export.quantization import quantize
 
     with Application(settings_from_environment()) as application:
         model = application.model_store.open(version)
-    size = write_archive(model, out)
+        try:
+            application.model_store.require_free(name)
+        except ValueError as error:
+            raise InvalidRequest("No model version can have that name", received=name, expected=str(error)) from error
+        sample = _calibration(application, model, merchant, calibration_images, seed)
+        made = quantize(model, name, application.model_store, sample)
     if as_json:
-        body = {"version": model.manifest.version, "format": form.value, "file": str(out), "bytes": size}
-        print(json.dumps(body, ensure_ascii=False))
+        print(json.dumps(made.manifest.to_json(), ensure_ascii=False))
     else:
-        print(f"Wrote {model.manifest.version} to {out} ({size / 1e6:.1f} MB).")
+        print(f"Made {name} in {made.folder}, calibrated on {sample.described}.")
 
 
 @app.command("import")

@@ -6,34 +6,10 @@ Importing this module takes seconds. Import it before anything else that imports
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from embeddings.quiet_start import without_chatter
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# TensorFlow writes these to stderr on every start, whatever its log level is, because it logs them before it has read
-# the level. They tell a user nothing.
-_CHATTER = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
-
-
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Hold back what is written to stderr meanwhile, then write all of it but the known chatter."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
-        stderr = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held_back.seek(0)
-            for line in held_back:
-                if not any(words in line for words in _CHATTER):
-                    os.write(2, line)
 
 
 def _start() -> None:
@@ -53,7 +29,7 @@ if _LOG_LEVEL in os.environ:
     _start()
 else:
     os.environ[_LOG_LEVEL] = "2"
-    with _without_chatter():
+    with without_chatter():
         _start()
 
 import keras  # noqa: E402  The backend must have been started quietly before.

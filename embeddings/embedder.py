@@ -37,3 +37,13 @@ class Embedder(Protocol):
         Returns:
             One (n, size) float32 array per feature, every row L2-normalised; ``prob`` is non-negative.
         """
+
+
+def check_prepared(images: NDArray[np.uint8], input_size: int) -> None:
+    """Raise ValueError unless the images are (n, input_size, input_size, 3) uint8 with n ≥ 1."""
+    expected = (input_size, input_size, 3)
+    if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8 or not len(images):
+        raise ValueError(
+            f"expected images of shape (n, {', '.join(map(str, expected))}), n ≥ 1, uint8; "
+            f"received {images.shape} {images.dtype}"
+        )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.backend import keras
+from embeddings.embedder import check_prepared
 from embeddings.errors import UnusableModel
 from embeddings.manifest import ModelManifest, NetworkSpec, Precision
 from embeddings.model_store import ModelVersion
@@ -72,12 +73,8 @@ class KerasEmbedder:
         Raises:
             ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
         """
+        check_prepared(images, self.input_size)
         expected = (self.input_size, self.input_size, 3)
-        if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8 or not len(images):
-            raise ValueError(
-                f"expected images of shape (n, {', '.join(map(str, expected))}), n ≥ 1, uint8; "
-                f"received {images.shape} {images.dtype}"
-            )
         size = self._batch_size
         num_full = len(images) - len(images) % size
         parts: list[_Outputs] = [self._run(images[start : start + size]) for start in range(0, num_full, size)]
@@ -111,6 +108,13 @@ def load_network(
         UnusableModel: the manifest describes a network that cannot be built, or features that it does not have.
         UnusableWeights: the weights file is missing, altered, or made for another network.
     """
+    if precision is Precision.INT8:
+        raise UnusableModel(
+            "Keras does not compute in int8",
+            received=f"model version {manifest.version} in {precision}",
+            expected=f"{Precision.FLOAT32} or {Precision.BFLOAT16}",
+            remedy="name the precision, or run the version with embeddings.open_embedder",
+        )
     try:
         loaded = build(
             network.trunk,

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -31,10 +31,14 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Precision(StrEnum):
-    """The number format the networks compute in. Features are float32 either way."""
+    """The number format the networks compute in. Features are float32 in any case.
+
+    Keras computes float32 and bfloat16 from the same weights; int8 is computed by LiteRT from a file of its own.
+    """
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    INT8 = "int8"
 
 
 class Normalization(StrEnum):
@@ -84,6 +88,36 @@ class NetworkSpec:
             raise ValueError(f"features must name at least one output, each once; received {list(self.features)}")
         if self.projection_rank is not None and self.projection_rank < 1:
             raise ValueError(f"projection_rank must be at least 1, received {self.projection_rank}")
+
+
+@dataclass(frozen=True, slots=True)
+class Int8File:
+    """All networks of a version as one LiteRT file that computes in int8.
+
+    Args:
+        file: Its name, inside the version's folder.
+        sha256: Hex digest of that file.
+        calibration: The images that the ranges of its numbers were measured on, in words.
+        num_images: How many those were.
+
+    Raises:
+        ValueError: a field is empty or malformed.
+    """
+
+    file: str
+    sha256: str
+    calibration: str
+    num_images: int
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.file) or self.file == MANIFEST_FILE:
+            raise ValueError(f"file must be the name of a file in the version's folder, received {self.file!r}")
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, received {self.sha256!r}")
+        if not self.calibration:
+            raise ValueError("calibration must not be empty")
+        if self.num_images < 1:
+            raise ValueError(f"num_images must be at least 1, received {self.num_images}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +177,7 @@ class ModelManifest:
         provenance: Where it comes from.
         scores: Measurements on held-out items, by a name that says what was measured.
         created: The day it was made.
+        int8: What computes it in int8; None for versions that were not quantized.
 
     Raises:
         ValueError: a field is malformed, or fields contradict each other.
@@ -158,6 +193,7 @@ class ModelManifest:
     provenance: Provenance
     scores: Mapping[str, float]
     created: date
+    int8: Int8File | None = None
 
     def __post_init__(self) -> None:
         check_version_name(self.version)
@@ -172,6 +208,10 @@ class ModelManifest:
             raise ValueError(f"features {sorted(self.features)} must be those of the networks, {sorted(provided)}")
         if len({network.weights for network in self.networks}) != len(self.networks):
             raise ValueError("networks must not share a weights file")
+        if self.precision is Precision.INT8 and self.int8 is None:
+            raise ValueError("a version in int8 needs the key 'int8', which names its LiteRT file")
+        if self.int8 is not None and self.int8.file in {network.weights for network in self.networks}:
+            raise ValueError(f"int8.file must not be a weights file, received {self.int8.file!r}")
         if self.visual_feature not in VISUAL_FEATURES or self.visual_feature not in self.features:
             raise ValueError(
                 f"visual_feature must be one of {list(VISUAL_FEATURES)} and among the features "
@@ -199,7 +239,8 @@ class ModelManifest:
     @property
     def file_hashes(self) -> dict[str, str]:
         """SHA-256 of every file in the version's folder but the manifest, by file name."""
-        return {network.weights: network.sha256 for network in self.networks}
+        hashes = {network.weights: network.sha256 for network in self.networks}
+        return hashes if self.int8 is None else {**hashes, self.int8.file: self.int8.sha256}
 
     def to_json(self) -> dict[str, object]:
         """The manifest as JSON-serialisable values; ``from_json`` gives an equal manifest back."""
@@ -223,6 +264,8 @@ class ModelManifest:
                 "settings": dict(self.provenance.settings),
             },
             "scores": dict(self.scores),
+            # Left out where there is none, so that an earlier Drape reads every version that it can run.
+            **({} if self.int8 is None else {"int8": asdict(self.int8)}),
         }
 
     @classmethod
@@ -247,6 +290,7 @@ class ModelManifest:
                 taxonomy=keys.take("taxonomy", _taxonomy),
                 provenance=keys.take("provenance", _provenance),
                 scores=keys.take("scores", _scores),
+                int8=keys.take_or("int8", _int8_file, None),
             ),
         )
         keys.finish()
@@ -263,6 +307,22 @@ def check_version_name(version: str) -> None:
             "version must be 1 to 64 lower-case letters, digits and '._-', starting with a letter or digit and not "
             f"ending in a precision; received {version!r}"
         )
+
+
+def require_int8(manifest: ModelManifest) -> Int8File:
+    """The version's int8 file.
+
+    Raises:
+        UnusableModel: it has none.
+    """
+    if manifest.int8 is None:
+        raise UnusableModel(
+            f"model version {manifest.version} was not quantized",
+            received=f"{manifest.version} in {Precision.INT8}",
+            expected="a version that `drape model quantize` made",
+            remedy=f"run `drape model quantize {manifest.version} --name NEW`, and use NEW",
+        )
+    return manifest.int8
 
 
 def read_manifest(path: Path) -> ModelManifest:
@@ -429,6 +489,21 @@ def _network(value: object, at: str) -> NetworkSpec:
 
 
 _networks = _list_of(_network)
+
+
+def _int8_file(value: object, at: str) -> Int8File | None:
+    keys = _Keys(value, at)
+    found = _named(
+        at,
+        lambda: Int8File(
+            file=keys.take("file", _text),
+            sha256=keys.take("sha256", _text),
+            calibration=keys.take("calibration", _text),
+            num_images=keys.take("num_images", _integer),
+        ),
+    )
+    keys.finish()
+    return found
 
 
 def _feature(value: object, at: str) -> FeatureSpec:

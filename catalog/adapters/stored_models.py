@@ -6,8 +6,9 @@ import threading
 
 from catalog.ports.models import ModelDescription
 from embeddings.embedder import Embedder
-from embeddings.manifest import Precision
+from embeddings.manifest import Precision, require_int8
 from embeddings.model_store import ModelStore
+from embeddings.open_embedder import open_embedder
 
 
 class StoredModels:
@@ -33,6 +34,9 @@ class StoredModels:
         if version not in self._descriptions:
             name, precision = _split(version)
             manifest = self._store.open(name).manifest
+            if precision is Precision.INT8:
+                # Told before a gallery is made, not when the first image is to be embedded.
+                require_int8(manifest)
             self._descriptions[version] = ModelDescription(
                 version=manifest.version if precision is None else manifest.version_in(precision),
                 input_size=manifest.input_size,
@@ -51,11 +55,8 @@ class StoredModels:
         """
         with self._loading:
             if version not in self._embedders:
-                # Here and not at the top: TensorFlow takes seconds to import, and most processes never need it.
-                from embeddings.keras_embedder import KerasEmbedder
-
                 name, precision = _split(version)
-                self._embedders[version] = KerasEmbedder(
+                self._embedders[version] = open_embedder(
                     self._store.open(name), precision=precision, batch_size=self._batch_size
                 )
             return self._embedders[version]

@@ -78,6 +78,35 @@ def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_pat
     assert "cannot be written" in refused.err
 
 
+def test_a_version_is_quantized_changed_to_and_exported(drape, catalog, tmp_path):
+    """The catalog's own photos calibrate it; searches then run in int8; a file for phones is checked on the way out."""
+    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    made = drape.run("model", "quantize", "compact-rendered", "--name", "small-int8", "--json")
+    assert made.code == 0, made.err
+    assert made.json["precision"] == "int8"
+    assert made.json["int8"]["calibration"] == "catalog of atelier: 32 of 32 images (seed 0)"
+    changed = drape.run("reindex", "--model", "small-int8", "--json")
+    assert (changed.code, changed.json["live"]) == (0, True), changed.err
+    photo = next((catalog.parent).rglob("*.jpg"))
+    assert drape.run("search", photo, "--json").json["model_version"] == "small-int8"
+    assert "small-int8" in drape.run("model", "show", "small-int8").out
+
+    file = tmp_path / "small.tflite"
+    options = ("--format", "tflite", "--out", file, "--json")
+    exported = drape.run("model", "export", "compact-rendered", *options, "--precision", "int8", "--check")
+    assert exported.code == 0, exported.err
+    assert exported.err == ""
+    assert exported.json["bytes"] == file.stat().st_size
+    assert exported.json["agreement"]["recall"]["pool"] > 0.8
+    refused = drape.run(
+        "model", "export", "compact-rendered", *options, "--precision", "int8", "--calibration-images", tmp_path
+    )
+    assert refused.code == 1
+    assert "0 usable images" in refused.err
+    nonsense = drape.run("model", "export", "compact-rendered", "--check", "--out", file)
+    assert nonsense.code == 2
+
+
 def test_too_little_to_train_on_is_said_so(drape, catalog):
     """The numbers that were found, and the option that would help."""
     assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from embeddings.errors import UnusableModel
 from embeddings.manifest import (
     FeatureSpec,
+    Int8File,
     ModelManifest,
     NetworkSpec,
     Precision,
@@ -73,6 +74,51 @@ def test_any_manifest_survives_json(scores, settings, version, created):
     provenance = replace(MANIFEST.provenance, settings=settings)
     manifest = replace(MANIFEST, scores=scores, provenance=provenance, version=version, created=created)
     assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+
+
+INT8 = Int8File(file="int8.tflite", sha256="c3" * 32, calibration="folder photos: 64 of 90 images", num_images=64)
+
+
+def test_the_int8_file_survives_and_belongs_to_the_versions_files(tmp_path):
+    """It is read back equal and hashed with the weights; a manifest without it has no such key, as ever."""
+    quantized = replace(MANIFEST, precision=Precision.INT8, int8=INT8)
+    write_manifest(quantized, tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == quantized
+    assert quantized.file_hashes == {**MANIFEST.file_hashes, "int8.tflite": "c3" * 32}
+    assert "int8" not in MANIFEST.to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": Precision.INT8}, "needs the key 'int8'"),
+        ({"int8": replace(INT8, file="vgg16.weights.h5")}, "must not be a weights file"),
+    ],
+)
+def test_an_int8_version_that_contradicts_itself_is_refused(changes, message):
+    """int8 without its file, or with a file that is something else."""
+    with pytest.raises(ValueError, match=message):
+        replace(MANIFEST, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"file": "../int8.tflite"}, "name of a file in the version's folder"),
+        ({"file": "manifest.json"}, "name of a file in the version's folder"),
+        ({"sha256": "C3" * 32}, "64 lower-case"),
+        ({"calibration": ""}, "calibration must not be empty"),
+        ({"num_images": 0}, "num_images must be at least 1"),
+        ({"surplus": 1}, "unknown key 'int8.surplus'"),
+    ],
+)
+def test_a_malformed_int8_file_is_named(tmp_path, changes, message):
+    """As with every other key of the manifest."""
+    whole = replace(MANIFEST, int8=INT8).to_json()
+    whole["int8"] = {**whole["int8"], **changes}
+    (tmp_path / "manifest.json").write_text(json.dumps(whole))
+    with pytest.raises(UnusableModel, match=message):
+        read_manifest(tmp_path / "manifest.json")
 
 
 def edited(path, value):

@@ -1,0 +1,30 @@
+"""The embedder that a model version needs: Keras for float32 and bfloat16, LiteRT for int8."""
+
+from __future__ import annotations
+
+from embeddings.embedder import Embedder
+from embeddings.manifest import Precision
+from embeddings.model_store import ModelVersion
+
+
+def open_embedder(model: ModelVersion, *, precision: Precision | None = None, batch_size: int = 32) -> Embedder:
+    """A version, loaded to run.
+
+    Args:
+        model: The version on disk; the hashes of what is loaded are checked.
+        precision: What to compute in; None is the manifest's. Another than the manifest's changes ``version``.
+        batch_size: Images per call of Keras's networks.
+
+    Raises:
+        UnusableModel: the version cannot run in this precision, or contradicts its manifest.
+        UnusableWeights: a file is missing, altered, or made for another network.
+        ValueError: the batch size is below 1.
+    """
+    # Each is imported where it is needed: TensorFlow takes seconds, and int8 does without it.
+    if (model.manifest.precision if precision is None else precision) is Precision.INT8:
+        from embeddings.litert_embedder import LiteRtEmbedder
+
+        return LiteRtEmbedder(model)
+    from embeddings.keras_embedder import KerasEmbedder
+
+    return KerasEmbedder(model, precision=precision, batch_size=batch_size)

@@ -1,0 +1,330 @@
+"""LiteRT files find what the full network finds, and a version in int8 keeps the embedder's promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from embeddings.backend import keras
+from embeddings.errors import UnusableModel, UnusableWeights
+from embeddings.export.agreement import compare
+from embeddings.export.archive import read_archive, write_archive
+from embeddings.export.calibration import CalibrationImages
+from embeddings.export.litert_conversion import LiteRtPrecision, convert
+from embeddings.export.quantization import INT8_FILE, quantize
+from embeddings.keras_embedder import KerasEmbedder
+from embeddings.litert_embedder import LiteRtEmbedder, LiteRtNetwork
+from embeddings.manifest import (
+    MANIFEST_FILE,
+    FeatureSpec,
+    ModelManifest,
+    NetworkSpec,
+    Precision,
+    Provenance,
+    write_manifest,
+)
+from embeddings.model_store import ModelStore, ModelVersion, ModelVersionExists
+from embeddings.networks import build
+from embeddings.open_embedder import open_embedder
+from embeddings.taxonomy import Taxonomy
+from embeddings.training.rendered_images import rendered_images
+from embeddings.weights import save_weights
+
+TAXONOMY = Taxonomy(("color=red", "color=blue", "sleeve=long"))
+SMALL = 32
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    return ModelStore(tmp_path_factory.mktemp("models")).open("compact-rendered")
+
+
+@pytest.fixture(scope="module")
+def pictures(shipped):
+    """144 rendered pictures: 48 items in three views, the first third for calibration."""
+    return rendered_images(48, 3, seed=9, input_size=shipped.manifest.input_size, num_processes=1).images
+
+
+@pytest.fixture(scope="module")
+def files(shipped, pictures):
+    """The shipped version's LiteRT files, by what they store."""
+    return {one: convert(shipped, one, pictures[:48]) for one in LiteRtPrecision}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return ModelStore(tmp_path_factory.mktemp("quantized"))
+
+
+@pytest.fixture(scope="module")
+def two_networks(store):
+    """A version of two small networks: pool from the one, prob from the other."""
+    return add_version(store, "two", [("multiattrib", ("pool",), None), ("multiattrib", ("prob",), None)])
+
+
+@pytest.fixture(scope="module")
+def bilinear(store):
+    """A version of one small network with the bilinear head."""
+    return add_version(store, "bilinear", [("bilinear", ("pool", "prob", "bilinear"), 4)])
+
+
+def add_version(store, version, networks):
+    with store.adding(version) as folder:
+        keras.utils.set_random_seed(4)
+        specs, sizes = [], {}
+        for number, (head, features, rank) in enumerate(networks):
+            network = build("compact", head, len(TAXONOMY), input_size=SMALL, projection_rank=rank or 1)
+            sizes |= {name: FeatureSpec(network.output[name].shape[-1]) for name in features}
+            file = f"{number}.weights.h5"
+            digest = save_weights(network, folder / file)
+            specs.append(NetworkSpec("compact", head, file, digest, "torch", "sigmoid", features, rank))
+        manifest = ModelManifest(
+            version=version,
+            input_size=SMALL,
+            precision=Precision.FLOAT32,
+            networks=tuple(specs),
+            taxonomy=TAXONOMY,
+            features=sizes,
+            visual_feature="pool",
+            provenance=Provenance(data="none", num_images=0, command="test"),
+            scores={"pool precision@1": 0.5},
+            created=date(2026, 5, 6),
+        )
+        write_manifest(manifest, folder / MANIFEST_FILE)
+    return store.open(version)
+
+
+@pytest.fixture(scope="module")
+def images():
+    array = np.random.default_rng(3).integers(0, 256, (19, SMALL, SMALL, 3), dtype=np.uint8)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.fixture(scope="module")
+def quantized(two_networks, store):
+    random = np.random.default_rng(5).integers(0, 256, (32, SMALL, SMALL, 3), dtype=np.uint8)
+    return quantize(two_networks, "two-int8", store, CalibrationImages(random, "noise: 32 of 32 images (seed 5)"))
+
+
+@pytest.fixture(scope="module")
+def embedder(quantized):
+    return open_embedder(quantized)
+
+
+@pytest.fixture(scope="module")
+def features(embedder, images):
+    return embedder.embed(images)
+
+
+@pytest.mark.parametrize("precision", list(LiteRtPrecision))
+def test_files_take_a_picture_and_give_named_features(shipped, files, pictures, precision):
+    """Any LiteRT interpreter runs them: one uint8 picture in, the version's features out, by name, in float32."""
+    interpreter = Interpreter(model_content=files[precision], num_threads=1)
+    run = interpreter.get_signature_runner()
+    found = run(images=pictures[:1])
+    sizes = {name: feature.size for name, feature in shipped.manifest.features.items()}
+    assert {name: (row.shape, row.dtype) for name, row in found.items()} == {
+        name: ((1, size), np.float32) for name, size in sizes.items()
+    }
+
+
+def test_fewer_bits_make_smaller_files(files):
+    """Weights are nearly all of a file: 2 bytes of 4 are just over half, 1 byte just over a quarter."""
+    size = {one: len(content) for one, content in files.items()}
+    assert 0.5 < size[LiteRtPrecision.FLOAT16] / size[LiteRtPrecision.FLOAT32] < 0.52
+    assert 0.25 < size[LiteRtPrecision.INT8] / size[LiteRtPrecision.FLOAT32] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("precision", "smallest"),
+    [
+        (LiteRtPrecision.FLOAT32, {"pool": 1.0, "prob": 1.0}),
+        (LiteRtPrecision.FLOAT16, {"pool": 0.99, "prob": 0.99}),
+        (LiteRtPrecision.INT8, {"pool": 0.95, "prob": 0.9}),
+    ],
+)
+def test_files_find_the_full_networks_neighbours(shipped, files, pictures, precision, smallest):
+    """recall@10 on pictures that were not calibrated on."""
+    network = LiteRtNetwork(files[precision], shipped.manifest, num_threads=1)
+    agreement = compare(KerasEmbedder(shipped, batch_size=32).embed, network.features, pictures[48:])
+    assert (agreement.neighbours, agreement.num_images) == (10, 96)
+    assert min(agreement.rate, agreement.full_rate) > 0
+    for name, least in smallest.items():
+        assert agreement.recall[name] >= least, agreement
+
+
+def test_a_quantized_version_is_a_version_of_its_own(two_networks, quantized, store):
+    """It says what it is, holds its weights and its int8 file under their hashes, and tells whose scores it shows."""
+    quantized.verify()
+    manifest = quantized.manifest
+    assert manifest.precision is Precision.INT8
+    assert manifest.int8.calibration == "noise: 32 of 32 images (seed 5)"
+    assert manifest.scores == {"pool precision@1 (of two)": 0.5}
+    assert manifest.networks == two_networks.manifest.networks
+    assert store.open("two").manifest.int8 is None
+
+
+def test_it_describes_the_version(embedder):
+    """What the services need to know, as with every embedder."""
+    assert isinstance(embedder, LiteRtEmbedder)
+    assert (embedder.version, embedder.input_size, embedder.visual_feature) == ("two-int8", SMALL, "pool")
+    assert embedder.taxonomy == TAXONOMY
+    assert set(embedder.feature_sizes) == {"pool", "prob"}
+
+
+def test_features_have_the_promised_form(embedder, features):
+    """(n, size) float32 of unit rows; prob is non-negative."""
+    for name, size in embedder.feature_sizes.items():
+        assert (features[name].shape, features[name].dtype) == ((19, size), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(features[name], axis=1), 1, atol=1e-6)
+    assert features["prob"].min() >= 0
+
+
+def test_features_are_nearly_those_of_the_weights(quantized, features, images):
+    """Each comes from its network; in float32 the same version has another name."""
+    full = open_embedder(quantized, precision=Precision.FLOAT32, batch_size=19)
+    assert full.version == "two-int8.float32"
+    for name, values in full.embed(images).items():
+        assert (values * features[name]).sum(axis=1).min() > 0.97
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 8, 19])
+def test_company_does_not_matter(embedder, features, images, num_images):
+    """An image's features are the same to the last bit, however many others come with it."""
+    for name, values in embedder.embed(images[:num_images]).items():
+        np.testing.assert_array_equal(values, features[name][:num_images])
+
+
+def test_threads_get_the_same_features(quantized, features, images):
+    """Threads that ask at once each get their own images' features."""
+    fresh = LiteRtEmbedder(quantized)
+    with ThreadPoolExecutor(4) as pool:
+        starts = [0, 5, 9, 0, 11, 3]
+        found = list(pool.map(lambda start: fresh.embed(images[start : start + 8]), starts))
+    for start, values in zip(starts, found, strict=True):
+        np.testing.assert_array_equal(values["pool"], features["pool"][start : start + 8])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((0, SMALL, SMALL, 3), np.uint8),
+        np.zeros((SMALL, SMALL, 3), np.uint8),
+        np.zeros((2, SMALL, SMALL + 1, 3), np.uint8),
+        np.zeros((2, SMALL, SMALL, 3), np.float32),
+    ],
+    ids=["none", "no batch axis", "another size", "floats"],
+)
+def test_images_of_another_form_are_refused(embedder, wrong):
+    """What prepare() did not make is an error that says what was received."""
+    with pytest.raises(ValueError, match=r"expected images of shape \(n, 32, 32, 3\).*received"):
+        embedder.embed(wrong)
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(path.read_bytes()[:-1]), lambda path: path.unlink()])
+def test_an_altered_or_missing_file_is_not_loaded(quantized, tmp_path, spoil):
+    """The hash in the manifest is checked when the version is loaded, and when it is verified."""
+    for file in quantized.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    spoil(tmp_path / INT8_FILE)
+    damaged = ModelVersion(quantized.manifest, tmp_path)
+    with pytest.raises(UnusableWeights, match=INT8_FILE):
+        LiteRtEmbedder(damaged)
+    with pytest.raises(UnusableWeights, match=INT8_FILE):
+        damaged.verify()
+
+
+def test_a_version_that_was_not_quantized_has_no_int8(two_networks):
+    """The error names the command that makes one."""
+    with pytest.raises(UnusableModel, match="drape model quantize two --name NEW"):
+        open_embedder(two_networks, precision=Precision.INT8)
+
+
+def test_keras_refuses_int8(quantized):
+    """A version in int8 is never silently run in something else."""
+    with pytest.raises(UnusableModel, match="Keras does not compute in int8"):
+        KerasEmbedder(quantized)
+
+
+def test_a_file_of_another_version_is_refused(shipped, files, two_networks):
+    """Sizes and names are compared with the manifest before the first picture."""
+    with pytest.raises(UnusableModel, match=r"images \(1, 128, 128, 3\) uint8"):
+        LiteRtNetwork(files[LiteRtPrecision.FLOAT16], two_networks.manifest)
+    with pytest.raises(UnusableModel, match="cannot be run"):
+        LiteRtNetwork(b"no network", two_networks.manifest)
+
+
+def test_the_bilinear_descriptor_is_exported_but_not_in_int8(bilinear, images):
+    """Its signed root makes much of what int8 rounds away; in float16 the descriptor is the network's own."""
+    network = LiteRtNetwork(convert(bilinear, LiteRtPrecision.FLOAT16), bilinear.manifest)
+    full = KerasEmbedder(bilinear, batch_size=19).embed(images)
+    for name, values in network.features(images).items():
+        assert (values * full[name]).sum(axis=1).min() > 0.999
+    with pytest.raises(UnusableModel, match="bilinear head cannot be quantized"):
+        convert(bilinear, LiteRtPrecision.INT8, images)
+
+
+def test_int8_needs_images(two_networks):
+    """Of the network's own size."""
+    with pytest.raises(ValueError, match="received None"):
+        convert(two_networks, LiteRtPrecision.INT8)
+    with pytest.raises(ValueError, match=r"received \(32, 64, 64, 3\)"):
+        convert(two_networks, LiteRtPrecision.INT8, np.zeros((32, 64, 64, 3), np.uint8))
+
+
+def test_a_taken_name_is_refused_before_the_work(two_networks, store, quantized):
+    """Versions never change."""
+    with pytest.raises(ModelVersionExists):
+        quantize(two_networks, "two-int8", store, CalibrationImages(np.zeros((32, 1, 1, 3), np.uint8), "none"))
+
+
+def test_damaged_weights_are_not_converted(two_networks, tmp_path):
+    """The hashes are checked on the way."""
+    for file in two_networks.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "1.weights.h5").write_bytes(b"cut")
+    with pytest.raises(UnusableWeights):
+        convert(ModelVersion(two_networks.manifest, tmp_path), LiteRtPrecision.FLOAT16)
+
+
+def test_a_quantized_version_travels_with_its_int8_file(quantized, tmp_path):
+    """The archive holds what the manifest names."""
+    write_archive(quantized, tmp_path / "two.tar")
+    moved = read_archive(tmp_path / "two.tar", ModelStore(tmp_path / "elsewhere"))
+    assert moved.manifest == quantized.manifest
+    assert (moved.folder / INT8_FILE).read_bytes() == (quantized.folder / INT8_FILE).read_bytes()
+
+
+def test_int8_runs_without_tensorflow(quantized):
+    """A CPU worker in int8 starts in a second and needs a tenth of the memory."""
+    program = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from embeddings.model_store import ModelStore
+from embeddings.open_embedder import open_embedder
+embedder = open_embedder(ModelStore(Path({str(quantized.folder.parent)!r})).open("two-int8"))
+embedder.embed(np.zeros((1, {SMALL}, {SMALL}, 3), np.uint8))
+print({{"tensorflow", "keras"}} & set(sys.modules))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
+    assert ended.stderr == ""
+
+
+def test_a_manifest_that_promises_another_network_is_refused(two_networks):
+    """As when it is run."""
+    networks = (replace(two_networks.manifest.networks[0], trunk="vgg99"), two_networks.manifest.networks[1])
+    with pytest.raises(UnusableModel, match=r"cannot be built.*vgg99"):
+        convert(
+            ModelVersion(replace(two_networks.manifest, networks=networks), two_networks.folder),
+            LiteRtPrecision.FLOAT16,
+        )
