@@ -10,7 +10,7 @@ from embeddings.training.labelled_images import LabelledImages
 
 
 def dataset_images(images: Sequence[DatasetImage], input_size: int, *, max_cached_bytes: int = 0) -> LabelledImages:
-    """The images with their attributes; those whose item is unknown each stand for an item of their own.
+    """The images with their attributes and labels; those whose item is unknown each stand for an item of their own.
 
     Args:
         images: At least one.
@@ -30,4 +30,5 @@ def dataset_images(images: Sequence[DatasetImage], input_size: int, *, max_cache
         ]
         if any(image.item is not None for image in images)
         else None,
+        labels={level: [image.labels[level] for image in images] for level in images[0].labels},
     )

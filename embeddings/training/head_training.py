@@ -196,12 +196,13 @@ class _HeldOut:
         self._activation = activation
         self._attributes = taxonomy.encode(images.attributes) > 0
         self._item_ids = images.item_ids
+        self._labels = images.labels
 
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
         raw = self._read_by_scores @ kernel + bias
         prob = keras.ops.convert_to_numpy(getattr(keras.ops, self._activation)(raw))
         features = {**self._visual, PROBABILITIES: l2_normalize(prob)}
-        return retrieval_scores(features, self._attributes, self._item_ids, ks)
+        return retrieval_scores(features, self._attributes, self._item_ids, ks, self._labels)
 
 
 def _fit_linear(

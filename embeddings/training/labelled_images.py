@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ class LabelledImages:
         images: n prepared images of one size; at least one.
         attributes: For each image, its attributes in normal form.
         item_ids: For each image, the item it shows; None where identities are unknown.
+        labels: By level, such as ``species``, each image's label: what results are judged by. Nothing is trained on it.
 
     Raises:
         ValueError: the lengths differ, there are no images, or they are not (S, S, 3) uint8.
@@ -35,11 +36,13 @@ class LabelledImages:
     images: ImageSequence
     attributes: Sequence[Sequence[str]]
     item_ids: Sequence[str] | None = None
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {"images": len(self.images), "attributes": len(self.attributes)}
         if self.item_ids is not None:
             lengths["item_ids"] = len(self.item_ids)
+        lengths |= {f"labels of {level}": len(labels) for level, labels in self.labels.items()}
         if len(set(lengths.values())) != 1 or not lengths["images"]:
             raise ValueError(f"expected as many of each and at least one, received {lengths}")
         first = np.asarray(self.images[0])
@@ -64,6 +67,7 @@ class LabelledImages:
             images=_Selection(self.images, tuple(positions)),
             attributes=[self.attributes[position] for position in positions],
             item_ids=None if self.item_ids is None else [self.item_ids[position] for position in positions],
+            labels={level: [labels[position] for position in positions] for level, labels in self.labels.items()},
         )
 
     def split(self, held_out_share: float, seed: int) -> tuple[LabelledImages, LabelledImages]:

@@ -37,7 +37,7 @@ def measure(
         model, images, names, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
     )
     normalized = {name: l2_normalize(values) for name, values in features.items()}
-    return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks)
+    return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
 
 
 def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxonomy) -> list[str]:
@@ -47,7 +47,9 @@ def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxon
     nothing = np.ones((len(images), 1), dtype=np.float32)
     truth = taxonomy.encode(images.attributes) > 0
     return list(
-        retrieval_scores({visual: nothing, PROBABILITIES: nothing}, truth, images.item_ids, RANKS_WHILE_TRAINING)
+        retrieval_scores(
+            {visual: nothing, PROBABILITIES: nothing}, truth, images.item_ids, RANKS_WHILE_TRAINING, images.labels
+        )
     )
 
 

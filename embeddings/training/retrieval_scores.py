@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -47,19 +48,21 @@ def retrieval_scores(
     attributes: NDArray[np.bool_],
     item_ids: Sequence[str] | None,
     ks: Sequence[int] = (1, 5, 10),
+    labels: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """precision@k for the same item and attribute IoU@k, for each feature with its own similarity.
+    """precision@k for the same item and the same labels, and attribute IoU@k, for each feature with its similarity.
 
-    ``prob`` is compared by histogram intersection, everything else by cosine. Only images of items with at least two
-    images are queries for precision; all are for IoU. Attribute IoU is measured twice where identities are known: over
-    all images, as the literature does, where finding the same item again counts; and among other items alone, which
-    shows whether *alike* items are found.
+    ``prob`` is compared by histogram intersection, everything else by cosine. Only images that have another of the same
+    item, or of the same label, are queries for precision; all are for IoU. Attribute IoU is measured twice where
+    identities are known: over all images, as the literature does, where finding the same item again counts; and among
+    other items alone, which shows whether *alike* items are found.
 
     Args:
         features: By name, (n, size) float32, L2-normalised rows.
         attributes: (n, K) boolean.
         item_ids: n ids, or None where identities are unknown: then there is no precision.
         ks: Ranks to measure at; those that the images cannot serve are left out.
+        labels: By level, n labels: images of the same label are relevant.
 
     Returns:
         By a name such as ``prob/intersection attribute IoU@1``, values in [0, 1].
@@ -72,12 +75,13 @@ def retrieval_scores(
         label = f"{name}/{metric}"
         ranking = _ranking_if_any(values, similarity, ks, every_image)
         scores |= _iou(f"{label} attribute IoU@", attributes, ranking, ks)
+        for level, level_labels in labels.items():
+            groups = np.unique(np.asarray(level_labels), return_inverse=True)[1]
+            scores |= _precision(f"{label} same-{level} precision@", groups, ranking, ks)
         if items is None:
             continue
-        has_sibling = np.bincount(items)[items] > 1
-        if has_sibling.any():
-            same_item = (items[ranking] == items[:, np.newaxis])[has_sibling]
-            scores |= {f"{label} same-item precision@{k}": precision_at_k(same_item, k) for k in _served(ks, ranking)}
+        if found := _precision(f"{label} same-item precision@", items, ranking, ks):
+            scores |= found
             others = _ranking_if_any(values, similarity, ks, items)
             scores |= _iou(f"{label} other-item attribute IoU@", attributes, others, ks)
     return scores
@@ -95,6 +99,15 @@ def _ranking_if_any(
 
 def _served(ks: Sequence[int], ranking: NDArray[np.intp]) -> list[int]:
     return [k for k in ks if k <= ranking.shape[1]]
+
+
+def _precision(label: str, groups: NDArray[np.intp], ranking: NDArray[np.intp], ks: Sequence[int]) -> dict[str, float]:
+    """Nothing where no image has another of its group."""
+    has_sibling = np.bincount(groups)[groups] > 1
+    if not has_sibling.any():
+        return {}
+    relevant = (groups[ranking] == groups[:, np.newaxis])[has_sibling]
+    return {f"{label}{k}": precision_at_k(relevant, k) for k in _served(ks, ranking)}
 
 
 def _iou(label: str, attributes: NDArray[np.bool_], ranking: NDArray[np.intp], ks: Sequence[int]) -> dict[str, float]:

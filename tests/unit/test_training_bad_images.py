@@ -50,6 +50,7 @@ def test_items_keep_their_photos_together_and_others_stand_alone(tmp_path):
     """Photos of one item have one id; photos of unknown items have one each; no items at all is known as such."""
     images = photos(tmp_path, 4)
     assert dataset_images(images, 8).item_ids is None
+    assert dataset_images(images, 8).labels == {}
     images[0], images[1] = replace(images[0], item="0"), replace(images[1], item="0")
     ids = dataset_images(images, 8).item_ids
     assert ids[0] == ids[1] == "0"

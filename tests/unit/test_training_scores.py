@@ -71,6 +71,19 @@ def test_prob_is_compared_by_histogram_intersection():
     assert scores["prob/intersection same-item precision@1"] == pytest.approx(1 / 2)
 
 
+def test_labels_are_judged_at_every_level():
+    """The same label is relevant; an image whose label nobody shares asks nothing; IoU stays as it is."""
+    features = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8]], dtype=np.float32)
+    labels = {"species": ["wren", "finch", "wren", "owl"], "family": ["bird", "bird", "bird", "bird"]}
+    scores = retrieval_scores({"pool": features}, ATTRIBUTES, None, ks=(1, 3), labels=labels)
+    # Nearest to 0 is 1 (.8), to 2 is 3 (.8): no wren. Among three others there is one wren for each: 1/3.
+    assert scores["pool/cosine same-species precision@1"] == 0
+    assert scores["pool/cosine same-species precision@3"] == pytest.approx(1 / 3)
+    assert scores["pool/cosine same-family precision@1"] == 1
+    alone = retrieval_scores({"pool": features}, ATTRIBUTES, None, ks=(1,), labels={"name": list("abcd")})
+    assert set(alone) == {"pool/cosine attribute IoU@1"}
+
+
 def test_without_identities_there_is_only_iou():
     """Unknown identities give no precision, and images without siblings no other-item scores."""
     assert set(retrieval_scores({"pool": FEATURES}, ATTRIBUTES, None, ks=(1,))) == {"pool/cosine attribute IoU@1"}
