@@ -1,4 +1,4 @@
-"""Training runs on Keras's JAX backend as on TensorFlow, to the rounding, and its version runs on TensorFlow."""
+"""Training runs on Keras's JAX backend, without TensorFlow, as on it but for rounding; versions run on TensorFlow."""
 
 import json
 import os
@@ -16,7 +16,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Weights are drawn by NumPy, since the backends' own generators draw differently from the same seed.
 TRAIN = """
-import json, sys
+import json, os, sys
+if os.environ["KERAS_BACKEND"] == "jax":
+    # As where it is not installed.
+    sys.modules["tensorflow"] = None
 from pathlib import Path
 import numpy as np
 from embeddings.backend import keras
