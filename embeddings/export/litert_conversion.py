@@ -50,13 +50,19 @@ def convert(model: ModelVersion, precision: LiteRtPrecision, calibration: NDArra
         received = None if calibration is None else calibration.shape
         raise ValueError(f"int8 needs calibration images (n, {size}, {size}, 3), received {received}")
     if precision is LiteRtPrecision.INT8 and any(network.head == "bilinear" for network in model.manifest.networks):
-        # Measured on the compact trunk: .57 of the descriptor's ten neighbours were left, and .40 with all but the
-        # convolutions in float32. The signed root amplifies rounding near zero a hundred times.
+        # Measured on the compact trunk with a random projection: .57 of the descriptor's ten neighbours were left, and
+        # .40 with all but the convolutions in float32. The signed root amplifies rounding near zero a hundred times.
         raise UnusableModel(
             "a network with a bilinear head cannot be quantized",
             received=f"model version {model.manifest.version} in {precision}",
             expected="multiattrib heads, or another precision",
             remedy="use --precision float16",
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise UnusableModel(
+            "model versions are converted on Keras's TensorFlow backend only, wherever they were trained",
+            received=f"KERAS_BACKEND={keras.backend.backend()}",
+            remedy="unset KERAS_BACKEND",
         )
     # Imported here, after embeddings.backend has started it quietly.
     import tensorflow as tf

@@ -80,7 +80,9 @@ def add_version(store, version, networks):
         keras.utils.set_random_seed(4)
         specs, sizes = [], {}
         for number, (head, features, rank) in enumerate(networks):
-            network = build("compact", head, len(TAXONOMY), input_size=SMALL, projection_rank=rank or 1)
+            # The second as fine-tuning leaves it, with no batch normalisation in its weights.
+            folded = number == 1
+            network = build("compact", head, len(TAXONOMY), input_size=SMALL, projection_rank=rank or 1, folded=folded)
             sizes |= {name: FeatureSpec(network.output[name].shape[-1]) for name in features}
             file = f"{number}.weights.h5"
             digest = save_weights(network, folder / file)
@@ -270,6 +272,13 @@ def test_the_bilinear_descriptor_is_exported_but_not_in_int8(bilinear, images):
         assert (values * full[name]).sum(axis=1).min() > 0.999
     with pytest.raises(UnusableModel, match="bilinear head cannot be quantized"):
         convert(bilinear, LiteRtPrecision.INT8, images)
+
+
+def test_another_backend_is_told(two_networks, monkeypatch):
+    """Versions trained on JAX are converted all the same, on TensorFlow."""
+    monkeypatch.setattr("embeddings.export.litert_conversion.keras.backend.backend", lambda: "jax")
+    with pytest.raises(UnusableModel, match="KERAS_BACKEND=jax"):
+        convert(two_networks, LiteRtPrecision.FLOAT16)
 
 
 def test_int8_needs_images(two_networks):

@@ -1,0 +1,83 @@
+"""int8 against float32 and bfloat16: how much faster, and how many neighbours stay."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from embeddings.export.agreement import neighbour_recall
+from embeddings.export.calibration import MOST_IMAGES, sample_images
+from embeddings.export.quantization import quantize
+from embeddings.images import decode_image, prepare
+from embeddings.manifest import Precision
+from embeddings.model_store import ModelStore
+from embeddings.open_embedder import open_embedder
+from tests.benchmarks.networks import resnet50_version, vgg16_version
+
+# The aim is .97 of float32's ten neighbours: reached by compact (.970), missed by ResNet-50 (.887); the bounds keep
+# what was reached. Simulated one by one on ResNet-50 (256 photos): weights in int8 alone keep .943, activations alone
+# .925, the input alone .975. Correcting biases for the weights' rounding made the first .952 and the whole .917 instead
+# of .911 (both with clipped ranges); residual sums or the last mean in float32 changed nothing.
+# Name of the version, number of photos, smallest speed-up over float32, smallest recall@10 of the visual feature.
+CASES = [
+    ("vgg16-random", 64, 2.0, None),
+    ("resnet50-imagenet", 320, 2.0, 0.87),
+    ("compact-rendered", 640, 1.5, 0.96),
+]
+BATCH = 32
+
+
+@pytest.mark.benchmark
+@pytest.mark.shared
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("name", "num_images", "smallest_speedup", "smallest_recall"), CASES)
+def test_int8_is_faster_and_finds_nearly_the_same(
+    shared_folder, tmp_path, name, num_images, smallest_speedup, smallest_recall
+):
+    """On real photos, calibrated on others; float32 neighbours among themselves are the truth."""
+    store = ModelStore(tmp_path)
+    match name:
+        case "vgg16-random":
+            version = vgg16_version(store)
+        case "resnet50-imagenet":
+            version = resnet50_version(store, shared_folder)
+        case _:
+            version = store.open(name)
+    manifest = version.manifest
+    photos = sorted((shared_folder / "data" / "clothing" / "images").glob("*.jpg"))[: num_images + MOST_IMAGES]
+    prepared = np.stack(
+        [prepare(decode_image(path.read_bytes(), max_pixels=10**8), manifest.input_size) for path in photos]
+    )
+    images = prepared[:num_images]
+    quantized = quantize(version, "quantized", store, sample_images(prepared[num_images:], "other photos"))
+    embedders = {one: open_embedder(quantized, precision=one, batch_size=BATCH) for one in Precision}
+    features = {one: [] for one in Precision}
+    seconds = dict.fromkeys(Precision, 0.0)
+    for embedder in embedders.values():
+        embedder.embed(images[:BATCH])
+    # In turns, so that whatever else the machine does slows all alike.
+    for first in range(0, num_images, BATCH):
+        for one, embedder in embedders.items():
+            start = time.perf_counter()
+            features[one].append(embedder.embed(images[first : first + BATCH]))
+            seconds[one] += time.perf_counter() - start
+    whole = {
+        one: {name: np.concatenate([part[name] for part in parts]) for name in manifest.features}
+        for one, parts in features.items()
+    }
+    recall = {
+        one: {
+            name: neighbour_recall(whole[Precision.FLOAT32][name], whole[one][name])
+            for name in (manifest.visual_feature, "prob")
+        }
+        for one in (Precision.BFLOAT16, Precision.INT8)
+    }
+    rates = ", ".join(f"{one} {num_images / seconds[one]:.1f} images/s" for one in Precision)
+    print(f"\n{name}, {manifest.input_size} px: {rates}")
+    for one, found in recall.items():
+        print(f"  {one} recall@10: {', '.join(f'{name} {share:.3f}' for name, share in found.items())}")
+    assert seconds[Precision.FLOAT32] / seconds[Precision.INT8] >= smallest_speedup
+    if smallest_recall is not None:
+        assert recall[Precision.INT8][manifest.visual_feature] >= smallest_recall
