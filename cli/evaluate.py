@@ -56,7 +56,11 @@ def evaluate(
     ] = Gallery.SAME,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="VERSION", help="A model version; may be given several times."),
+        typer.Option(
+            "--model",
+            metavar="VERSION",
+            help="A model version, or one in a precision: NAME.bfloat16; may be given several times.",
+        ),
     ] = None,
     untrained: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.errors import InvalidRequest
-from catalog.ports.models import Models
+from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import VectorIndex
 from catalog.services.engine_rankings import EngineRankings
 from catalog.services.progress import Advance, unheard
 from catalog.types import SearchMode
 from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage
+from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import EvaluatedRow, NetworkRows, RowOptions, with_first_results
 from embeddings.evaluation.feature_rows import FeatureFile
 from embeddings.evaluation.ground_truth import MOST_RANKS, GroundTruth
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 Phase = Callable[[str, str], AbstractContextManager[Advance]]
 """Begins a phase of a label and a unit, and gives what is to be told how far it is."""
+
+_KERAS_PRECISIONS = (Precision.FLOAT32, Precision.BFLOAT16)
 
 _ENGINE_METRICS: Mapping[SearchMode, str] = {
     SearchMode.VISUAL: "engine, visual: cosine, int8",
@@ -59,7 +62,7 @@ class EvaluationRequest:
 
     Args:
         dataset: Queries and gallery.
-        models: Model versions by name or folder.
+        models: Model versions by name or folder; one may end in a precision of its own: ``NAME.bfloat16``.
         untrained: Networks to compare with.
         rows: Which rows of the table.
         precision: What to compute in; None is each version's own, float32 for what is untrained.
@@ -76,6 +79,16 @@ class EvaluationRequest:
     engine: bool = True
     half_precision: bool = False
     read_image: Callable[[DatasetImage], bytes] = read_from_path
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedVersion:
+    """A version in a precision, and what the models port knows it as."""
+
+    on_disk: ModelVersion
+    precision: Precision
+    described: ModelDescription
+    known_as: str
 
 
 class EvaluationService:
@@ -116,12 +129,12 @@ class EvaluationService:
         if not request.models and not request.untrained:
             raise InvalidRequest("There is no network to evaluate", remedy="name one with --model or --untrained")
         # Everything that can be missing is looked for before anything takes its time.
-        versions = [self._store.open(name) for name in request.models]
+        versions = [self._asked(name, request.precision) for name in request.models]
         truth = GroundTruth(request.dataset)
         notes = _notes(request.dataset, truth)
         for version in versions:
-            version.verify()
-            notes.extend(_taxonomy_notes(version.manifest, request.dataset))
+            version.on_disk.verify()
+            notes.extend(_taxonomy_notes(version.on_disk.manifest, request.dataset))
         rows: list[EvaluatedRow] = []
         facts: list[Mapping[str, object]] = []
         for network in request.untrained:
@@ -172,9 +185,20 @@ class EvaluationService:
             files = self._features(loaded, request, truth, Path(folder), phase)
             rows.extend(_rows(loaded.name, files, request.rows, truth, Path(folder), phase, notes))
 
+    def _asked(self, text: str, precision: Precision | None) -> _AskedVersion:
+        """The version that a name, a folder, or one of them with a precision at its end asks for."""
+        place = text
+        for suffix in Precision:
+            if text.endswith(f".{suffix}"):
+                place, precision = text.removesuffix(f".{suffix}"), suffix
+        found = self._store.open(place)
+        computed_in = precision or found.manifest.precision
+        known_as = place if computed_in is found.manifest.precision else f"{place}.{computed_in}"
+        return _AskedVersion(found, computed_in, self._models.describe(known_as), known_as)
+
     def _evaluate_version(
         self,
-        version: ModelVersion,
+        version: _AskedVersion,
         request: EvaluationRequest,
         truth: GroundTruth,
         phase: Phase,
@@ -182,32 +206,60 @@ class EvaluationService:
         facts: list[Mapping[str, object]],
         notes: list[str],
     ) -> None:
-        from embeddings.evaluation.networks import networks_of
-
-        manifest = version.manifest
-        loaded = networks_of(version, request.precision, batch_size=self._batch_size)
+        manifest = version.on_disk.manifest
+        loaded = self._networks(version)
         of_version: dict[str, FeatureFile] = {}
         with tempfile.TemporaryDirectory(prefix="drape-evaluation-") as folder:
-            for number, (network, spec) in enumerate(zip(loaded, manifest.networks, strict=True)):
+            for number, (network, features) in enumerate(loaded):
                 facts.append({"name": network.name, "version": manifest.version, **network.facts})
                 place = Path(folder) / str(number)
                 place.mkdir()
-                files = self._features(network, request, truth, place, phase)
-                of_version |= {name: files[name] for name in spec.features}
+                files = self._features(network, request, truth, place, phase, features if request.engine else ())
+                of_version |= {name: file for name, file in files.items() if name in features}
                 rows.extend(_rows(network.name, files, request.rows, truth, place, phase, notes))
             if request.engine:
-                name = manifest.version_in(request.precision or manifest.precision)
-                rows.extend(self._engine_rows(name, manifest, of_version, truth, phase, notes))
+                rows.extend(self._engine_rows(version.described, of_version, truth, phase, notes))
+
+    def _networks(self, version: _AskedVersion) -> list[tuple[EvaluatedNetwork | EmbedderNetwork, Collection[str]]]:
+        """The version's networks, each with those of its outputs that are features of the version."""
+        manifest = version.on_disk.manifest
+        if version.precision in _KERAS_PRECISIONS:
+            from embeddings.evaluation.networks import networks_of
+
+            networks = networks_of(version.on_disk, version.precision, batch_size=self._batch_size)
+            return [(one, spec.features) for one, spec in zip(networks, manifest.networks, strict=True)]
+        facts = {
+            "input_size": manifest.input_size,
+            "precision": version.precision.value,
+            "weights_sha256": [network.sha256 for network in manifest.networks],
+            "trained_on": manifest.provenance.data,
+        }
+        embedder = self._models.embedder(version.known_as)
+        return [(EmbedderNetwork(embedder, facts, batch_size=self._batch_size), tuple(manifest.features))]
 
     def _features(
-        self, network: EvaluatedNetwork, request: EvaluationRequest, truth: GroundTruth, folder: Path, phase: Phase
+        self,
+        network: EvaluatedNetwork | EmbedderNetwork,
+        request: EvaluationRequest,
+        truth: GroundTruth,
+        folder: Path,
+        phase: Phase,
+        of_engine: Collection[str] = (),
     ) -> dict[str, FeatureFile]:
+        """Those outputs that a row needs; none is computed where there is none."""
+        outputs = set(network.sizes)
+        if request.rows.features is not None:
+            fused = {name for fusion in request.rows.fuse for name in (fusion.feature, PROBABILITIES)}
+            outputs &= {*request.rows.features, *fused, *of_engine}
+        if not outputs:
+            return {}
         photos = DatasetPhotos(truth.pictures, network.input_size, max_pixels=self._max_pixels, read=request.read_image)
         with phase(f"{network.name}: computing features", "images") as advance:
             return compute_features(
                 network,
                 photos,
                 folder,
+                outputs=outputs,
                 half_precision=request.half_precision,
                 decode_threads=self._decode_threads,
                 on_images=lambda done: advance(done, len(photos)),
@@ -215,15 +267,14 @@ class EvaluationService:
 
     def _engine_rows(
         self,
-        name: str,
-        manifest: ModelManifest,
+        model: ModelDescription,
         files: Mapping[str, FeatureFile],
         truth: GroundTruth,
         phase: Phase,
         notes: list[str],
     ) -> Iterator[EvaluatedRow]:
-        model = self._models.describe(name)
-        visual, prob = files[manifest.visual_feature], files[PROBABILITIES]
+        name = model.version
+        visual, prob = files[model.visual_feature], files[PROBABILITIES]
         num_gallery, num_queries = len(truth.gallery_ids), len(truth.query_ids)
         with self._temporary_index() as index:
             with phase(f"{name}: storing vectors", "images") as advance:
@@ -231,7 +282,7 @@ class EvaluationService:
                     index, model, visual, prob, truth, on_points=lambda done: advance(done, num_gallery)
                 )
             for mode, metric in _ENGINE_METRICS.items():
-                feature = manifest.visual_feature if mode is SearchMode.VISUAL else PROBABILITIES
+                feature = model.visual_feature if mode is SearchMode.VISUAL else PROBABILITIES
                 with phase(f"{name}: searching, {mode.value}", "queries") as advance:
                     ranking = rankings.rank(mode, on_queries=_of(advance, num_queries))
                 if ranking.shape[1] < truth.num_ranks:

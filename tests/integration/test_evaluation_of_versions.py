@@ -1,0 +1,157 @@
+"""Model versions through the evaluation service, on Keras and the engine: several networks, several precisions."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.stored_models import StoredModels
+from catalog.services.evaluation import EvaluationRequest, EvaluationService
+from embeddings.backend import keras
+from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
+from embeddings.evaluation.embedder_network import EmbedderNetwork
+from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
+from embeddings.manifest import (
+    MANIFEST_FILE,
+    FeatureSpec,
+    ModelManifest,
+    NetworkSpec,
+    Precision,
+    Provenance,
+    write_manifest,
+)
+from embeddings.model_store import ModelStore
+from embeddings.networks import build
+from embeddings.taxonomy import Taxonomy
+from embeddings.weights import save_weights
+from tests.fakes import INPUT_SIZE, ColorEmbedder
+
+TAXONOMY = Taxonomy(("color=blue", "color=red", "sleeve=long"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One version of two networks: pool from the one, prob and the bilinear descriptor from the other."""
+    store = ModelStore(tmp_path_factory.mktemp("models"))
+    keras.utils.set_random_seed(4)
+    with store.adding("two") as folder:
+        specs, sizes = [], {}
+        for head, rank, features in (("multiattrib", None, ("pool",)), ("bilinear", 2, ("bilinear", "prob"))):
+            network = build("compact", head, len(TAXONOMY), input_size=32, projection_rank=rank or 1)
+            digest = save_weights(network, folder / f"{head}.weights.h5")
+            sizes |= {name: FeatureSpec(network.output[name].shape[-1]) for name in features}
+            specs.append(
+                NetworkSpec(
+                    trunk="compact",
+                    head=head,
+                    weights=f"{head}.weights.h5",
+                    sha256=digest,
+                    preprocessing="torch",
+                    activation="sigmoid",
+                    features=features,
+                    projection_rank=rank,
+                )
+            )
+        manifest = ModelManifest(
+            version="two",
+            input_size=32,
+            precision=Precision.FLOAT32,
+            networks=tuple(specs),
+            taxonomy=TAXONOMY,
+            features=sizes,
+            visual_feature="pool",
+            provenance=Provenance(data="none", num_images=0, command="test"),
+            scores={},
+            created=date(2026, 5, 6),
+        )
+        write_manifest(manifest, folder / MANIFEST_FILE)
+    return store
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Twelve photos of six colours, two of each, every one asking for the others."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(9)
+    images = []
+    for number in range(12):
+        path = folder / f"{number}.png"
+        pixels = np.full((40, 40, 3), 40 * (number // 2), np.uint8) + random.integers(0, 9, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        attributes = ("color=red", "pattern=dots") if number < 6 else ("color=blue",)
+        images.append(DatasetImage(path, {"item": str(number // 2)}, attributes))
+    return Dataset("grey", (), tuple(images), tuple(images))
+
+
+@pytest.fixture
+def service(store, tmp_path):
+    @contextmanager
+    def index():
+        opened = QdrantEdgeIndex(tmp_path / "vectors")
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    models = StoredModels(store, batch_size=4)
+    return EvaluationService(store, models, index, batch_size=4, decode_threads=2, max_pixels=10**6)
+
+
+def test_every_network_of_a_version_has_rows_and_the_engine_takes_features_from_both(service, photos):
+    """The engine's visual row is ranked by the first network's pool, its prob rows by the second's."""
+    report = service.evaluate(EvaluationRequest(photos, models=("two",)))
+    rows = {(row.model, row.feature, row.metric): row for row in report.rows}
+    first, second = "two (compact + multiattrib)", "two (compact + bilinear)"
+    assert {model for model, _, _ in rows} == {first, second, "two"}
+    pairs = [
+        ((first, "pool", "L2 + Euclidean"), ("two", "pool", "engine, visual: cosine, int8")),
+        ((second, "prob", "L2 + hist. inter."), ("two", "prob", "engine, native: hist. inter.")),
+    ]
+    for exact, engine in pairs:
+        recall = rows[exact].measures.levels["item"].recall
+        assert rows[engine].measures.levels["item"].recall == pytest.approx(recall, abs=0.1)
+    assert {row.feature for row in report.rows if row.model == second} == {"pool", "bilinear", "scores", "prob"}
+    assert [facts["weights_sha256"] for facts in report.models] == [
+        network.sha256 for network in service._store.open("two").manifest.networks
+    ]
+    assert any("1 of the data set's 3 attributes (33% of all" in note for note in report.notes), report.notes
+
+
+def test_a_version_in_two_precisions_side_by_side(service, store, photos):
+    """By name with a precision at its end, and by folder; only what rows need is computed and kept."""
+    request = EvaluationRequest(
+        photos,
+        models=(str(store.open("two").folder), "two.bfloat16"),
+        rows=RowOptions(features=("pool",), fuse=(Fusion("bilinear", 0.5),)),
+        engine=False,
+    )
+    report = service.evaluate(request)
+    assert [facts["precision"] for facts in report.models] == ["float32", "float32", "bfloat16", "bfloat16"]
+    assert {row.model.split(" ")[0] for row in report.rows} == {"two", "two.bfloat16"}
+    assert {row.feature for row in report.rows} == {"pool", "bilinear + 0.5 prob"}
+
+
+def test_what_runs_elsewhere_gives_its_features_as_they_are():
+    """An embedder that is no Keras network, as an int8 version is, under its own name."""
+    embedder = ColorEmbedder("colors-7")
+    network = EmbedderNetwork(embedder, {"precision": "int8"}, batch_size=3)
+    images = np.random.default_rng(1).integers(0, 256, (2, INPUT_SIZE, INPUT_SIZE, 3), dtype=np.uint8)
+    assert (network.name, network.input_size, network.batch_size) == ("colors-7", INPUT_SIZE, 3)
+    assert network.sizes == {"pool": 48, "prob": 6}
+    expected = embedder.embed(images)
+    for name, values in network.compute(images).items():
+        assert np.array_equal(values, expected[name])
+
+
+def test_missing_photos_are_named(service, photos):
+    """A file that is not there ends the evaluation with its path."""
+    gone = DatasetImage(Path("gone.png"), {"item": "0"})
+    broken = Dataset("grey", (), (*photos.queries, gone), photos.gallery)
+    with pytest.raises(UnusableDataset, match=r"gone\.png"):
+        service.evaluate(EvaluationRequest(broken, models=("two",)))
