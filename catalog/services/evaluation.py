@@ -160,7 +160,8 @@ class EvaluationService:
             },
             models=facts,
             rows=rows,
-            notes=[*dataset.notes, *notes],
+            # A version in two precisions has the same to say twice.
+            notes=list(dict.fromkeys([*dataset.notes, *notes])),
             command=shlex.join(["drape", *sys.argv[1:]]),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )

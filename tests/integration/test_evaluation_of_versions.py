@@ -135,6 +135,7 @@ def test_a_version_in_two_precisions_side_by_side(service, store, photos):
     assert [facts["precision"] for facts in report.models] == ["float32", "float32", "bfloat16", "bfloat16"]
     assert {row.model.split(" ")[0] for row in report.rows} == {"two", "two.bfloat16"}
     assert {row.feature for row in report.rows} == {"pool", "bilinear + 0.5 prob"}
+    assert len(report.notes) == len(set(report.notes))
 
 
 def test_what_runs_elsewhere_gives_its_features_as_they_are():
