@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: help setup setup-test demo test lint bench lock
+.PHONY: help setup setup-test demo test test-slow lint bench lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,7 +33,10 @@ demo: setup ## render a catalog, index it, search it four ways, write a result s
 	$(BIN)/drape demo
 
 test: setup-test ## run the tests (unit, contract, integration, end to end)
-	$(BIN)/python -m pytest -m "not benchmark"
+	$(BIN)/python -m pytest -m "not benchmark and not slow" --durations=20
+
+test-slow: setup-test ## run the tests that take half a minute or more each
+	$(BIN)/python -m pytest -m "slow and not benchmark" --durations=10
 
 lint: setup-test ## style, types, import direction, migration drift
 	$(BIN)/ruff format --check .

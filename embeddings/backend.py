@@ -10,6 +10,8 @@ import os
 from embeddings.quiet_start import without_chatter
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# Whoever sets these levels wants to see what TensorFlow says.
+_TALKATIVE = ("0", "1")
 
 
 def _start() -> None:
@@ -24,11 +26,10 @@ def _start() -> None:
 
 # By default TensorFlow takes all memory of a GPU, which then nothing else can use.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-if _LOG_LEVEL in os.environ:
-    # Whoever set the level wants to see what TensorFlow says.
+if os.environ.setdefault(_LOG_LEVEL, "2") in _TALKATIVE:
     _start()
 else:
-    os.environ[_LOG_LEVEL] = "2"
+    # Also where a parent process has set the level for itself, which its children inherit.
     with without_chatter():
         _start()
 

@@ -55,6 +55,7 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_path):
     """A catalog changes to another precision and back at once; what is exported is checked when it is imported."""
     assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
@@ -78,6 +79,7 @@ def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_pat
     assert "cannot be written" in refused.err
 
 
+@pytest.mark.slow
 def test_a_version_is_quantized_changed_to_and_exported(drape, catalog, tmp_path):
     """The catalog's own photos calibrate it; searches then run in int8; a file for phones is checked on the way out."""
     assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
@@ -116,6 +118,7 @@ def test_too_little_to_train_on_is_said_so(drape, catalog):
     assert "--min-count" in ran.err
 
 
+@pytest.mark.slow
 def test_attributes_of_texts_are_trained_where_asked_for(drape, catalog):
     """Words of titles and descriptions become the taxonomy; the manifest says so, the history lies beside it."""
     assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0

@@ -56,6 +56,10 @@ print(json.dumps({"backend": keras.backend.backend(), "losses": [record.loss for
 """
 
 
+# The other backend starts in a process of its own, trains and publishes: minutes on a busy machine.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """What two steps of training gave on each backend, each in a process of its own, both at once."""
