@@ -38,6 +38,7 @@ _LABELS: Mapping[Metric, str] = {
     Metric.COSINE: "cosine",
     Metric.INTERSECTION: "L2 + hist. inter.",
     Metric.INTERSECTION_L1: "L1 + hist. inter.",
+    Metric.DOT: "L1 + dot",
 }
 
 
@@ -287,11 +288,12 @@ def with_first_results(row: EvaluatedRow) -> EvaluatedRow:
 def _metrics(feature: str, *, every: bool) -> tuple[Metric, ...]:
     """The paper's metric for a feature, or every one that it allows."""
     if feature == PROBABILITIES:
-        return (*_PAPERS_FOR_PROB, Metric.INTERSECTION_L1, Metric.COSINE) if every else _PAPERS_FOR_PROB
+        return (*_PAPERS_FOR_PROB, *_OTHERS_FOR_PROB) if every else _PAPERS_FOR_PROB
     return (Metric.EUCLIDEAN, Metric.COSINE) if every else (Metric.EUCLIDEAN,)
 
 
 _PAPERS_FOR_PROB = (Metric.INTERSECTION,)
+_OTHERS_FOR_PROB = (Metric.INTERSECTION_L1, Metric.COSINE, Metric.DOT)
 
 
 def _sample(positions: NDArray[np.int64], at_most: int) -> Positions:

@@ -41,10 +41,9 @@ class Metric(StrEnum):
     """Histogram intersection of L2-normalised vectors; the paper's for prob."""
     INTERSECTION_L1 = "intersection-l1"
     """Histogram intersection of vectors that sum to 1."""
-
-    @property
-    def needs_non_negative(self) -> bool:
-        return self in (Metric.INTERSECTION, Metric.INTERSECTION_L1)
+    DOT = "dot"
+    """Dot product of vectors that sum to 1: of two softmaxes, how likely both images are of the same class, if the
+    class of each depends on its photo alone."""
 
 
 def l1_normalize(x: FloatArray) -> FloatArray:
@@ -84,6 +83,7 @@ _SIMILARITIES: dict[Metric, Callable[[FloatArray, FloatArray], FloatArray]] = {
     Metric.COSINE: cosine_similarity,
     Metric.INTERSECTION: lambda q, g: histogram_intersection(l2_normalize(q), l2_normalize(g)),
     Metric.INTERSECTION_L1: lambda q, g: histogram_intersection(l1_normalize(q), l1_normalize(g)),
+    Metric.DOT: lambda q, g: l1_normalize(q) @ l1_normalize(g).T,
 }
 
 

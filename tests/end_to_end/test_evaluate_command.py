@@ -78,6 +78,8 @@ def test_a_data_set_is_evaluated_as_json(drape, catalog, tmp_path):
         *("--feature", "prob", "--no-engine", "--every-metric", "--sheet-queries", "0", "--json"),
     )
     assert ran.code == 0, ran.err
-    assert [row["metric"] for row in ran.json["rows"]] == ["L2 + hist. inter.", "L1 + hist. inter.", "cosine"]
+    assert [row["metric"] for row in ran.json["rows"]] == [
+        *("L2 + hist. inter.", "L1 + hist. inter.", "cosine", "L1 + dot")
+    ]
     assert ran.json["dataset"]["num_queries"] == 8
     assert not (tmp_path / "out" / "result-sheet.html").exists()

@@ -127,6 +127,8 @@ def test_metrics_by_hand():
         Metric.COSINE: [0.48 + 0.48, 1],
         Metric.INTERSECTION: [0.6 + 0.6, 1.4],
         Metric.INTERSECTION_L1: [6 / 7, 1],
+        # 3/7 · 4/7 + 4/7 · 3/7, and of equal ones (3/7)² + (4/7)².
+        Metric.DOT: [24 / 49, 25 / 49],
     }
     for metric, scores in expected.items():
         assert similarity(metric, query, gallery)[0] == pytest.approx(scores, abs=1e-6)

@@ -72,7 +72,7 @@ def test_every_feature_gets_the_papers_metric(tmp_path):
 
 
 def test_every_metric_on_request(tmp_path):
-    """Cosine beside Euclidean gives the same order; prob is compared in three ways; scores never as histograms."""
+    """Cosine beside Euclidean gives the same order; prob is compared in four ways; scores never as histograms."""
     rows, _ = rows_of(RowOptions(every_metric=True), tmp_path, pool=POOL, scores=SCORES, prob=PROB)
     assert [(row.feature, row.metric) for row in rows] == [
         ("pool", "L2 + Euclidean"),
@@ -82,6 +82,7 @@ def test_every_metric_on_request(tmp_path):
         ("prob", "L2 + hist. inter."),
         ("prob", "L1 + hist. inter."),
         ("prob", "cosine"),
+        ("prob", "L1 + dot"),
     ]
     assert rows[0].ranking.tolist() == rows[1].ranking.tolist()
 
