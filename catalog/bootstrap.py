@@ -257,7 +257,7 @@ class Application:
         """Reads catalogs as data sets to evaluate on."""
         from catalog.services.catalog_dataset import CatalogDatasets
 
-        return CatalogDatasets(self.unit_of_work, self.image_store)
+        return CatalogDatasets(self.unit_of_work, self.image_store, self.attribute_mining)
 
     @cached_property
     def evaluation(self) -> EvaluationService:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson
+from catalog.types import AttributeSource
+from cli.image_sources import dataset_options, mining_options
+from cli.options import AsJson, Attributes, DatasetChoices, LearnWords, VocabularyFile
 from cli.train import ComputePrecision, Preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from catalog.bootstrap import Application
+    from catalog.services.attribute_mining import MiningOptions
+    from embeddings.datasets.dataset_options import DatasetOptions
     from embeddings.datasets.records import Dataset, DatasetImage
     from embeddings.evaluation.evaluated_rows import Fusion
 
@@ -45,6 +49,7 @@ def evaluate(
         str | None,
         typer.Option("--dataset", metavar="KIND:PATH", help="A data set: cub:FOLDER, table:FILE, …"),
     ] = None,
+    dataset_option: DatasetChoices = None,
     merchant: Annotated[
         str | None, typer.Option("--merchant", "-m", metavar="NAME", help="Instead of a data set, an ingested catalog.")
     ] = None,
@@ -54,6 +59,9 @@ def evaluate(
     gallery: Annotated[
         Gallery, typer.Option("--gallery", help="Search images of the same category, or of all.")
     ] = Gallery.SAME,
+    attributes: Attributes = AttributeSource.FEED,
+    vocabulary: VocabularyFile = None,
+    learn_words: LearnWords = 0,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,6 +145,8 @@ def evaluate(
             received="neither" if dataset is None else f"--dataset {dataset} and --merchant {merchant}",
             expected="either --dataset KIND:PATH or --merchant NAME",
         )
+    chosen = dataset_options(dataset, dataset_option, category=category, gallery=gallery.value)
+    mining = mining_options(attributes, vocabulary, learn_words)
     networks = tuple(
         parse_untrained(
             text, preprocessing=None if preprocessing is None else preprocessing.value, input_size=input_size
@@ -153,7 +163,7 @@ def evaluate(
     # Made first: after an hour of computing, a folder that cannot be written would be found too late.
     out.mkdir(parents=True, exist_ok=True)
     with Application(settings_from_environment()) as application:
-        opened, read_image = _images(application, dataset, merchant, category, gallery)
+        opened, read_image = _images(application, dataset, merchant, chosen, mining)
         request = EvaluationRequest(
             dataset=opened,
             models=tuple(model or ()),
@@ -174,18 +184,17 @@ def evaluate(
 
 
 def _images(
-    application: Application, dataset: str | None, merchant: str | None, category: str | None, gallery: Gallery
+    application: Application, dataset: str | None, merchant: str | None, options: DatasetOptions, mining: MiningOptions
 ) -> tuple[Dataset, Callable[[DatasetImage], bytes]]:
     """What to evaluate on, and how to read its images."""
+    from catalog.services.dataset_mining import with_mined_attributes
     from catalog.services.evaluation import read_from_path
-    from embeddings.datasets.dataset_options import DatasetOptions
     from embeddings.datasets.open_dataset import open_dataset
 
     if merchant is not None:
         catalogs = application.catalog_datasets
-        return catalogs.read(merchant, category, gallery.value), catalogs.image_bytes
-    options = DatasetOptions(category=category, gallery=gallery.value)
-    return open_dataset(dataset or "", options), read_from_path
+        return catalogs.read(merchant, options.category, options.gallery, mining), catalogs.image_bytes
+    return with_mined_attributes(open_dataset(dataset or "", options), mining), read_from_path
 
 
 def _fusion(text: str, *, standardised: bool) -> Fusion:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from catalog.types import Availability, SearchMode
+from catalog.types import AttributeSource, Availability, SearchMode
 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]
 
@@ -17,6 +18,34 @@ OptionalMerchant = Annotated[
     typer.Option(
         "--merchant", "-m", metavar="NAME", help="Whose catalog; may be left out while there is only one merchant."
     ),
+]
+
+DatasetChoices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset-option",
+        metavar="NAME=NUMBER",
+        help="A choice of the data set, may be given several times. cub: certainty=1…4 (count what annotators were "
+        "this certain of), class-percent=50 (or, where only classes have attributes, what so many of them saw). "
+        "rendered: items=600, views=3, seed=0, height=320, held-out=0.3.",
+    ),
+]
+
+Attributes = Annotated[
+    AttributeSource,
+    typer.Option(
+        "--attributes",
+        help="feed: those of the feed, or of the data set's annotations. text: what titles and descriptions say. "
+        "both: the feed wins where they contradict each other.",
+    ),
+]
+VocabularyFile = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", metavar="FILE", help="Your own words, as `drape attributes` takes them."),
+]
+LearnWords = Annotated[
+    int,
+    typer.Option("--learn-words", metavar="N", min=0, help="The N most frequent unknown words are attributes, too."),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

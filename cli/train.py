@@ -12,7 +12,8 @@ import typer
 
 from catalog.services.progress import Advance
 from catalog.types import AttributeSource
-from cli.options import AsJson, OptionalMerchant
+from cli.image_sources import dataset_options, mining_options
+from cli.options import AsJson, Attributes, DatasetChoices, LearnWords, OptionalMerchant, VocabularyFile
 
 if TYPE_CHECKING:
     from embeddings.training.config import HeadTrainingConfig, TrainingConfig
@@ -83,25 +84,13 @@ def train(
             "--dataset", metavar="KIND:PATH", help="Train on a data set's training images instead: table:labels.csv."
         ),
     ] = None,
+    dataset_option: DatasetChoices = None,
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="Train on this category alone.")
     ] = None,
-    attributes: Annotated[
-        AttributeSource,
-        typer.Option(
-            "--attributes",
-            help="feed: those of the feed, or of the data set's annotations. text: what titles and descriptions say. "
-            "both: the feed wins where they contradict each other.",
-        ),
-    ] = AttributeSource.FEED,
-    vocabulary: Annotated[
-        Path | None,
-        typer.Option("--vocabulary", metavar="FILE", help="Your own words, as `drape attributes` takes them."),
-    ] = None,
-    learn_words: Annotated[
-        int,
-        typer.Option("--learn-words", metavar="N", min=0, help="Train the N most frequent unknown words, too."),
-    ] = 0,
+    attributes: Attributes = AttributeSource.FEED,
+    vocabulary: VocabularyFile = None,
+    learn_words: LearnWords = 0,
     recipe: Annotated[
         RecipeName | None,
         typer.Option(
@@ -222,9 +211,7 @@ def train(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
-    from catalog.services.attribute_mining import MiningOptions
     from cli.search import only_merchant
-    from embeddings.datasets.dataset_options import DatasetOptions
     from embeddings.manifest import Precision
     from embeddings.training.config import HeadTrainingConfig, Projection
     from embeddings.training.recipes import RECIPES, with_varied_colors
@@ -235,13 +222,8 @@ def train(
             received=f"--merchant {merchant} and --dataset {dataset}",
             expected="one of them",
         )
-    if attributes is AttributeSource.FEED and (vocabulary is not None or learn_words):
-        raise InvalidRequest(
-            "No text is read for the attributes of the feed",
-            received="--vocabulary" if vocabulary is not None else "--learn-words",
-            expected="--attributes text or both with it",
-        )
-    mining = MiningOptions(attributes, vocabulary=vocabulary, learn_words=learn_words)
+    chosen = dataset_options(dataset, dataset_option, category=category)
+    mining = mining_options(attributes, vocabulary, learn_words)
     name = recipe or ((RecipeName.SMALL if weights else RecipeName.SCRATCH) if end_to_end else RecipeName.FROZEN)
     known = RECIPES.get(name)
     changes = {
@@ -286,7 +268,7 @@ def train(
     with Application(settings_from_environment()) as application, ExitStack() as phases:
         source: CatalogSource | DatasetSource
         if dataset is not None:
-            source = DatasetSource(dataset, DatasetOptions(category=category), mining)
+            source = DatasetSource(dataset, chosen, mining)
         else:
             source = CatalogSource(merchant or only_merchant(application), category, mining)
         request = TrainingRequest(

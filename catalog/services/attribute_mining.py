@@ -47,6 +47,9 @@ class MiningOptions:
             )
 
 
+FEED_ALONE = MiningOptions(source=AttributeSource.FEED)
+
+
 @dataclass(frozen=True, slots=True)
 class MinedAttributes:
     """A catalog's attributes.

@@ -7,7 +7,10 @@ from typing import Literal
 
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
+from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService, MiningOptions
+from catalog.services.dataset_mining import judged_by
 from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage
@@ -19,12 +22,19 @@ LEVEL = "product"
 class CatalogDatasets:
     """Reads catalogs as data sets. Their images are in the image store: an image's path is its key there."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, images: ImageStore) -> None:
+    def __init__(self, unit_of_work: UnitOfWorkFactory, images: ImageStore, mining: AttributeMiningService) -> None:
         self._unit_of_work = unit_of_work
         self._images = images
+        self._mining = mining
 
-    def read(self, merchant: str, category: str | None = None, gallery: Literal["same", "all"] = "same") -> Dataset:
-        """The merchant's images that can be indexed, with their feed's attributes.
+    def read(
+        self,
+        merchant: str,
+        category: str | None = None,
+        gallery: Literal["same", "all"] = "same",
+        mining: MiningOptions = FEED_ALONE,
+    ) -> Dataset:
+        """The merchant's images that can be indexed, with their attributes.
 
         Every image of the category is a query and, relevant to it are the other images of its product: products with
         one image tell nothing but attributes.
@@ -32,11 +42,17 @@ class CatalogDatasets:
         Args:
             category: Ask with this category alone, a level's name or a path of levels; None is all.
             gallery: Search the images of the same category, or all.
+            mining: Where attributes come from: the feed, texts, or both.
 
         Raises:
             MerchantNotFound: no such merchant.
             InvalidRequest: it has no image in the category.
+            VocabularyUnusable: the vocabulary file cannot be used.
         """
+        mined = None
+        if mining.source is not AttributeSource.FEED:
+            # Of the whole catalog, because the gallery may be.
+            mined = self._mining.mine(merchant, None, mining).by_product
         keyword = None if category is None else category_keyword(category)
         queries: list[DatasetImage] = []
         everything: list[DatasetImage] = []
@@ -52,7 +68,7 @@ class CatalogDatasets:
                     found = DatasetImage(
                         path=Path(image.sha256),
                         labels={LEVEL: product.external_id},
-                        attributes=image.attributes,
+                        attributes=image.attributes if mined is None else mined.get(image.product_id, ()),
                         item=product.external_id,
                         category=image.category[-1] if image.category else "",
                         crop=None if image.crop is None else CropBox(*image.crop),
@@ -74,6 +90,7 @@ class CatalogDatasets:
             training=(),
             queries=tuple(queries),
             gallery=tuple(everything if gallery == "all" else queries),
+            notes=() if mined is None else (judged_by(mining.source),),
         )
 
     def image_bytes(self, image: DatasetImage) -> bytes:

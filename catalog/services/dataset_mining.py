@@ -11,7 +11,7 @@ from catalog.attributes.report import AttributeTally
 from catalog.attributes.vocabulary import fashion_vocabulary, read_vocabulary
 from catalog.services.attribute_mining import MiningOptions
 from catalog.types import AttributeSource
-from embeddings.datasets.records import DatasetImage
+from embeddings.datasets.records import Dataset, DatasetImage
 
 
 def mine_dataset_images(images: Sequence[DatasetImage], options: MiningOptions) -> list[DatasetImage]:
@@ -35,3 +35,27 @@ def mine_dataset_images(images: Sequence[DatasetImage], options: MiningOptions) 
         replace(image, attributes=miner.mine(text, options.source).names)
         for image, text in zip(images, texts, strict=True)
     ]
+
+
+def with_mined_attributes(dataset: Dataset, options: MiningOptions) -> Dataset:
+    """The data set with queries and gallery judged by the attributes that annotations, texts or both give.
+
+    Raises:
+        VocabularyUnusable: the vocabulary file cannot be used.
+    """
+    if options.source is AttributeSource.FEED:
+        return dataset
+    # Each image once, however often it stands in the two: the words to learn are counted.
+    images = list({id(image): image for image in (*dataset.queries, *dataset.gallery)}.values())
+    mined = dict(zip(map(id, images), mine_dataset_images(images, options), strict=True))
+    return replace(
+        dataset,
+        queries=tuple(mined[id(image)] for image in dataset.queries),
+        gallery=tuple(mined[id(image)] for image in dataset.gallery),
+        notes=(*dataset.notes, judged_by(options.source)),
+    )
+
+
+def judged_by(source: AttributeSource) -> str:
+    """What a reader of attribute IoU should know of attributes that were mined."""
+    return f"Attributes are those of {'the texts' if source is AttributeSource.TEXT else 'annotations and texts'}."

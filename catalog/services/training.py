@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
-from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService, MiningOptions
 from catalog.services.dataset_mining import mine_dataset_images
 from catalog.services.gallery_layout import category_keyword, category_keywords
 from catalog.types import AttributeSource
@@ -47,9 +47,6 @@ from embeddings.training.training_weights import default_weights
 PAGE = 1000
 MAX_CACHED_BYTES = 2 * 2**30
 """How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
-
-
-FEED_ALONE = MiningOptions(source=AttributeSource.FEED)
 
 
 @dataclass(frozen=True, slots=True)

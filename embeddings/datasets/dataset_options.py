@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 GalleryScope = Literal["same", "all"]
+
+NAMED_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "cub": {"certainty": "min_certainty", "class-percent": "min_class_percent"},
+    "rendered": {
+        "items": "rendered_items",
+        "views": "rendered_views",
+        "seed": "rendered_seed",
+        "height": "rendered_height",
+        "held-out": "rendered_held_out",
+    },
+}
+"""Kinds of data sets that have choices of their own, and the field of each choice by its name on a command line."""
+
+_FRACTIONS: Final = frozenset({"min_class_percent", "rendered_held_out"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +72,30 @@ class DatasetOptions:
         ):
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, received {value}")
+
+
+def named_options(kind: str, texts: Sequence[str]) -> dict[str, int | float]:
+    """Fields of ``DatasetOptions`` from texts such as ``certainty=3``, for a data set of a kind (``cub``).
+
+    Raises:
+        ValueError: the kind has no such choice, the value is no number, or a choice is made twice.
+
+    >>> named_options("cub", ["certainty=3", "class-percent=62.5"])
+    {'min_certainty': 3, 'min_class_percent': 62.5}
+    """
+    fields = NAMED_OPTIONS.get(kind, {})
+    chosen: dict[str, int | float] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        field = fields.get(name)
+        if field is None or not equals:
+            known = ", ".join(f"{one}=NUMBER" for one in fields) or "no choice: it has none"
+            raise ValueError(f"received {text!r} for a data set of kind {kind!r}, expected {known}")
+        if field in chosen:
+            raise ValueError(f"received {name} twice, expected one value")
+        try:
+            chosen[field] = float(value) if field in _FRACTIONS else int(value)
+        except ValueError as error:
+            number = "a number" if field in _FRACTIONS else "a whole number"
+            raise ValueError(f"received {text!r}, expected {name} to be {number}") from error
+    return chosen

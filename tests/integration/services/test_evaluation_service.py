@@ -10,10 +10,11 @@ import pytest
 
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest, MerchantNotFound
+from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
 from catalog.services.catalog_dataset import CatalogDatasets
 from catalog.services.engine_rankings import EngineRankings
 from catalog.services.evaluation import EvaluationRequest, EvaluationService
-from catalog.types import SearchMode
+from catalog.types import AttributeSource, SearchMode
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.errors import UnusableModel
@@ -50,7 +51,7 @@ def datasets(shop):
             {"id": "S1", "title": "Skirt", "image": shop.photo("s1.png", "green"), "category": ["Women", "Skirts"]},
         ]
     )
-    return CatalogDatasets(shop.unit_of_work, shop.images)
+    return CatalogDatasets(shop.unit_of_work, shop.images, AttributeMiningService(shop.unit_of_work))
 
 
 def test_a_catalog_is_a_data_set_of_products(datasets):
@@ -74,6 +75,21 @@ def test_a_category_searches_itself_or_all(datasets):
     same, everything = datasets.read(MERCHANT, "dresses"), datasets.read(MERCHANT, "Women > Dresses", "all")
     assert (len(same.queries), len(same.gallery)) == (4, 4)
     assert (len(everything.queries), len(everything.gallery)) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("source", "colors"),
+    [(AttributeSource.TEXT, ["red", "red", "blue", "blue"]), (AttributeSource.BOTH, ["red", "red", "blue", "blue"])],
+)
+def test_a_catalog_is_judged_by_its_texts_where_asked_for(datasets, source, colors):
+    """D2's feed names no attribute, its title does; images of one product share what is mined."""
+    found = datasets.read(MERCHANT, "Dresses", mining=MiningOptions(source))
+    assert [f"color={color}" in image.attributes for image, color in zip(found.queries, colors, strict=True)] == [
+        True
+    ] * 4
+    assert len(found.notes) == 1
+    assert "texts" in found.notes[0]
+    assert [image.attributes for image in datasets.read(MERCHANT, "Dresses").queries][2:] == [(), ()]
 
 
 def test_nothing_to_evaluate_on_is_told(datasets):
