@@ -24,6 +24,11 @@ from numpy.typing import ArrayLike, NDArray
 # One block of intermediate values: 1 MiB of float32 stays in a core's second-level cache.
 _BLOCK_ELEMENTS = 2**18
 
+# Blocks of a matrix product: at most 32 MiB of float64 on either side and 8 MiB of products, and yet so many rows that
+# reading and widening them is little beside multiplying them.
+_PRODUCT_ELEMENTS = 2**22
+_PRODUCT_ROWS = 1024
+
 # How far Σb may exceed the bound, as a share of it, and still be read as rounding. A float32 norm over a few hundred
 # components is off by less than a tenth of this; a wrong bound or a missing normalisation is off by far more.
 _SUM_TOLERANCE = 1e-5
@@ -88,7 +93,7 @@ def euclidean_distance(q: ArrayLike, g: ArrayLike) -> NDArray[np.float32]:
     """Length of the difference of each query and each gallery vector: ‖q − g‖₂ = √(‖q‖² + ‖g‖² − 2⟨q, g⟩).
 
     The squares are taken in float64, because the difference of nearly equal squares would lose float32's digits; equal
-    vectors come out within 10⁻⁷ of their length from 0.
+    vectors come out within 10⁻⁷ of their length from 0. Beside the result, memory does not grow with either side.
 
     Args:
         q: (n_q, D) numbers.
@@ -105,15 +110,17 @@ def euclidean_distance(q: ArrayLike, g: ArrayLike) -> NDArray[np.float32]:
     """
     queries, gallery = _matching(q, g)
     distance = np.empty((len(queries), len(gallery)), dtype=np.float32)
-    rows_per_block = _rows_per_block(queries.shape[1])
+    rows_per_block = min(_PRODUCT_ROWS, max(1, _PRODUCT_ELEMENTS // queries.shape[1]))
     for query_rows in _blocks(len(queries), rows_per_block):
         block_q = queries[query_rows].astype(np.float64)
-        squares_q = np.sum(np.square(block_q), axis=1)[:, None]
+        squares_q = np.vecdot(block_q, block_q)[:, np.newaxis]
         for rows in _blocks(len(gallery), rows_per_block):
             block_g = gallery[rows].astype(np.float64)
-            squares_g = np.sum(np.square(block_g), axis=1)[None, :]
-            squares = squares_q + squares_g - 2.0 * (block_q @ block_g.T)
-            distance[query_rows, rows] = np.sqrt(np.maximum(squares, 0.0))
+            squares = block_q @ block_g.T
+            squares *= -2.0
+            squares += squares_q
+            squares += np.vecdot(block_g, block_g)
+            distance[query_rows, rows] = np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
     return distance
 
 

@@ -113,7 +113,8 @@ def test_blocks_change_nothing(compare, monkeypatch):
     rng = np.random.default_rng(3)
     queries, gallery = rng.random((5, 7)), rng.random((23, 7))
     whole = compare(queries, gallery)
-    monkeypatch.setattr(similarity, "_BLOCK_ELEMENTS", 28)  # 28 // 7 components = 4 rows, and 23 = 5·4 + 3.
+    for limit in ("_BLOCK_ELEMENTS", "_PRODUCT_ELEMENTS"):
+        monkeypatch.setattr(similarity, limit, 28)  # 28 // 7 components = 4 rows, and 23 = 5·4 + 3.
     np.testing.assert_allclose(compare(queries, gallery), whole, rtol=1e-6)
 
 

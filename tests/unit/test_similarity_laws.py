@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from embeddings.similarity import (
+    euclidean_distance,
     histogram_intersection,
     intersection_from_distance,
     intersection_shares,
@@ -91,6 +92,22 @@ def test_histogram_intersection_is_its_definition(tables):
     np.testing.assert_allclose(
         np.diagonal(histogram_intersection(gallery, gallery)), gallery.sum(axis=1, dtype=np.float64), rtol=1e-5
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(queries_and_gallery(), st.sampled_from([1e-6, 1.0, -1e6]), st.floats(-10, 10, width=32))
+def test_euclidean_distance_is_its_definition(tables, scale, shift):
+    """The product of float64 gives the length of the difference, whatever the vectors' length, and is symmetric."""
+    queries, gallery = ((table * scale + shift * scale).astype(np.float32) for table in tables[:2])
+    answer = euclidean_distance(queries, gallery)
+    wide_q, wide_g = queries.astype(np.float64), gallery.astype(np.float64)
+    exact = np.linalg.norm(wide_q[:, None] - wide_g[None], axis=-1)
+    # ‖q‖² + ‖g‖² − 2⟨q, g⟩ is four sums of at most D terms, each wrong by at most D·2⁻⁵³ of ‖q‖² + ‖g‖²; its root is
+    # wrong by the root of that where the distance is 0, and by less elsewhere. The answer is rounded to float32.
+    squares = (wide_q**2).sum(axis=1)[:, None] + (wide_g**2).sum(axis=1)[None]
+    error = np.sqrt(4 * (queries.shape[1] + 2) * 2.0**-53 * squares)
+    assert (np.abs(answer - exact) <= error + EPSILON * exact + 1e-37).all()
+    np.testing.assert_allclose(answer.T, euclidean_distance(gallery, queries), atol=2 * error.max(initial=0))
 
 
 @settings(max_examples=100, deadline=None)
