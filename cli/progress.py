@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, a line every few seconds elsewhere; always on standard error."""
+"""How far a long command is: a bar on a terminal, a line now and then elsewhere; always on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from catalog.services.progress import Advance, unheard
 _WINDOW_SECONDS = 20.0
 """Rates are of the last seconds, so that a slow start (a network loading) does not spoil the time left for long."""
 
-_LINE_EVERY_SECONDS = 5.0
+_FIRST_LINE_SECONDS = 5.0
+_LINE_EVERY_SECONDS = 30.0
+"""A log soon says that something goes on, and what takes hours does not fill it."""
 
 Clock = Callable[[], float]
 
@@ -122,17 +124,17 @@ def _bar(label: str, unit: str, stream: TextIO, clock: Clock) -> Iterator[Advanc
 @contextmanager
 def _lines(label: str, unit: str, stream: TextIO, clock: Clock) -> Iterator[Advance]:
     pace = Pace(clock)
-    last_line = clock()
+    next_line = clock() + _FIRST_LINE_SECONDS
     last_text: str | None = None
     printed: str | None = None
 
     def advance(done: int, total: int | None) -> None:
-        nonlocal last_line, last_text, printed
+        nonlocal next_line, last_text, printed
         pace.record(done)
         last_text = progress_text(done, total, unit, pace.per_second())
-        if clock() - last_line >= _LINE_EVERY_SECONDS:
+        if clock() >= next_line:
             print(f"{label}: {last_text}", file=stream, flush=True)
-            last_line, printed = clock(), last_text
+            next_line, printed = clock() + _LINE_EVERY_SECONDS, last_text
 
     yield advance
     if printed is not None and last_text != printed:

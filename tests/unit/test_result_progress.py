@@ -76,18 +76,31 @@ def test_nothing_done_has_no_rate():
     assert pace.per_second() is None
 
 
-def test_without_a_terminal_there_is_a_line_every_few_seconds():
-    """Calls a second apart over 12 s: lines at 5 s and 10 s, and the end."""
+def test_without_a_terminal_lines_become_rarer():
+    """Calls a second apart over 68 s: a line at 5 s, then one per 30 s (at 35 s and 65 s), and the end."""
     clock, stream = HandClock(), io.StringIO()
     with progress("indexing images", unit="images", stream=stream, clock=clock) as advance:
-        for second in range(13):
-            advance(second * 10, 120)
+        for second in range(69):
+            advance(second * 10, 680)
             clock.now += 1
     assert stream.getvalue().splitlines() == [
-        "indexing images: 50 of 120 images, 41 %, 10 images/s, 7 s left",
-        "indexing images: 100 of 120 images, 83 %, 10 images/s, 2 s left",
-        "indexing images: 120 of 120 images, 100 %, 10 images/s",
+        "indexing images: 50 of 680 images, 7 %, 10 images/s, 1 min 3 s left",
+        "indexing images: 350 of 680 images, 51 %, 10 images/s, 33 s left",
+        "indexing images: 650 of 680 images, 95 %, 10 images/s, 3 s left",
+        "indexing images: 680 of 680 images, 100 %, 10 images/s",
     ]
+
+
+def test_the_end_is_told_once_wherever_something_was_told():
+    """6 s of work: the line at 5 s is followed by the end; where the end is itself a line, by nothing."""
+    for seconds, lines in ((6, 2), (5, 1)):
+        clock, stream = HandClock(), io.StringIO()
+        with progress("indexing images", unit="images", stream=stream, clock=clock) as advance:
+            for second in range(seconds + 1):
+                advance(second, seconds)
+                clock.now += 1
+        assert len(stream.getvalue().splitlines()) == lines
+        assert f"{seconds} of {seconds} images, 100 %" in stream.getvalue()
 
 
 def test_a_quick_phase_says_nothing_in_a_log():
