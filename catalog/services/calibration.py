@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.images import IndexableImage
-from catalog.services.training import PAGE, StoredImages
+from catalog.services.stored_photos import StoredPhotos
+from catalog.services.training import PAGE
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.export.calibration import CalibrationImages, sample_images
 
@@ -31,5 +32,5 @@ class CalibrationService:
             while page := work.images.page(merchant_id, after, PAGE):
                 found.extend(page)
                 after = page[-1].id
-        stored = StoredImages(self._images, found, input_size=input_size, max_pixels=self._max_pixels)
+        stored = StoredPhotos(self._images, found, input_size, max_pixels=self._max_pixels)
         return sample_images(stored, f"catalog of {merchant}", seed=seed)

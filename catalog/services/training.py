@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
@@ -17,13 +13,11 @@ from catalog.repositories.images import IndexableImage
 from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService, MiningOptions
 from catalog.services.dataset_mining import mine_dataset_images
 from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.services.stored_photos import StoredPhotos
 from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
-from embeddings.crop_box import CropBox
 from embeddings.datasets.dataset_options import DatasetOptions
 from embeddings.datasets.open_dataset import open_dataset
-from embeddings.errors import UnusableImage
-from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.training.checkpoints import remove_state
@@ -106,57 +100,6 @@ class TrainingRequest:
     held_out_share: float = 0.1
     precision: Precision = Precision.BFLOAT16
     restart: bool = False
-
-
-class StoredImages:
-    """A catalog's images, decoded when they are asked for; memory does not grow with the catalog beyond the cache.
-
-    Args:
-        max_cached_bytes: How much of what was prepared is kept.
-    """
-
-    def __init__(
-        self,
-        store: ImageStore,
-        images: Sequence[IndexableImage],
-        *,
-        input_size: int,
-        max_pixels: int,
-        max_cached_bytes: int = 0,
-    ) -> None:
-        self._store = store
-        self._images = images
-        self._input_size = input_size
-        self._max_pixels = max_pixels
-        self._max_cached = max_cached_bytes // (3 * input_size**2)
-        self._cached: dict[int, NDArray[np.uint8]] = {}
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int, /) -> NDArray[np.uint8]:
-        if (cached := self._cached.get(index)) is not None:
-            return cached
-        image = self._images[index]
-        try:
-            decoded = decode_image(
-                self._store.get(image.sha256),
-                max_pixels=self._max_pixels,
-                crop=None if image.crop is None else CropBox(*image.crop),
-                min_edge=self._input_size,
-            )
-        except UnusableImage as error:
-            raise InvalidRequest(
-                "An image of the training set cannot be decoded",
-                received=f"image {image.id}: {error}",
-                expected="indexed images, which have been decoded before",
-                remedy="run `drape ingest` with the feed first, so that such images are quarantined",
-            ) from error
-        prepared = prepare(decoded, self._input_size)
-        prepared.flags.writeable = False
-        if len(self._cached) < self._max_cached:
-            self._cached[index] = prepared
-        return prepared
 
 
 class TrainingService:
@@ -291,10 +234,10 @@ class TrainingService:
         described = f"catalog of {source.merchant}{of}{_mined_from(source.mining)}"
         if not found:
             raise _nothing_labelled(described, 0)
-        stored = StoredImages(
+        stored = StoredPhotos(
             self._images,
             found,
-            input_size=request.input_size,
+            request.input_size,
             max_pixels=self._max_pixels,
             max_cached_bytes=MAX_CACHED_BYTES,
         )
