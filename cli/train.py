@@ -58,6 +58,7 @@ class Activation(StrEnum):
     AUTO = "auto"
     SIGMOID = "sigmoid"
     SOFTMAX = "softmax"
+    GROUPS = "groups"
 
 
 class ProjectionKind(StrEnum):
@@ -123,7 +124,10 @@ def train(
     ] = None,
     activation: Annotated[
         Activation | None,
-        typer.Option("--activation", help="How scores become prob; auto: softmax if all images have one attribute."),
+        typer.Option(
+            "--activation",
+            help="How scores become prob: each by itself, one of all, or one of each group; auto: by the attributes.",
+        ),
     ] = None,
     projection: Annotated[
         ProjectionKind | None, typer.Option("--projection", help="What the bilinear head's projection is fitted as.")
@@ -142,6 +146,14 @@ def train(
         typer.Option(
             "--bilinear-normalization/--no-bilinear-normalization",
             help="Signed root and unit length of the bilinear descriptor; default: the recipe's.",
+            show_default=False,
+        ),
+    ] = None,
+    loss_within_groups: Annotated[
+        bool | None,
+        typer.Option(
+            "--loss-within-groups/--loss-over-all",
+            help="Compare scores with those of the same group only; default: the recipe's.",
             show_default=False,
         ),
     ] = None,
@@ -241,6 +253,7 @@ def train(
         "projection_rank": projection_rank,
         "train_projection": train_projection,
         "bilinear_normalization": bilinear_normalization,
+        "loss_within_groups": loss_within_groups,
         "frozen_stages": frozen_stages,
         "repeat_threshold": repeat_threshold,
         "patience": patience,

@@ -123,6 +123,7 @@ def load_network(
             input_size=manifest.input_size,
             preprocessing=network.preprocessing,
             activation=network.activation,
+            exclusive=[manifest.taxonomy.spans[group] for group in network.exclusive_groups],
             precision=precision.value,
             folded=True,
             # Without effect on heads that have no projection.

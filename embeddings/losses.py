@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -51,6 +52,38 @@ def lsep_loss(y_true: Array, scores: Array) -> Array:
     return ops.softplus(others + trues)
 
 
+def grouped_lsep_loss(y_true: Array, scores: Array, spans: Sequence[tuple[int, int]]) -> Array:
+    """The sum of ``lsep_loss`` over groups of labels, each compared only with others of its group.
+
+    Where every row has one true label of a group, its part is the cross entropy of the group's softmax. The loss over
+    all labels also asks a true colour to score above every wrong season, which no search depends on.
+
+    Args:
+        y_true, scores: As ``lsep_loss`` takes them.
+        spans: First and one past the last position of each group, in order, without overlap. All labels outside them
+            are one more group.
+
+    Returns:
+        (batch,) tensor, ≥ 0.
+
+    Raises:
+        ValueError: the shapes differ, or groups overlap, are out of order, or reach beyond the labels.
+    """
+    size = int(scores.shape[-1])
+    outside: list[int] = []
+    losses, end = [], 0
+    for start, stop in spans:
+        if not end <= start < stop <= size:
+            raise ValueError(f"groups must be ordered spans within the {size} labels, received {list(spans)}")
+        outside.extend(range(end, start))
+        losses.append(lsep_loss(y_true[:, start:stop], scores[:, start:stop]))
+        end = stop
+    outside.extend(range(end, size))
+    if outside:
+        losses.append(lsep_loss(ops.take(y_true, outside, axis=-1), ops.take(scores, outside, axis=-1)))
+    return sum(losses[1:], losses[0])
+
+
 def _require_matching_shapes(labels: tuple[int | None, ...], scores: tuple[int | None, ...]) -> None:
     # An axis of unknown length (None, while a graph is traced) matches any.
     agree = len(labels) == len(scores) == 2 and all(
@@ -65,10 +98,24 @@ def _require_matching_shapes(labels: tuple[int | None, ...], scores: tuple[int |
 
 @keras.saving.register_keras_serializable(package="drape")
 class LSEP(keras.losses.Loss):
-    """``lsep_loss`` as a Keras loss; the mean over the batch unless another ``reduction`` is asked for."""
+    """``lsep_loss`` as a Keras loss; the mean over the batch unless another ``reduction`` is asked for.
 
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str = "lsep", dtype: str | None = None) -> None:
+    Args:
+        spans: Groups to compare labels within (``grouped_lsep_loss``); without, all labels are compared.
+    """
+
+    def __init__(
+        self,
+        spans: Sequence[tuple[int, int]] = (),
+        reduction: str = "sum_over_batch_size",
+        name: str = "lsep",
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.spans = tuple((int(start), int(stop)) for start, stop in spans)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        return lsep_loss(y_true, y_pred)
+        return grouped_lsep_loss(y_true, y_pred, self.spans) if self.spans else lsep_loss(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "spans": self.spans}

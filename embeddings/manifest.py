@@ -57,10 +57,11 @@ class NetworkSpec:
         weights: Name of the weights file, inside the version's folder.
         sha256: Hex digest of that file.
         preprocessing: How the network scales its uint8 input; its weights were trained with it.
-        activation: How scores become ``prob``: ``sigmoid`` or ``softmax``.
+        activation: How scores become ``prob``: ``sigmoid``, ``softmax`` or ``groups``.
         features: Names of the outputs that become features of the version, at least one.
         projection_rank: Width of the bilinear head's projection, or None for other heads.
         bilinear_normalization: Whether the bilinear head takes the signed root and the unit length of its descriptor.
+        exclusive_groups: With ``groups``: the groups of which an item has one value.
 
     Raises:
         ValueError: a field is empty or malformed.
@@ -75,6 +76,7 @@ class NetworkSpec:
     features: tuple[str, ...]
     projection_rank: int | None = None
     bilinear_normalization: bool = True
+    exclusive_groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("trunk", "head", "preprocessing", "activation"):
@@ -88,6 +90,11 @@ class NetworkSpec:
             raise ValueError(f"features must name at least one output, each once; received {list(self.features)}")
         if self.projection_rank is not None and self.projection_rank < 1:
             raise ValueError(f"projection_rank must be at least 1, received {self.projection_rank}")
+        if bool(self.exclusive_groups) != (self.activation == "groups"):
+            raise ValueError(
+                f"exclusive_groups belong to the activation 'groups', which needs at least one; "
+                f"received {list(self.exclusive_groups)} with {self.activation!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +231,13 @@ class ModelManifest:
                 f"features.{PROBABILITIES}.size must be the number of attributes, {len(self.taxonomy)}; "
                 f"received {self.features[PROBABILITIES].size}"
             )
+        for network in self.networks:
+            unknown = [group for group in network.exclusive_groups if group not in self.taxonomy.spans]
+            if unknown:
+                raise ValueError(
+                    f"exclusive_groups must be groups of the taxonomy whose attributes stand together, "
+                    f"received {', '.join(unknown)}"
+                )
         for name, score in self.scores.items():
             if not math.isfinite(score):
                 raise ValueError(f"scores.{name} must be finite, received {score}")
@@ -462,6 +476,7 @@ def _network_to_json(network: NetworkSpec) -> dict[str, object]:
         **unusual,
         "preprocessing": network.preprocessing,
         "activation": network.activation,
+        **({"exclusive_groups": list(network.exclusive_groups)} if network.exclusive_groups else {}),
         "weights": network.weights,
         "sha256": network.sha256,
         "features": list(network.features),
@@ -479,6 +494,7 @@ def _network(value: object, at: str) -> NetworkSpec:
             bilinear_normalization=keys.take_or("bilinear_normalization", _boolean, True),
             preprocessing=keys.take("preprocessing", _text),
             activation=keys.take("activation", _text),
+            exclusive_groups=keys.take_or("exclusive_groups", _list_of(_text), ()),
             weights=keys.take("weights", _text),
             sha256=keys.take("sha256", _text),
             features=keys.take("features", _list_of(_text)),

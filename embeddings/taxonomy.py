@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,24 @@ class Taxonomy:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def spans(self) -> Mapping[str, tuple[int, int]]:
+        """For each group whose attributes stand together, its first position and the one past its last.
+
+        Attributes in alphabetical order always stand together.
+
+        >>> Taxonomy(("color=blue", "color=red", "tag=lace")).spans
+        {'color': (0, 2), 'tag': (2, 3)}
+        """
+        positions: dict[str, list[int]] = {}
+        for position, name in enumerate(self.names):
+            positions.setdefault(split_attribute(name)[0], []).append(position)
+        return {
+            group: (found[0], found[-1] + 1)
+            for group, found in positions.items()
+            if found[-1] - found[0] == len(found) - 1
+        }
 
     def encode(self, items: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         """Multi-hot targets, (len(items), K) float32 in {0, 1}; attributes outside the taxonomy are left out."""

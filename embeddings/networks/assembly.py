@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from embeddings.networks.compact import compact_trunk
 from embeddings.networks.convolutions import Convolutions, spatial_mean
 from embeddings.networks.multiattrib import fully_connected
 from embeddings.networks.preprocessing import PREPROCESSINGS, Preprocessing
+from embeddings.networks.probabilities import ACTIVATIONS, AttributeProbabilities, Span
 from embeddings.networks.resnet50 import resnet50_trunk
 from embeddings.networks.vgg16 import vgg16_trunk
 
@@ -34,7 +35,6 @@ _TRUNKS: Final[Mapping[str, _TrunkFacts]] = {
 }
 TRUNKS: Final = tuple(_TRUNKS)
 HEADS: Final = ("multiattrib", "bilinear")
-_ACTIVATIONS: Final = ("sigmoid", "softmax")
 _POLICIES: Final = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _FC_UNITS: Final = 4096
 
@@ -59,6 +59,7 @@ def build(
     input_size: int | None = None,
     preprocessing: str | None = None,
     activation: str = "sigmoid",
+    exclusive: Sequence[Span] = (),
     projection_rank: int = 20,
     train_projection: bool = False,
     bilinear_normalization: bool = True,
@@ -92,7 +93,9 @@ def build(
         num_attributes: K, at least 1.
         input_size: S, the edge of the input in pixels; None is the trunk's usual one (224, compact 128).
         preprocessing: ``caffe``, ``torch`` or ``unit``; None is the trunk's usual one (``caffe``, compact ``torch``).
-        activation: ``sigmoid`` for several attributes per item, ``softmax`` for one of many.
+        activation: How scores become ``prob``: ``sigmoid`` for several attributes per item, ``softmax`` for one of all,
+            ``groups`` for one of each of some groups (see ``probabilities.attribute_probabilities``).
+        exclusive: With ``groups``, where those groups stand among the K attributes.
         projection_rank: Columns of the bilinear head's projection.
         train_projection: Whether training changes the projection.
         bilinear_normalization: Signed square root and unit length of the bilinear descriptor; without them it is the
@@ -109,7 +112,7 @@ def build(
     """
     _require_one_of("trunk", trunk, TRUNKS)
     _require_one_of("head", head, HEADS)
-    _require_one_of("activation", activation, _ACTIVATIONS)
+    _require_one_of("activation", activation, ACTIVATIONS)
     _require_one_of("precision", precision, tuple(_POLICIES))
     facts = _TRUNKS[trunk]
     size = facts.input_size if input_size is None else input_size
@@ -148,7 +151,7 @@ def build(
             outputs["bilinear"] = read_by_scores
     # In float32: the loss compares scores by their differences, which bfloat16 would round away.
     outputs["scores"] = layers.Dense(num_attributes, dtype="float32", name="scores")(read_by_scores)
-    outputs["prob"] = layers.Activation(activation, dtype="float32", name="prob")(outputs["scores"])
+    outputs["prob"] = AttributeProbabilities(activation, exclusive, name="prob")(outputs["scores"])
     return keras.Model(images, outputs, name=f"{trunk}_{head}")
 
 

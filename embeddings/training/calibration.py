@@ -2,10 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST_UNSEEN = 100
+"""With fewer held-out images, training images tell more."""
+
 _NUM_NEWTON_STEPS = 50
+_LARGEST_SCALE = 100.0
+
+
+def fit_scales(
+    scores: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    softmax_spans: Sequence[tuple[int, int]],
+    *,
+    unseen: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scale and shift of every attribute's score, by what becomes of it.
+
+    Attributes that share a softmax get the scale that ``fit_temperature`` finds for it, and no shift; all others the
+    pair of ``fit_calibration``.
+
+    Args:
+        scores: (n, K), finite.
+        targets: (n, K) in {0, 1}.
+        softmax_spans: First and one past the last position of the attributes of each softmax.
+        unseen: Whether the network was not trained on these images. On images it was trained on it is surer than it may
+            be, so scores that share a softmax then stay as they are. Of the others LSEP leaves the very level open.
+
+    Returns:
+        Scales, above 0, and shifts, (K,) each.
+    """
+    scales = np.ones(scores.shape[1], dtype=np.float32)
+    shifts = np.zeros(scores.shape[1], dtype=np.float32)
+    alone = np.ones(scores.shape[1], dtype=bool)
+    for start, stop in softmax_spans:
+        if unseen:
+            scales[start:stop] = fit_temperature(scores[:, start:stop], targets[:, start:stop])
+        alone[start:stop] = False
+    if alone.any():
+        scales[alone], shifts[alone] = fit_calibration(scores[:, alone], targets[:, alone])
+    return scales, shifts
+
+
+def fit_temperature(scores: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    """The scale a for which softmax(a · scores) is most likely, over the rows with exactly one true label.
+
+    A network that has seen its training images dozens of times is surer of others than it may be; then a < 1. The order
+    of the scores stays. The likelihood is concave in a, so Newton's method finds its only maximum.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (a = 1 / T).
+
+    Args:
+        scores: (n, K), finite.
+        targets: (n, K) in {0, 1}.
+
+    Returns:
+        a in [0.01, 100]; 1 where no row has exactly one true label, or scores do not differ.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> two_of_three_right = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]), np.array([[1, 0], [1, 0], [0, 1]])
+    >>> round(fit_temperature(*two_of_three_right), 4), round(float(np.log(2) / 2), 4)
+    (0.3466, 0.3466)
+    """
+    if scores.shape != targets.shape:
+        raise ValueError(f"scores of shape {scores.shape} do not fit targets of shape {targets.shape}")
+    single = (targets > 0).sum(axis=1) == 1
+    x = np.asarray(scores, dtype=np.float64)[single]
+    x = x - x.mean(axis=1, keepdims=True) if len(x) else x
+    if not len(x) or np.ptp(x) == 0:
+        return 1.0
+    true = x[targets[single] > 0]
+    scale = 1.0
+    for _ in range(_NUM_NEWTON_STEPS):
+        powers = np.exp(scale * (x - x.max(axis=1, keepdims=True)))
+        shares = powers / powers.sum(axis=1, keepdims=True)
+        means = (shares * x).sum(axis=1)
+        slope = (means - true).mean()
+        curvature = (shares * np.square(x - means[:, np.newaxis])).sum(axis=1).mean()
+        # At most doubled or halved: far from the maximum the curvature promises more than it keeps.
+        step = np.clip(-slope / max(curvature, 1e-12), -scale / 2, scale)
+        scale = float(np.clip(scale + step, 1 / _LARGEST_SCALE, _LARGEST_SCALE))
+        if abs(step) < 1e-8 * scale:
+            break
+    return scale
 
 
 def fit_calibration(scores: NDArray[np.floating], targets: NDArray[np.floating]) -> tuple[float, float]:

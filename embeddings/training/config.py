@@ -39,7 +39,9 @@ class TrainingConfig:
     Args:
         trunk, head, preprocessing, projection_rank, train_projection, bilinear_normalization: As
             ``embeddings.networks.build`` takes them; None is the network's own default.
-        activation: ``sigmoid``, ``softmax``, or ``auto``: softmax where every image has exactly one attribute.
+        activation: ``sigmoid``, ``softmax``, ``groups``, or ``auto``, which goes by the labels (``activation_for``).
+        loss_within_groups: Compare an image's scores only with those of the same group, where groups have one value.
+        calibrate: Whether scores are calibrated after training (``calibration.fit_scales``).
         projection: What the bilinear head's projection starts as.
         projection_locations: How many locations of feature maps it is fitted on, at the most.
         frozen_stages: How many of the trunk's five stages stay untrained, from the image on.
@@ -67,6 +69,8 @@ class TrainingConfig:
     trunk: str = "compact"
     head: str = "multiattrib"
     activation: str = "sigmoid"
+    loss_within_groups: bool = False
+    calibrate: bool = True
     preprocessing: str | None = None
     projection_rank: int = 20
     projection: Projection = Projection.ORTHONORMAL

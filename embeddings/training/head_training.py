@@ -16,13 +16,13 @@ from embeddings.errors import UnusableWeights
 from embeddings.losses import LSEP
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.model_store import ModelVersion
-from embeddings.networks import build, default_preprocessing
+from embeddings.networks import Span, attribute_probabilities, build, default_preprocessing
 from embeddings.similarity import l2_normalize
 from embeddings.taxonomy import Taxonomy
-from embeddings.training.calibration import fit_calibration
+from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.config import HeadTrainingConfig, Schedule
 from embeddings.training.feature_computation import compute_features
-from embeddings.training.label_activation import activation_for
+from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.optimization import adam
 from embeddings.training.progress import EpochCallback, EpochRecord, NoteCallback, ignore_epoch, ignore_note
@@ -56,8 +56,8 @@ def train_head(
     """Run every image through the frozen trunk once, train the linear layer of scores on that, and add the result.
 
     The layer is trained with the LSEP loss on standardised features, its scores are calibrated
-    (``calibration.fit_calibration``) where ``prob`` is their sigmoid, and both are folded into its weights. Nothing is
-    augmented: every image is seen by the trunk only once.
+    (``calibration.fit_scales``) on held-out images, or on training images where there are fewer than a hundred others,
+    and both are folded into its weights. Nothing is augmented: every image is seen by the trunk only once.
 
     Args:
         config: The recipe.
@@ -80,14 +80,11 @@ def train_head(
     publication.store.require_free(publication.version, replace=publication.replace)
     keras.utils.set_random_seed(config.seed)
     targets = taxonomy.encode(data.attributes)
-    asked_for, activation = config.activation, activation_for(targets, config.activation)
-    if activation != asked_for:
-        reason = (
-            "every image has exactly one attribute" if activation == "softmax" else "images have several attributes"
-        )
-        on_note(f"prob is the {activation} of the scores, because {reason}.")
-    config = replace(config, activation=activation)
-    trunk = _Trunk(config, taxonomy, publication, data.input_size, trunk_weights)
+    activation = activation_for(targets, taxonomy, config.activation)
+    if activation.note is not None:
+        on_note(activation.note)
+    config = replace(config, activation=activation.name)
+    trunk = _Trunk(config, activation, taxonomy, publication, data.input_size, trunk_weights)
     total = len(data) + (0 if held_out is None else len(held_out))
     features = trunk.features(data, lambda done: on_images(done, total))
     measured = None
@@ -97,6 +94,7 @@ def train_head(
             read_by_scores=trunk.read_by_scores,
             visual=trunk.visual,
             activation=config.activation,
+            exclusive=trunk.exclusive,
             images=held_out,
             taxonomy=taxonomy,
         )
@@ -107,9 +105,12 @@ def train_head(
         on_epoch(record)
 
     kernel, bias = _fit_linear(features[trunk.read_by_scores], targets, config, measured, note_epoch)
-    if config.activation == "sigmoid":
-        scale, shift = fit_calibration(features[trunk.read_by_scores] @ kernel + bias, targets)
-        kernel, bias = kernel * np.float32(scale), bias * np.float32(scale) + np.float32(shift)
+    unseen = measured is not None and len(measured.targets) >= FEWEST_UNSEEN
+    calibrated_on, truth = (features[trunk.read_by_scores], targets)
+    if measured is not None and unseen:
+        calibrated_on, truth = measured.read_by_scores, measured.targets
+    scales, shifts = fit_scales(calibrated_on @ kernel + bias, truth, activation.softmax_spans(taxonomy), unseen=unseen)
+    kernel, bias = kernel * scales, bias * scales + shifts
     scores = {} if measured is None else measured.scores(kernel, bias, _RANKS)
     return publish(
         trunk.with_scores(kernel, bias),
@@ -126,9 +127,17 @@ class _Trunk:
     """The frozen part: its features, and the whole network once there are weights for the layer of scores."""
 
     def __init__(
-        self, config: HeadTrainingConfig, taxonomy: Taxonomy, publication: Publication, input_size: int, weights: Path
+        self,
+        config: HeadTrainingConfig,
+        activation: LabelActivation,
+        taxonomy: Taxonomy,
+        publication: Publication,
+        input_size: int,
+        weights: Path,
     ) -> None:
         self._config = config
+        self._activation = activation
+        self.exclusive: list[Span] = activation.spans(taxonomy)
         self._num_attributes = len(taxonomy)
         self._input_size = input_size
         self._weights = weights
@@ -151,7 +160,7 @@ class _Trunk:
             trunk=self._config.trunk,
             head=_HEAD,
             preprocessing=self._preprocessing,
-            activation=self._config.activation,
+            activation=self._activation,
             projection_rank=None,
             input_size=self._input_size,
         )
@@ -163,7 +172,8 @@ class _Trunk:
             self._num_attributes,
             input_size=self._input_size,
             preprocessing=self._preprocessing,
-            activation=self._config.activation,
+            activation=self._activation.name,
+            exclusive=self.exclusive,
             precision=precision,
             folded=folded,
         )
@@ -188,21 +198,23 @@ class _HeldOut:
         read_by_scores: str,
         visual: str,
         activation: str,
+        exclusive: list[Span],
         images: LabelledImages,
         taxonomy: Taxonomy,
     ) -> None:
-        self._read_by_scores = features[read_by_scores]
+        self.read_by_scores = features[read_by_scores]
         self._visual = {visual: l2_normalize(features[visual])}
         self._activation = activation
-        self._attributes = taxonomy.encode(images.attributes) > 0
+        self._exclusive = exclusive
+        self.targets = taxonomy.encode(images.attributes)
         self._item_ids = images.item_ids
         self._labels = images.labels
 
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
-        raw = self._read_by_scores @ kernel + bias
-        prob = keras.ops.convert_to_numpy(getattr(keras.ops, self._activation)(raw))
+        raw = self.read_by_scores @ kernel + bias
+        prob = keras.ops.convert_to_numpy(attribute_probabilities(raw, self._activation, self._exclusive))
         features = {**self._visual, PROBABILITIES: l2_normalize(prob)}
-        return retrieval_scores(features, self._attributes, self._item_ids, ks, self._labels)
+        return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels)
 
 
 def _fit_linear(

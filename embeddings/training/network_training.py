@@ -20,12 +20,12 @@ from embeddings.networks import (
 )
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
-from embeddings.training.calibration import fit_calibration
+from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.checkpoints import Checkpoints
 from embeddings.training.config import Projection, TrainingConfig
 from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
-from embeddings.training.label_activation import activation_for
+from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.measurement import RANKS, measure, score_names
 from embeddings.training.optimization import adam
@@ -66,8 +66,8 @@ def train_network(
     folded before they were published (their own is the identity, of mean 0 and variance 1) come apart altogether. A
     trunk of random weights is trained with live batch normalisation.
 
-    The scores are calibrated (``calibration.fit_calibration``) where ``prob`` is their sigmoid. Softmax needs it not:
-    LSEP with one label is its cross entropy.
+    The scores are calibrated (``calibration.fit_scales``) on held-out images, or on training images where there are
+    fewer than a hundred others.
 
     Runs on any Keras backend; the weights it writes do not depend on which. With ``checkpoints``, the state is saved
     after every epoch and the same call goes on where an earlier one stopped, with the result it would have had.
@@ -103,15 +103,12 @@ def train_network(
 
     keras.utils.set_random_seed(config.seed)
     targets = taxonomy.encode(data.attributes)
-    activation = activation_for(targets, config.activation)
-    if activation != config.activation:
-        reason = (
-            "every image has exactly one attribute" if activation == "softmax" else "images have several attributes"
-        )
-        on_note(f"prob is the {activation} of the scores, because {reason}.")
+    activation = activation_for(targets, taxonomy, config.activation)
+    if activation.note is not None:
+        on_note(activation.note)
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
-    network = _build(config, activation, len(taxonomy), data.input_size, folded=pretrained is not None)
+    network = _build(config, activation, taxonomy, data.input_size, folded=pretrained is not None)
     model = network.model
     if state is None:
         if pretrained is not None:
@@ -124,13 +121,13 @@ def train_network(
     freeze_stages(model, config.trunk, config.frozen_stages)
 
     report = EpochReport(model, config, data, held_out, taxonomy, saved, state, on_epoch, on_phase)
-    _fit(model, config, data, targets, report)
+    _fit(model, config, data, targets, _loss(config, activation, taxonomy), report)
     history = report.history
     if report.best_epoch is not None:
         report.restore_best()
         on_note(f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept.")
-    if activation == "sigmoid":
-        _calibrate(model, data, taxonomy)
+    if config.calibrate:
+        _calibrate(model, activation, data, held_out, taxonomy)
     scores = {} if held_out is None else measure(model, held_out, taxonomy, RANKS)
     version = publish(
         network, taxonomy, publication, num_images=len(data), settings=config.to_json(), scores=scores, history=history
@@ -159,16 +156,17 @@ def _require_trainable(
 
 
 def _build(
-    config: TrainingConfig, activation: str, num_attributes: int, input_size: int, *, folded: bool
+    config: TrainingConfig, activation: LabelActivation, taxonomy: Taxonomy, input_size: int, *, folded: bool
 ) -> TrainedNetwork:
     preprocessing = config.preprocessing or default_preprocessing(config.trunk)
     model = build(
         config.trunk,
         config.head,
-        num_attributes,
+        len(taxonomy),
         input_size=input_size,
         preprocessing=preprocessing,
-        activation=activation,
+        activation=activation.name,
+        exclusive=activation.spans(taxonomy),
         projection_rank=config.projection_rank,
         train_projection=config.train_projection,
         bilinear_normalization=config.bilinear_normalization,
@@ -188,11 +186,16 @@ def _build(
     )
 
 
+def _loss(config: TrainingConfig, activation: LabelActivation, taxonomy: Taxonomy) -> keras.losses.Loss:
+    return LSEP(activation.spans(taxonomy)) if config.loss_within_groups else LSEP()
+
+
 def _fit(
     model: keras.Model,
     config: TrainingConfig,
     data: LabelledImages,
     targets: NDArray[np.float32],
+    loss: keras.losses.Loss,
     report: EpochReport,
 ) -> None:
     batches = TrainingBatches(
@@ -212,7 +215,7 @@ def _fit(
         warm_up=config.warm_up,
         weight_decay=config.weight_decay,
     )
-    trained.compile(optimizer=optimizer, loss=LSEP())
+    trained.compile(optimizer=optimizer, loss=loss)
     report.take_up(trained, batches)
     if report.is_finished:
         return
@@ -284,12 +287,21 @@ def _fit_projection(
     set_projection(model, fitted.basis)
 
 
-def _calibrate(model: keras.Model, data: LabelledImages, taxonomy: Taxonomy) -> None:
-    """Fold the calibration of the scores (``fit_calibration``) into the layer that makes them."""
-    num_images = min(len(data), _MOST_CALIBRATED)
-    sample = data.subset([int(position) for position in np.linspace(0, len(data) - 1, num_images)])
+def _calibrate(
+    model: keras.Model,
+    activation: LabelActivation,
+    data: LabelledImages,
+    held_out: LabelledImages | None,
+    taxonomy: Taxonomy,
+) -> None:
+    """Fold the calibration of the scores into the layer that makes them."""
+    images = data if held_out is None or len(held_out) < FEWEST_UNSEEN else held_out
+    num_images = min(len(images), _MOST_CALIBRATED)
+    sample = images.subset([int(position) for position in np.linspace(0, len(images) - 1, num_images)])
     scores = compute_features(model, sample, ["scores"])["scores"]
-    scale, shift = fit_calibration(scores, taxonomy.encode(sample.attributes))
+    scales, shifts = fit_scales(
+        scores, taxonomy.encode(sample.attributes), activation.softmax_spans(taxonomy), unseen=images is held_out
+    )
     layer = model.get_layer("scores")
-    layer.kernel.assign(layer.kernel.numpy() * np.float32(scale))
-    layer.bias.assign(layer.bias.numpy() * np.float32(scale) + np.float32(shift))
+    layer.kernel.assign(layer.kernel.numpy() * scales)
+    layer.bias.assign(layer.bias.numpy() * scales + shifts)

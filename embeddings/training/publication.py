@@ -21,6 +21,7 @@ from embeddings.manifest import (
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.history import write_history
+from embeddings.training.label_activation import LabelActivation
 from embeddings.training.progress import EpochRecord
 from embeddings.weights import save_weights
 
@@ -56,7 +57,7 @@ class TrainedNetwork:
     trunk: str
     head: str
     preprocessing: str
-    activation: str
+    activation: LabelActivation
     projection_rank: int | None
     input_size: int
     bilinear_normalization: bool = True
@@ -98,7 +99,8 @@ def publish(
                     weights=weights_file,
                     sha256=digest,
                     preprocessing=network.preprocessing,
-                    activation=network.activation,
+                    activation=network.activation.name,
+                    exclusive_groups=network.activation.exclusive_groups,
                     features=tuple(features),
                     projection_rank=network.projection_rank,
                     bilinear_normalization=network.bilinear_normalization,

@@ -39,6 +39,7 @@ PAPER: Final = Recipe(
         projection_rank=20,
         train_projection=False,
         bilinear_normalization=False,
+        calibrate=False,
         epochs=14,
         batch_size=16,
         learning_rate=1e-5,
@@ -57,7 +58,8 @@ PAPER: Final = Recipe(
     drape train --recipe paper --name NAME --dataset inshop:FOLDER --category Dresses --head bilinear
 
 Where the paper says nothing, nothing is added: no augmentation, not even mirrored images, no signed root and no unit
-length in the bilinear layer. ``prob`` is softmax, as VGG's published code calls it; the projection is fixed ICA.
+length in the bilinear layer, no calibration. ``prob`` is softmax, as VGG's published code calls it; the projection is
+fixed ICA.
 
 Cost: about 3 forward passes per image; VGG16's forward pass alone takes 0.15 s per image on two CPU cores in float32,
 so 10,000 images and 14 epochs are some 17 hours there: a recipe for an accelerator.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from embeddings.losses import LSEP, lsep_loss
+from embeddings.losses import LSEP, grouped_lsep_loss, lsep_loss
 
 
 def double_sum(y_true, scores):
@@ -51,6 +51,25 @@ def test_equals_the_double_sum(case):
     y_true, scores = case
     expected = [double_sum(labels, row) for labels, row in zip(y_true, scores, strict=True)]
     np.testing.assert_allclose(lsep_loss(y_true, scores), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_groups_are_compared_within_themselves():
+    """Groups (0, 1) and (3, 4), and label 2 alone with label 5: the sum of three losses, each by the double sum."""
+    random = np.random.default_rng(3)
+    y_true, scores = random.integers(0, 2, (4, 6)), random.normal(size=(4, 6)).astype(np.float32)
+    parts = [[0, 1], [3, 4], [2, 5]]
+    expected = [sum(double_sum(t[p], s[p]) for p in parts) for t, s in zip(y_true, scores, strict=True)]
+    found = grouped_lsep_loss(y_true, scores, [(0, 2), (3, 5)])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    again = LSEP.from_config(LSEP([(0, 2), (3, 5)]).get_config())
+    assert float(again(y_true, scores)) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("spans", [[(0, 2), (1, 3)], [(2, 3), (0, 1)], [(0, 9)], [(1, 1)]])
+def test_groups_that_cannot_be_compared_are_refused(spans):
+    """Overlapping, out of order, beyond the labels, empty."""
+    with pytest.raises(ValueError, match="ordered spans"):
+        grouped_lsep_loss(np.zeros((1, 3)), np.zeros((1, 3), np.float32), spans)
 
 
 def test_finite_where_the_double_sum_overflows():

@@ -76,6 +76,26 @@ def test_any_manifest_survives_json(scores, settings, version, created):
     assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
 
 
+def test_exclusive_groups_survive_and_are_groups_of_the_taxonomy(tmp_path):
+    """Written only where there are some, as every manifest before them; a group the taxonomy lacks is named."""
+    in_groups = replace(BILINEAR, activation="groups", exclusive_groups=("color", "sleeve"))
+    manifest = replace(MANIFEST, networks=(MULTIATTRIB, in_groups))
+    write_manifest(manifest, tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == manifest
+    assert "exclusive_groups" not in MANIFEST.to_json()["networks"][1]
+    with pytest.raises(ValueError, match="received hem"):
+        replace(MANIFEST, networks=(MULTIATTRIB, replace(in_groups, exclusive_groups=("color", "hem"))))
+    with pytest.raises(ValueError, match="color"):
+        replace(manifest, taxonomy=Taxonomy(("color=red", "sleeve=long", "color=blue")))
+
+
+@pytest.mark.parametrize(("activation", "groups"), [("groups", ()), ("sigmoid", ("color",))])
+def test_exclusive_groups_go_with_their_activation(activation, groups):
+    """Neither means anything without the other."""
+    with pytest.raises(ValueError, match="exclusive_groups belong to"):
+        replace(BILINEAR, activation=activation, exclusive_groups=groups)
+
+
 INT8 = Int8File(file="int8.tflite", sha256="c3" * 32, calibration="folder photos: 64 of 90 images", num_images=64)
 
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from embeddings.losses import LSEP
-from embeddings.networks import HEADS, TRUNKS, build, default_input_size, default_preprocessing
+from embeddings.networks import (
+    HEADS,
+    TRUNKS,
+    attribute_probabilities,
+    build,
+    default_input_size,
+    default_preprocessing,
+)
+from embeddings.networks.probabilities import AttributeProbabilities
 
 SMALL = {
     "vgg16": {"input_size": 32, "width": 1 / 16},
@@ -138,6 +146,23 @@ def test_prob_is_the_activation_of_scores(activation):
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         expected = powers / powers.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(outputs["prob"], expected, atol=1e-6)
+
+
+def test_prob_of_groups_is_a_softmax_within_each():
+    """Scores (0, ln 3 | ln 2 | 0, 0): the first group shares 1 as 1/4 and 3/4, the last equally; ln 2 is by itself,
+    so 2 / (1 + 2)."""
+    scores = np.log(np.array([[1.0, 3.0, 2.0, 1.0, 1.0]], np.float32))
+    layer = AttributeProbabilities("groups", [(0, 2), (3, 5)])
+    np.testing.assert_allclose(layer(scores), [[0.25, 0.75, 2 / 3, 0.5, 0.5]], rtol=1e-6)
+    again = AttributeProbabilities.from_config(layer.get_config())
+    np.testing.assert_array_equal(again(scores), layer(scores))
+
+
+@pytest.mark.parametrize("spans", [[(0, 2), (1, 3)], [(2, 4), (0, 2)], [(0, 9)], [(1, 1)], [(-1, 2)]])
+def test_groups_that_cannot_be_are_refused(spans):
+    """Overlapping, out of order, beyond the scores, empty, before the first."""
+    with pytest.raises(ValueError, match="ordered spans"):
+        attribute_probabilities(np.zeros((1, 4), np.float32), "groups", spans)
 
 
 def test_uint8_and_float_images_are_the_same():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embeddings.taxonomy import Taxonomy
 from embeddings.training.label_activation import activation_for
 from embeddings.training.label_preparation import Untrainable, prepare_labels
 from embeddings.training.labelled_images import LabelledImages
@@ -16,6 +17,7 @@ def labelled(attributes, item_ids=None):
     return LabelledImages(images, attributes, item_ids)
 
 
+COLORS = Taxonomy(("color=blue", "color=green", "color=red"))
 RED, BLUE, LACE = "color=red", "color=blue", "fabric=lace"
 
 
@@ -74,7 +76,41 @@ def test_a_share_outside_its_range_is_refused(share):
 
 def test_softmax_is_for_exactly_one_attribute_per_image():
     """One image with two attributes, or with none, makes it sigmoid; what was asked for is left alone."""
-    assert activation_for(np.eye(3)[[0, 2, 2]]) == "softmax"
-    assert activation_for(np.array([[1.0, 0.0], [1.0, 1.0]])) == "sigmoid"
-    assert activation_for(np.array([[1.0, 0.0], [0.0, 0.0]])) == "sigmoid"
-    assert activation_for(np.eye(3), "sigmoid") == "sigmoid"
+    assert activation_for(np.eye(3)[[0, 2, 2]], COLORS).name == "softmax"
+    assert activation_for(np.array([[1.0, 0.0, 0], [1.0, 1.0, 0]]), COLORS).name == "sigmoid"
+    assert activation_for(np.array([[1.0, 0.0, 0], [0.0, 0.0, 0]]), COLORS).name == "sigmoid"
+    assert activation_for(np.eye(3), COLORS, "sigmoid").name == "sigmoid"
+
+
+def test_groups_of_one_value_per_image_share_a_softmax():
+    """Of 100 images, 91 have a colour (at least 90) and 1 has two (at most 1 %); styles come in pairs, so by
+    themselves; lace is alone in its group, where a softmax would always be 1."""
+    taxonomy = Taxonomy(("color=blue", "color=red", "fabric=lace", "style=boho", "style=chic"))
+    targets = np.zeros((100, 5))
+    targets[:91, 0] = 1
+    targets[91, :2] = 1
+    targets[:, 3:] = 1
+    found = activation_for(targets, taxonomy)
+    assert (found.name, found.exclusive_groups) == ("groups", ("color",))
+    assert found.spans(taxonomy) == [(0, 2)]
+    assert "one color each" in found.note
+
+    targets[90] = 0
+    assert activation_for(targets, taxonomy).name == "groups", "exactly 90 have one"
+    targets[89] = 0
+    assert activation_for(targets, taxonomy).name == "sigmoid", "only 89 have one"
+
+
+def test_two_images_in_a_hundred_with_two_colours_undo_the_softmax():
+    """98 with one and 2 with two: more than 1 %."""
+    targets = np.tile([[1.0, 0.0, 0.0]], (100, 1))
+    targets[:2, 1] = 1
+    assert activation_for(targets, COLORS).name == "sigmoid"
+
+
+def test_groups_asked_for_where_there_are_none_are_told_of():
+    """Falling back in silence would look like what was asked for."""
+    targets = np.tile([[1.0, 1.0, 0.0]], (10, 1))
+    found = activation_for(targets, COLORS, "groups")
+    assert found.name == "sigmoid"
+    assert "no group has one value" in found.note

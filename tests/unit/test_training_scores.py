@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embeddings.similarity import cosine_similarity
-from embeddings.training.calibration import fit_calibration
+from embeddings.training.calibration import fit_calibration, fit_scales, fit_temperature
 from embeddings.training.retrieval_scores import ranking_among_others, retrieval_scores
 
 
@@ -99,6 +99,7 @@ def test_too_few_images_give_no_scores_rather_than_an_error(items):
     assert scores == {}
 
 
+@settings(deadline=None)
 @given(st.floats(0.2, 4), st.floats(-3, 3), st.integers(0, 50))
 def test_calibration_recovers_the_odds(scale, shift, seed):
     """Targets drawn with probability sigmoid(a·s + b) give a and b back, to the accuracy of 20,000 draws."""
@@ -107,6 +108,52 @@ def test_calibration_recovers_the_odds(scale, shift, seed):
     targets = (random.random(scores.shape) < 1 / (1 + np.exp(-(scale * scores + shift)))).astype(np.float32)
     found = fit_calibration(scores, targets)
     assert found == pytest.approx((scale, shift), rel=0.15, abs=0.15)
+
+
+@settings(deadline=None)
+@given(st.floats(0.2, 4), st.integers(0, 50))
+def test_temperature_recovers_how_sure_scores_may_be(scale, seed):
+    """Labels drawn with probability softmax(a·s) give a back, to the accuracy of 5,000 draws."""
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(5000, 6))
+    gumbel = random.gumbel(size=scores.shape)
+    targets = np.eye(6)[np.argmax(scale * scores + gumbel, axis=1)]
+    assert fit_temperature(scores, targets) == pytest.approx(scale, rel=0.15, abs=0.06)
+
+
+def test_temperature_stays_finite_where_every_label_is_right_or_wrong():
+    """The likeliest scale would be infinite, or below zero: one that makes all sure, and the smallest there is."""
+    scores = np.array([[3.0, 0.0], [0.0, 2.0]])
+    assert 5 < fit_temperature(scores, np.eye(2)) <= 100
+    assert fit_temperature(scores, np.eye(2)[::-1]) == pytest.approx(0.01)
+
+
+def test_rows_without_one_true_label_have_no_part_in_the_temperature():
+    """Two of three right at a lead of 2: odds of 2 call for e^(2a) = 2, whatever rows of no or two labels say."""
+    scores = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    targets = np.array([[1, 0], [1, 0], [0, 1], [0, 0], [1, 1]])
+    assert fit_temperature(scores, targets) == pytest.approx(np.log(2) / 2)
+    assert fit_temperature(scores[3:], targets[3:]) == 1
+    assert fit_temperature(np.ones((4, 2)), np.eye(2)[[0, 1, 0, 1]]) == 1
+
+
+def test_each_softmax_has_its_own_scale_and_the_others_a_pair():
+    """Of five attributes two pairs share a softmax; the one between is calibrated by itself."""
+    random = np.random.default_rng(7)
+    scores = random.normal(size=(300, 5))
+    targets = np.concatenate(
+        [np.eye(2)[random.integers(0, 2, 300)], random.integers(0, 2, (300, 1)), np.eye(2)[random.integers(0, 2, 300)]],
+        axis=1,
+    )
+    scales, shifts = fit_scales(scores, targets, [(0, 2), (3, 5)], unseen=True)
+    assert scales[0] == scales[1] == pytest.approx(fit_temperature(scores[:, :2], targets[:, :2]))
+    assert scales[3] == scales[4] == pytest.approx(fit_temperature(scores[:, 3:], targets[:, 3:]))
+    assert (scales[2], shifts[2]) == pytest.approx(fit_calibration(scores[:, 2:3], targets[:, 2:3]))
+    assert shifts[[0, 1, 3, 4]].tolist() == [0, 0, 0, 0]
+
+    seen, _ = fit_scales(scores, targets, [(0, 2), (3, 5)], unseen=False)
+    assert seen[[0, 1, 3, 4]].tolist() == [1, 1, 1, 1], "images it was trained on say nothing about how sure it may be"
+    assert seen[2] == scales[2]
 
 
 def test_calibration_undoes_any_level():
