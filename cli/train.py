@@ -52,6 +52,13 @@ class Preprocessing(StrEnum):
     UNIT = "unit"
 
 
+class ProbNormalization(StrEnum):
+    """How prob is scaled before it is compared."""
+
+    L1 = "l1"
+    L2 = "l2"
+
+
 class Activation(StrEnum):
     """How scores become prob."""
 
@@ -149,6 +156,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    prob_normalization: Annotated[
+        ProbNormalization | None,
+        typer.Option(
+            "--prob-normalization", help="Scale prob to sum 1 (l1) or to length 1 (l2); default: the recipe's."
+        ),
+    ] = None,
     loss_within_groups: Annotated[
         bool | None,
         typer.Option(
@@ -225,6 +238,7 @@ def train(
     from catalog.errors import InvalidRequest
     from cli.search import only_merchant
     from embeddings.manifest import Precision
+    from embeddings.normalization import Normalization
     from embeddings.training.config import HeadTrainingConfig, Projection
     from embeddings.training.recipes import RECIPES, with_varied_colors
 
@@ -242,6 +256,7 @@ def train(
         "trunk": trunk,
         "preprocessing": preprocessing,
         "activation": activation,
+        "prob_normalization": None if prob_normalization is None else Normalization(prob_normalization.value),
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,

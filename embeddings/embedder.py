@@ -35,7 +35,8 @@ class Embedder(Protocol):
             images: (n, input_size, input_size, 3) uint8, RGB, as ``embeddings.images.prepare`` makes them. n ≥ 1.
 
         Returns:
-            One (n, size) float32 array per feature, every row L2-normalised; ``prob`` is non-negative.
+            One (n, size) float32 array per feature, rows scaled as the version says: to length 1, and
+                ``prob``, which is non-negative, to length or sum 1.
         """
 
 

@@ -15,7 +15,7 @@ from embeddings.errors import UnusableModel
 from embeddings.manifest import ModelManifest, NetworkSpec, Precision
 from embeddings.model_store import ModelVersion
 from embeddings.networks import build
-from embeddings.similarity import l2_normalize
+from embeddings.normalization import normalize
 from embeddings.weights import load_weights
 
 _Outputs: TypeAlias = Mapping[str, Any]
@@ -59,6 +59,7 @@ class KerasEmbedder:
         self.input_size = manifest.input_size
         self.taxonomy = manifest.taxonomy
         self.feature_sizes: Mapping[str, int] = {name: feature.size for name, feature in manifest.features.items()}
+        self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
         self.visual_feature = manifest.visual_feature
         self._batch_size = batch_size
         self._networks = [
@@ -86,7 +87,10 @@ class KerasEmbedder:
             filled = np.zeros((size, *expected), dtype=np.uint8)
             filled[: len(rest)] = rest
             parts.append({name: values[: len(rest)] for name, values in self._run(filled).items()})
-        return {name: l2_normalize(np.concatenate([part[name] for part in parts])) for name in self.feature_sizes}
+        return {
+            name: normalize(np.concatenate([part[name] for part in parts]), how)
+            for name, how in self._normalizations.items()
+        }
 
     def _run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         outputs = self._function(len(batch))(batch)

@@ -15,8 +15,8 @@ from embeddings.embedder import check_prepared
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.manifest import ModelManifest, Precision, require_int8
 from embeddings.model_store import ModelVersion
+from embeddings.normalization import normalize
 from embeddings.quiet_start import without_chatter
-from embeddings.similarity import l2_normalize
 
 INPUT = "images"
 """Name of the input of every LiteRT file that Drape writes: (1, S, S, 3) uint8, RGB."""
@@ -42,6 +42,7 @@ class LiteRtNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         self._input_size = manifest.input_size
+        self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
         self._sizes = {name: feature.size for name, feature in manifest.features.items()}
         threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
         try:
@@ -61,7 +62,7 @@ class LiteRtNetwork:
         self._running = threading.Lock()
 
     def features(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """One (n, size) float32 array per feature, every row L2-normalised, of (n, S, S, 3) uint8 images.
+        """One (n, size) float32 array per feature of (n, S, S, 3) uint8 images, scaled as the manifest says.
 
         Raises:
             ValueError: the images have another form.
@@ -73,7 +74,7 @@ class LiteRtNetwork:
                 outputs = self._run(**{INPUT: images[position : position + 1]})
                 for name, rows in found.items():
                     rows[position] = outputs[name][0]
-        return {name: l2_normalize(rows) for name, rows in found.items()}
+        return {name: normalize(rows, self._normalizations[name]) for name, rows in found.items()}
 
     @staticmethod
     def _unusable(manifest: ModelManifest, received: str) -> UnusableModel:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from embeddings.errors import UnusableModel
+from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 
 MANIFEST_FILE = "manifest.json"
@@ -39,12 +40,6 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     INT8 = "int8"
-
-
-class Normalization(StrEnum):
-    """How a feature is scaled before it is stored."""
-
-    L2 = "l2"
 
 
 @dataclass(frozen=True, slots=True)

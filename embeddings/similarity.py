@@ -64,6 +64,27 @@ def l2_normalize(x: ArrayLike) -> NDArray[np.float32]:
     return unit
 
 
+def l1_normalize(x: ArrayLike) -> NDArray[np.float32]:
+    """Non-negative vectors scaled to a sum of 1: x / Σx along the last axis; a zero vector stays zero.
+
+    Args:
+        x: (..., D) finite non-negative numbers, D ≥ 1.
+
+    Returns:
+        (..., D) float32; each row sums to 1 to float32 accuracy, or is zero.
+
+    Raises:
+        ValueError: D is 0, or a component is negative or not finite.
+
+    >>> l1_normalize([[1.0, 3.0], [0.0, 0.0]]).tolist()
+    [[0.25, 0.75], [0.0, 0.0]]
+    """
+    vectors = _non_negative(_with_components(x))
+    total = np.sum(vectors, axis=-1, keepdims=True, dtype=np.float64)
+    shares: NDArray[np.float32] = (vectors / np.where(total > 0, total, 1)).astype(np.float32)
+    return shares
+
+
 def cosine_similarity(q: ArrayLike, g: ArrayLike) -> NDArray[np.float32]:
     """Cosine of the angle between each query and each gallery vector: ⟨q, g⟩ / (‖q‖₂ ‖g‖₂), 0 where either is zero.
 

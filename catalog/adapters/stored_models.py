@@ -6,7 +6,7 @@ import threading
 
 from catalog.ports.models import ModelDescription
 from embeddings.embedder import Embedder
-from embeddings.manifest import Precision, require_int8
+from embeddings.manifest import PROBABILITIES, Precision, require_int8
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
 
@@ -44,6 +44,7 @@ class StoredModels:
                 feature_sizes={name: feature.size for name, feature in manifest.features.items()},
                 taxonomy=manifest.taxonomy,
                 manifest=manifest.to_json(),
+                prob_normalization=manifest.features[PROBABILITIES].normalization,
             )
         return self._descriptions[version]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from embeddings.embedder import Embedder
+from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 
 
@@ -19,6 +20,7 @@ class ModelDescription:
         input_size: Edge of the square network input, in pixels.
         visual_feature: The feature for cosine search, a key of ``feature_sizes``.
         feature_sizes: Number of components of each feature; ``prob`` has one per attribute.
+        prob_normalization: How ``prob`` is scaled before it is stored and compared.
         manifest: The whole manifest, JSON-serialisable.
     """
 
@@ -28,6 +30,7 @@ class ModelDescription:
     feature_sizes: Mapping[str, int]
     taxonomy: Taxonomy
     manifest: Mapping[str, Any] = field(repr=False)
+    prob_normalization: Normalization = Normalization.L2
 
 
 class Models(Protocol):

@@ -15,6 +15,7 @@ from catalog.types import SearchFilters, SearchMode, SearchOptions
 from embeddings.evaluation.feature_rows import FeatureRows, Positions, SelectedRows, block_rows, blocks
 from embeddings.evaluation.ground_truth import GroundTruth
 from embeddings.evaluation.ranking import num_own
+from embeddings.normalization import normalize
 from embeddings.similarity import l2_normalize
 
 _MERCHANT = 1
@@ -51,7 +52,7 @@ class EngineRankings:
         for block in blocks(len(truth.gallery_ids), rows_per_block):
             features = {
                 model.visual_feature: l2_normalize(gallery[0][block]),
-                PROB: l2_normalize(gallery[1][block]),
+                PROB: normalize(gallery[1][block], model.prob_normalization),
             }
             payload = {"merchant": str(_MERCHANT)}
             numbered = enumerate(point_vectors(model, features), start=block.start)
@@ -72,7 +73,9 @@ class EngineRankings:
         found: list[list[int]] = []
         visual, prob = self._queries
         for block in blocks(len(truth.query_ids), block_rows(visual.shape[1])):
-            pairs = zip(l2_normalize(visual[block]), l2_normalize(prob[block]), strict=True)
+            pairs = zip(
+                l2_normalize(visual[block]), normalize(prob[block], self._model.prob_normalization), strict=True
+            )
             for number, vectors in enumerate(pairs, start=block.start):
                 ranking = Ranking(self._model, QueryVectors(*vectors), anything, options)
                 # The query's own picture takes a place that would be another's.

@@ -51,7 +51,9 @@ def collection_name(model_version: str) -> str:
 
 
 def intersection_bound(num_attributes: int) -> float:
-    """The S of the lifted vectors: no sum of an L2-normalised vector of K components exceeds √K."""
+    """The S of the lifted vectors: no sum of an L2-normalised vector of K components exceeds √K.
+
+    That of an L1-normalised one is at most 1, which the same bound holds for."""
     return math.sqrt(num_attributes)
 
 
@@ -78,7 +80,7 @@ def point_vectors(model: ModelDescription, features: Mapping[str, NDArray[np.flo
     """The named vectors of each embedded image.
 
     Args:
-        features: From ``Embedder.embed``: (n, size) float32 each, rows L2-normalised.
+        features: From ``Embedder.embed``: (n, size) float32 each, rows normalised as the version says.
 
     Returns:
         One dict per image.

@@ -33,7 +33,7 @@ SMALLEST_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class QueryVectors:
-    """What is searched with: L2-normalised float32 vectors of the visual feature and of prob."""
+    """What is searched with: float32 vectors of the visual feature and of prob, scaled as the version says."""
 
     visual: NDArray[np.float32]
     prob: NDArray[np.float32]

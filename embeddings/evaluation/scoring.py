@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-import numpy as np
-
 from embeddings.evaluation.feature_rows import FeatureRows, FloatArray, block_rows
-from embeddings.similarity import cosine_similarity, euclidean_distance, histogram_intersection, l2_normalize
+from embeddings.similarity import (
+    cosine_similarity,
+    euclidean_distance,
+    histogram_intersection,
+    l1_normalize,
+    l2_normalize,
+)
 
 
 class Scoring(Protocol):
@@ -44,16 +48,6 @@ class Metric(StrEnum):
     DOT = "dot"
     """Dot product of vectors that sum to 1: of two softmaxes, how likely both images are of the same class, if the
     class of each depends on its photo alone."""
-
-
-def l1_normalize(x: FloatArray) -> FloatArray:
-    """Non-negative vectors (n, D) scaled to a sum of 1; a zero vector stays zero. (n, D) float32.
-
-    >>> l1_normalize(np.array([[1.0, 3.0], [0.0, 0.0]])).tolist()
-    [[0.25, 0.75], [0.0, 0.0]]
-    """
-    total = np.sum(x, axis=1, keepdims=True, dtype=np.float64)
-    return np.asarray(x / np.where(total > 0, total, 1), dtype=np.float32)
 
 
 def similarity(metric: Metric, queries: FloatArray, gallery: FloatArray) -> FloatArray:

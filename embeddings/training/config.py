@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from embeddings.manifest import Precision
+from embeddings.normalization import Normalization
 from embeddings.training.augmentation import Augmentation
 
 
@@ -41,6 +42,7 @@ class TrainingConfig:
             ``embeddings.networks.build`` takes them; None is the network's own default.
         activation: ``sigmoid``, ``softmax``, ``groups``, or ``auto``, which goes by the labels (``activation_for``).
         loss_within_groups: Compare an image's scores only with those of the same group, where groups have one value.
+        prob_normalization: How ``prob`` is scaled before it is compared.
         calibrate: Whether scores are calibrated after training (``calibration.fit_scales``).
         projection: What the bilinear head's projection starts as.
         projection_locations: How many locations of feature maps it is fitted on, at the most.
@@ -70,6 +72,7 @@ class TrainingConfig:
     head: str = "multiattrib"
     activation: str = "sigmoid"
     loss_within_groups: bool = False
+    prob_normalization: Normalization = Normalization.L1
     calibrate: bool = True
     preprocessing: str | None = None
     projection_rank: int = 20
@@ -119,6 +122,7 @@ class HeadTrainingConfig:
         trunk: The trunk, whose weights are given separately.
         preprocessing: The convention those weights were trained with; None is the trunk's own default.
         activation: How scores become ``prob``.
+        prob_normalization: How ``prob`` is scaled before it is compared.
         epochs, batch_size, learning_rate: Of the linear layer alone, with a cosine schedule.
         weight_decay: Decoupled (AdamW). Strong, because thousands of features against hundreds of images per attribute
             would otherwise be learnt by heart: a weight that nothing supports shrinks by 3 % with every step.
@@ -131,6 +135,7 @@ class HeadTrainingConfig:
     trunk: str = "resnet50"
     preprocessing: str | None = None
     activation: str = "sigmoid"
+    prob_normalization: Normalization = Normalization.L1
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 3e-3

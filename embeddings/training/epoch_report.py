@@ -107,7 +107,14 @@ class EpochReport(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._started
         scores = {}
         if self._held_out is not None:
-            scores = measure(self._network, self._held_out, self._taxonomy, RANKS_WHILE_TRAINING, self._on_phase)
+            scores = measure(
+                self._network,
+                self._held_out,
+                self._taxonomy,
+                RANKS_WHILE_TRAINING,
+                self._config.prob_normalization,
+                self._on_phase,
+            )
         record = EpochRecord(
             epoch=epoch + 1,
             num_epochs=self._config.epochs,

@@ -17,6 +17,7 @@ from embeddings.losses import LSEP
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.model_store import ModelVersion
 from embeddings.networks import Span, attribute_probabilities, build, default_preprocessing
+from embeddings.normalization import Normalization, normalize
 from embeddings.similarity import l2_normalize
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
@@ -95,6 +96,7 @@ def train_head(
             visual=trunk.visual,
             activation=config.activation,
             exclusive=trunk.exclusive,
+            normalization=config.prob_normalization,
             images=held_out,
             taxonomy=taxonomy,
         )
@@ -161,6 +163,7 @@ class _Trunk:
             head=_HEAD,
             preprocessing=self._preprocessing,
             activation=self._activation,
+            prob_normalization=self._config.prob_normalization,
             projection_rank=None,
             input_size=self._input_size,
         )
@@ -199,6 +202,7 @@ class _HeldOut:
         visual: str,
         activation: str,
         exclusive: list[Span],
+        normalization: Normalization,
         images: LabelledImages,
         taxonomy: Taxonomy,
     ) -> None:
@@ -206,6 +210,7 @@ class _HeldOut:
         self._visual = {visual: l2_normalize(features[visual])}
         self._activation = activation
         self._exclusive = exclusive
+        self._normalization = normalization
         self.targets = taxonomy.encode(images.attributes)
         self._item_ids = images.item_ids
         self._labels = images.labels
@@ -213,7 +218,7 @@ class _HeldOut:
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
         raw = self.read_by_scores @ kernel + bias
         prob = keras.ops.convert_to_numpy(attribute_probabilities(raw, self._activation, self._exclusive))
-        features = {**self._visual, PROBABILITIES: l2_normalize(prob)}
+        features = {**self._visual, PROBABILITIES: normalize(prob, self._normalization)}
         return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels)
 
 

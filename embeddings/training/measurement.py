@@ -8,7 +8,7 @@ import numpy as np
 
 from embeddings.backend import keras
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
-from embeddings.similarity import l2_normalize
+from embeddings.normalization import Normalization, normalize
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.labelled_images import LabelledImages
@@ -25,6 +25,7 @@ def measure(
     held_out: LabelledImages,
     taxonomy: Taxonomy,
     ks: Sequence[int],
+    prob_normalization: Normalization,
     on_phase: PhaseCallback = ignore_phase,
 ) -> dict[str, float]:
     """``retrieval_scores`` of the network's visual feature and ``prob`` on held-out images.
@@ -36,7 +37,10 @@ def measure(
     features = compute_features(
         model, images, names, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
     )
-    normalized = {name: l2_normalize(values) for name, values in features.items()}
+    normalized = {
+        name: normalize(values, prob_normalization if name == PROBABILITIES else Normalization.L2)
+        for name, values in features.items()
+    }
     return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
 
 

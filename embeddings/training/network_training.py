@@ -128,7 +128,7 @@ def train_network(
         on_note(f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept.")
     if config.calibrate:
         _calibrate(model, activation, data, held_out, taxonomy)
-    scores = {} if held_out is None else measure(model, held_out, taxonomy, RANKS)
+    scores = {} if held_out is None else measure(model, held_out, taxonomy, RANKS, config.prob_normalization)
     version = publish(
         network, taxonomy, publication, num_images=len(data), settings=config.to_json(), scores=scores, history=history
     )
@@ -180,6 +180,7 @@ def _build(
         head=config.head,
         preprocessing=preprocessing,
         activation=activation,
+        prob_normalization=config.prob_normalization,
         projection_rank=config.projection_rank if bilinear else None,
         bilinear_normalization=config.bilinear_normalization or not bilinear,
         input_size=input_size,

@@ -19,6 +19,7 @@ from embeddings.manifest import (
     write_manifest,
 )
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.history import write_history
 from embeddings.training.label_activation import LabelActivation
@@ -58,6 +59,7 @@ class TrainedNetwork:
     head: str
     preprocessing: str
     activation: LabelActivation
+    prob_normalization: Normalization
     projection_rank: int | None
     input_size: int
     bilinear_normalization: bool = True
@@ -107,7 +109,12 @@ def publish(
                 ),
             ),
             taxonomy=taxonomy,
-            features={name: FeatureSpec(sizes[name]) for name in features},
+            features={
+                name: FeatureSpec(
+                    sizes[name], network.prob_normalization if name == PROBABILITIES else Normalization.L2
+                )
+                for name in features
+            },
             visual_feature=visual_feature,
             provenance=Provenance(
                 data=publication.data, num_images=num_images, command=publication.command, settings=settings

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from embeddings.manifest import Precision
+from embeddings.normalization import Normalization
 from embeddings.training.augmentation import NO_AUGMENTATION, Augmentation
 from embeddings.training.config import AUTO_ACTIVATION, Projection, Schedule, TrainingConfig
 
@@ -39,6 +40,7 @@ PAPER: Final = Recipe(
         projection_rank=20,
         train_projection=False,
         bilinear_normalization=False,
+        prob_normalization=Normalization.L2,
         calibrate=False,
         epochs=14,
         batch_size=16,

@@ -58,7 +58,7 @@ def retrieval_scores(
     other items alone, which shows whether *alike* items are found.
 
     Args:
-        features: By name, (n, size) float32, L2-normalised rows.
+        features: By name, (n, size) float32, rows scaled as they are to be compared.
         attributes: (n, K) boolean.
         item_ids: n ids, or None where identities are unknown: then there is no precision.
         ks: Ranks to measure at; those that the images cannot serve are left out.

@@ -8,6 +8,7 @@ from embeddings.backend import keras
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.networks import build
+from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.label_activation import LabelActivation
 from embeddings.training.publication import Publication, TrainedNetwork, publish
@@ -19,7 +20,9 @@ NUM_ATTRIBUTES = 110
 def vgg16_version(store: ModelStore) -> ModelVersion:
     """VGG16 with random weights, for speed alone, named ``vgg16-random``."""
     model = build("vgg16", "multiattrib", NUM_ATTRIBUTES)
-    network = TrainedNetwork(model, "vgg16", "multiattrib", "caffe", LabelActivation("sigmoid"), None, 224)
+    network = TrainedNetwork(
+        model, "vgg16", "multiattrib", "caffe", LabelActivation("sigmoid"), Normalization.L1, None, 224
+    )
     return _publish(store, "vgg16-random", network)
 
 
@@ -27,7 +30,9 @@ def resnet50_version(store: ModelStore, shared_folder: Path) -> ModelVersion:
     """ResNet-50 with real ImageNet weights and untrained attribute scores, named ``resnet50-imagenet``."""
     model = build("resnet50", "multiattrib", NUM_ATTRIBUTES, preprocessing="torch")
     load_pretrained(model, shared_folder / "weights" / "resnet50_imagenet.weights.h5")
-    network = TrainedNetwork(model, "resnet50", "multiattrib", "torch", LabelActivation("sigmoid"), None, 224)
+    network = TrainedNetwork(
+        model, "resnet50", "multiattrib", "torch", LabelActivation("sigmoid"), Normalization.L1, None, 224
+    )
     return _publish(store, "resnet50-imagenet", network)
 
 

@@ -22,6 +22,7 @@ from embeddings.manifest import (
     read_manifest,
     write_manifest,
 )
+from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 
 MULTIATTRIB = NetworkSpec(
@@ -49,7 +50,7 @@ MANIFEST = ModelManifest(
     precision=Precision.FLOAT32,
     networks=(MULTIATTRIB, BILINEAR),
     taxonomy=Taxonomy(("color=red", "sleeve=long", "pattern=rayé")),
-    features={"fc6": FeatureSpec(4096), "bilinear": FeatureSpec(10240), "prob": FeatureSpec(3)},
+    features={"fc6": FeatureSpec(4096), "bilinear": FeatureSpec(10240), "prob": FeatureSpec(3, Normalization.L1)},
     visual_feature="fc6",
     provenance=Provenance(data="dresses", num_images=7, command="train it", settings={"seed": 5}),
     scores={"prob/intersection attribute IoU@1": 0.77},
@@ -162,7 +163,7 @@ def edited(path, value):
         (["networks", 1, "trunk"], ..., r"key 'networks\[1\].trunk' is missing"),
         (["networks", 0, "depth"], 3, r"unknown key 'networks\[0\].depth'"),
         (["features", "fc6", "unit"], "m", "unknown key 'features.fc6.unit'"),
-        (["features", "fc6", "normalization"], "l1", "features.fc6.normalization: 'l1' is not a valid"),
+        (["features", "fc6", "normalization"], "l3", "features.fc6.normalization: 'l3' is not a valid"),
         (["features", "fc6", "size"], 0, "features.fc6: a feature's size must be at least 1"),
         (["features", "prob", "size"], 4, "features.prob.size must be the number of attributes, 3; received 4"),
         (["features", "fc7"], {"size": 4, "normalization": "l2"}, "must be those of the networks"),
