@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.ports.models import ModelDescription
+from embeddings.embedder import check_prepared
 from embeddings.similarity import l2_normalize
 from embeddings.taxonomy import Taxonomy
 
@@ -35,6 +36,7 @@ class ColorEmbedder:
         self.num_embedded = 0
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        check_prepared(images, self.input_size)
         self.num_embedded += len(images)
         pixels = images.astype(np.float32)
         cell = INPUT_SIZE // GRID

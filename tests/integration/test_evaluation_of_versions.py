@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,64 +12,20 @@ from PIL import Image
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.adapters.stored_models import StoredModels
 from catalog.services.evaluation import EvaluationRequest, EvaluationService
-from embeddings.backend import keras
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
-from embeddings.manifest import (
-    MANIFEST_FILE,
-    FeatureSpec,
-    ModelManifest,
-    NetworkSpec,
-    Precision,
-    Provenance,
-    write_manifest,
-)
 from embeddings.model_store import ModelStore
-from embeddings.networks import build
-from embeddings.taxonomy import Taxonomy
-from embeddings.weights import save_weights
 from tests.fakes import INPUT_SIZE, ColorEmbedder
-
-TAXONOMY = Taxonomy(("color=blue", "color=red", "sleeve=long"))
+from tests.model_versions import RandomNetwork, add_version
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """One version of two networks: pool from the one, prob and the bilinear descriptor from the other."""
     store = ModelStore(tmp_path_factory.mktemp("models"))
-    keras.utils.set_random_seed(4)
-    with store.adding("two") as folder:
-        specs, sizes = [], {}
-        for head, rank, features in (("multiattrib", None, ("pool",)), ("bilinear", 2, ("bilinear", "prob"))):
-            network = build("compact", head, len(TAXONOMY), input_size=32, projection_rank=rank or 1)
-            digest = save_weights(network, folder / f"{head}.weights.h5")
-            sizes |= {name: FeatureSpec(network.output[name].shape[-1]) for name in features}
-            specs.append(
-                NetworkSpec(
-                    trunk="compact",
-                    head=head,
-                    weights=f"{head}.weights.h5",
-                    sha256=digest,
-                    preprocessing="torch",
-                    activation="sigmoid",
-                    features=features,
-                    projection_rank=rank,
-                )
-            )
-        manifest = ModelManifest(
-            version="two",
-            input_size=32,
-            precision=Precision.FLOAT32,
-            networks=tuple(specs),
-            taxonomy=TAXONOMY,
-            features=sizes,
-            visual_feature="pool",
-            provenance=Provenance(data="none", num_images=0, command="test"),
-            scores={},
-            created=date(2026, 5, 6),
-        )
-        write_manifest(manifest, folder / MANIFEST_FILE)
+    networks = [RandomNetwork("multiattrib", ("pool",)), RandomNetwork("bilinear", ("bilinear", "prob"), rank=2)]
+    add_version(store, "two", [(one, one.build(seed)) for seed, one in enumerate(networks, start=4)])
     return store
 
 

@@ -1,18 +1,15 @@
-"""LiteRT files find what the full network finds, and a version in int8 keeps the embedder's promises."""
+"""LiteRT files find what the full network finds, and a version in int8 nearly what it finds in float32."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from embeddings.backend import keras
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.export.agreement import compare
 from embeddings.export.archive import read_archive, write_archive
@@ -22,23 +19,12 @@ from embeddings.export.quantization import INT8_FILE, quantize
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.litert_embedder import LiteRtEmbedder, LiteRtNetwork
 from embeddings.manifest import (
-    MANIFEST_FILE,
-    FeatureSpec,
-    ModelManifest,
-    NetworkSpec,
     Precision,
-    Provenance,
-    write_manifest,
 )
 from embeddings.model_store import ModelStore, ModelVersion, ModelVersionExists
-from embeddings.networks import build
 from embeddings.open_embedder import open_embedder
-from embeddings.taxonomy import Taxonomy
 from embeddings.training.rendered_images import rendered_images
-from embeddings.weights import save_weights
-
-TAXONOMY = Taxonomy(("color=red", "color=blue", "sleeve=long"))
-SMALL = 32
+from tests.model_versions import INPUT_SIZE, RandomNetwork, add_version, random_images
 
 
 @pytest.fixture(scope="module")
@@ -66,54 +52,30 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two_networks(store):
     """A version of two small networks: pool from the one, prob from the other."""
-    return add_version(store, "two", [("multiattrib", ("pool",), None), ("multiattrib", ("prob",), None)])
+    networks = [
+        RandomNetwork("multiattrib", ("pool",)),
+        # As fine-tuning leaves it, with no batch normalisation in its weights.
+        RandomNetwork("multiattrib", ("prob",), folded=True),
+    ]
+    return add_version(store, "two", [(one, one.build(seed)) for seed, one in enumerate(networks, start=4)])
 
 
 @pytest.fixture(scope="module")
 def bilinear(store):
     """A version of one small network with the bilinear head."""
-    return add_version(store, "bilinear", [("bilinear", ("pool", "prob", "bilinear"), 4)])
-
-
-def add_version(store, version, networks):
-    with store.adding(version) as folder:
-        keras.utils.set_random_seed(4)
-        specs, sizes = [], {}
-        for number, (head, features, rank) in enumerate(networks):
-            # The second as fine-tuning leaves it, with no batch normalisation in its weights.
-            folded = number == 1
-            network = build("compact", head, len(TAXONOMY), input_size=SMALL, projection_rank=rank or 1, folded=folded)
-            sizes |= {name: FeatureSpec(network.output[name].shape[-1]) for name in features}
-            file = f"{number}.weights.h5"
-            digest = save_weights(network, folder / file)
-            specs.append(NetworkSpec("compact", head, file, digest, "torch", "sigmoid", features, rank))
-        manifest = ModelManifest(
-            version=version,
-            input_size=SMALL,
-            precision=Precision.FLOAT32,
-            networks=tuple(specs),
-            taxonomy=TAXONOMY,
-            features=sizes,
-            visual_feature="pool",
-            provenance=Provenance(data="none", num_images=0, command="test"),
-            scores={"pool precision@1": 0.5},
-            created=date(2026, 5, 6),
-        )
-        write_manifest(manifest, folder / MANIFEST_FILE)
-    return store.open(version)
+    network = RandomNetwork("bilinear", ("pool", "prob", "bilinear"), rank=4)
+    return add_version(store, "bilinear", [(network, network.build(6))])
 
 
 @pytest.fixture(scope="module")
 def images():
-    array = np.random.default_rng(3).integers(0, 256, (19, SMALL, SMALL, 3), dtype=np.uint8)
-    array.flags.writeable = False
-    return array
+    return random_images(19, seed=3)
 
 
 @pytest.fixture(scope="module")
 def quantized(two_networks, store):
-    random = np.random.default_rng(5).integers(0, 256, (32, SMALL, SMALL, 3), dtype=np.uint8)
-    return quantize(two_networks, "two-int8", store, CalibrationImages(random, "noise: 32 of 32 images (seed 5)"))
+    noise = CalibrationImages(random_images(32, seed=5), "noise: 32 of 32 images (seed 5)")
+    return quantize(two_networks, "two-int8", store, noise)
 
 
 @pytest.fixture(scope="module")
@@ -174,61 +136,12 @@ def test_a_quantized_version_is_a_version_of_its_own(two_networks, quantized, st
     assert store.open("two").manifest.int8 is None
 
 
-def test_it_describes_the_version(embedder):
-    """What the services need to know, as with every embedder."""
-    assert isinstance(embedder, LiteRtEmbedder)
-    assert (embedder.version, embedder.input_size, embedder.visual_feature) == ("two-int8", SMALL, "pool")
-    assert embedder.taxonomy == TAXONOMY
-    assert set(embedder.feature_sizes) == {"pool", "prob"}
-
-
-def test_features_have_the_promised_form(embedder, features):
-    """(n, size) float32 of unit rows; prob is non-negative."""
-    for name, size in embedder.feature_sizes.items():
-        assert (features[name].shape, features[name].dtype) == ((19, size), np.float32)
-        np.testing.assert_allclose(np.linalg.norm(features[name], axis=1), 1, atol=1e-6)
-    assert features["prob"].min() >= 0
-
-
 def test_features_are_nearly_those_of_the_weights(quantized, features, images):
     """Each comes from its network; in float32 the same version has another name."""
     full = open_embedder(quantized, precision=Precision.FLOAT32, batch_size=19)
     assert full.version == "two-int8.float32"
     for name, values in full.embed(images).items():
         assert (values * features[name]).sum(axis=1).min() > 0.97
-
-
-@pytest.mark.parametrize("num_images", [1, 2, 8, 19])
-def test_company_does_not_matter(embedder, features, images, num_images):
-    """An image's features are the same to the last bit, however many others come with it."""
-    for name, values in embedder.embed(images[:num_images]).items():
-        np.testing.assert_array_equal(values, features[name][:num_images])
-
-
-def test_threads_get_the_same_features(quantized, features, images):
-    """Threads that ask at once each get their own images' features."""
-    fresh = LiteRtEmbedder(quantized)
-    with ThreadPoolExecutor(4) as pool:
-        starts = [0, 5, 9, 0, 11, 3]
-        found = list(pool.map(lambda start: fresh.embed(images[start : start + 8]), starts))
-    for start, values in zip(starts, found, strict=True):
-        np.testing.assert_array_equal(values["pool"], features["pool"][start : start + 8])
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((0, SMALL, SMALL, 3), np.uint8),
-        np.zeros((SMALL, SMALL, 3), np.uint8),
-        np.zeros((2, SMALL, SMALL + 1, 3), np.uint8),
-        np.zeros((2, SMALL, SMALL, 3), np.float32),
-    ],
-    ids=["none", "no batch axis", "another size", "floats"],
-)
-def test_images_of_another_form_are_refused(embedder, wrong):
-    """What prepare() did not make is an error that says what was received."""
-    with pytest.raises(ValueError, match=r"expected images of shape \(n, 32, 32, 3\).*received"):
-        embedder.embed(wrong)
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(path.read_bytes()[:-1]), lambda path: path.unlink()])
@@ -321,7 +234,7 @@ import numpy as np
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
 embedder = open_embedder(ModelStore(Path({str(quantized.folder.parent)!r})).open("two-int8"))
-embedder.embed(np.zeros((1, {SMALL}, {SMALL}, 3), np.uint8))
+embedder.embed(np.zeros((1, {INPUT_SIZE}, {INPUT_SIZE}, 3), np.uint8))
 print({{"tensorflow", "keras"}} & set(sys.modules))
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
