@@ -47,7 +47,7 @@ CalibrationFolder = Annotated[
     typer.Option(
         "--calibration-images",
         metavar="FOLDER",
-        help="Photos to measure int8's ranges on, and to compare on; default: the merchant's.",
+        help="Photos to round int8's weights by, and to compare on; default: the merchant's.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides which photos those are.")]

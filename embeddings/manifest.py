@@ -34,7 +34,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Precision(StrEnum):
     """The number format the networks compute in. Features are float32 in any case.
 
-    Keras computes float32 and bfloat16 from the same weights; int8 is computed by LiteRT from a file of its own.
+    Keras computes float32 and bfloat16 from the same weights; int8 is computed by LiteRT from a file of its own, in
+    which layers multiply in int8 and pass float32 on.
     """
 
     FLOAT32 = "float32"
@@ -99,7 +100,7 @@ class Int8File:
     Args:
         file: Its name, inside the version's folder.
         sha256: Hex digest of that file.
-        calibration: The images that the ranges of its numbers were measured on, in words.
+        calibration: The images by which its weights were rounded, in words.
         num_images: How many those were.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Images on which the ranges of an int8 network's numbers are measured: a bounded sample, drawn by a seed."""
+"""Images by which an int8 network's weights are rounded: a bounded sample, drawn by a seed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from embeddings.images import decode_image, prepare
 from embeddings.training.labelled_images import ImageSequence
 
 FEWEST_IMAGES: Final = 32
-"""With fewer, the largest activations seen are too far from the largest there are."""
+"""With fewer, chance decides which of a layer's inputs seem to vary together."""
 
 MOST_IMAGES: Final = 128
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 
 
 class TooFewCalibrationImages(EmbeddingsError):
-    """There are not enough images to measure ranges on."""
+    """There are not enough images to round weights by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from embeddings.backend import keras
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.export.agreement import compare
 from embeddings.export.archive import read_archive, write_archive
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.litert_conversion import LiteRtPrecision, convert
+from embeddings.export.litert_weights import LayerWeights, UnknownWeights, replace_weights
 from embeddings.export.quantization import INT8_FILE, quantize
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.litert_embedder import LiteRtEmbedder, LiteRtNetwork
-from embeddings.manifest import (
-    Precision,
-)
+from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion, ModelVersionExists
 from embeddings.open_embedder import open_embedder
 from embeddings.training.rendered_images import rendered_images
@@ -65,6 +65,28 @@ def bilinear(store):
     """A version of one small network with the bilinear head."""
     network = RandomNetwork("bilinear", ("pool", "prob", "bilinear"), rank=4)
     return add_version(store, "bilinear", [(network, network.build(6))])
+
+
+def network_on_a_grid(random):
+    """Small, with no batch normalisation, and kernels of -100..100 steps, another step in each channel."""
+    network = RandomNetwork("multiattrib", ("pool", "prob"), folded=True)
+    model = network.build(7)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            shape = layer.kernel.shape
+            steps = random.uniform(0.5, 2, shape[-1]) / 100 / np.sqrt(np.prod(shape[:-1]))
+            layer.kernel.assign(random.integers(-100, 101, shape) * steps)
+    return network, model
+
+
+def int8_weights(content):
+    """The weights that a file has in int8, as what they stand for: (out, n)."""
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    for tensor in interpreter.get_tensor_details():
+        steps = tensor["quantization_parameters"]["scales"]
+        if tensor["dtype"] is np.int8 and len(steps) > 1:
+            yield interpreter.get_tensor(tensor["index"]).reshape(len(steps), -1) * steps[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +145,39 @@ def test_files_find_the_full_networks_neighbours(shipped, files, pictures, preci
     assert min(agreement.rate, agreement.full_rate) > 0
     for name, least in smallest.items():
         assert agreement.recall[name] >= least, agreement
+
+
+def test_weights_that_were_in_eight_bits_lose_nothing(store):
+    """Kernels of whole multiples of a step, another one in each channel, are in the file as they were."""
+    network, model = network_on_a_grid(np.random.default_rng(6))
+    version = add_version(store, "grid", [(network, model)])
+    content = convert(version, LiteRtPrecision.INT8, random_images(32, seed=8))
+    kernels = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    rows = [kernel.reshape(-1, kernel.shape[-1]).T for kernel in kernels]
+    found = list(int8_weights(content))
+    # All convolutions but the stem, whose 648 weights the converter leaves in float32.
+    assert len(found) == 12
+    for weights in found:
+        assert any(weights.shape == one.shape and np.allclose(weights, one, rtol=1e-6, atol=0) for one in rows)
+
+
+def test_a_layer_may_stay_in_float32(two_networks, quantized, images):
+    """Each layer is found by its weights; with all of them in float32 again, only what was rounded stays rounded."""
+    content = (quantized.folder / INT8_FILE).read_bytes()
+    layers = [LayerWeights("some", weights.astype(np.float32), None) for weights in int8_weights(content)]
+    whole = replace_weights(content, layers)
+    assert len(whole) > 3 * len(content)
+    assert list(int8_weights(whole)) == []
+    network = LiteRtNetwork(whole, two_networks.manifest)
+    for name, values in LiteRtNetwork(content, two_networks.manifest).features(images).items():
+        assert (values * network.features(images)[name]).sum(axis=1).min() > 0.995
+
+
+def test_weights_of_another_network_are_refused(quantized):
+    """The tensor is named."""
+    content = (quantized.folder / INT8_FILE).read_bytes()
+    with pytest.raises(UnknownWeights, match=r"convolution.*: 48 steps for \[48, 3, 3, 24\] weights"):
+        replace_weights(content, [LayerWeights("other", np.ones((48, 216), np.float32), None)])
 
 
 def test_a_quantized_version_is_a_version_of_its_own(two_networks, quantized, store):
