@@ -77,10 +77,18 @@ class ProjectionKind(StrEnum):
 
 
 class ComputePrecision(StrEnum):
+    """The number format that training computes in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class VersionPrecision(StrEnum):
     """The number format a model version computes in."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    INT8 = "int8"
 
 
 def train(
@@ -217,9 +225,12 @@ def train(
         typer.Option("--input-size", min=32, max=1024, help="Edge of the input in pixels; default: the recipe's."),
     ] = None,
     precision: Annotated[
-        ComputePrecision,
-        typer.Option("--precision", help="What the version computes in; float32 for CPUs without bfloat16."),
-    ] = ComputePrecision.BFLOAT16,
+        VersionPrecision,
+        typer.Option(
+            "--precision",
+            help="What the version computes in; float32 for CPUs without bfloat16, int8 where CPUs should be fastest.",
+        ),
+    ] = VersionPrecision.BFLOAT16,
     compute_precision: Annotated[
         ComputePrecision | None,
         typer.Option("--compute-precision", help="What training computes in; default: the recipe's."),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +20,11 @@ from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.datasets.dataset_options import DatasetOptions
 from embeddings.datasets.open_dataset import open_dataset
+from embeddings.errors import UnusableModel
+from embeddings.export.calibration import CalibrationImages, TooFewCalibrationImages, sample_images
+from embeddings.export.litert_conversion import LiteRtPrecision, require_convertible
+from embeddings.export.quantization import quantize
+from embeddings.litert_embedder import LiteRtNetwork
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.training.checkpoints import remove_state
@@ -26,6 +33,7 @@ from embeddings.training.dataset_images import dataset_images
 from embeddings.training.head_training import train_head
 from embeddings.training.label_preparation import PreparedData, Untrainable, prepare_labels
 from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.measurement import RANKS, measure_features
 from embeddings.training.network_training import train_network
 from embeddings.training.progress import (
     EpochCallback,
@@ -86,7 +94,7 @@ class TrainingRequest:
         pretrained: Whether the trunk starts from weights that know something already. A frozen one always does.
         min_count: Attributes that fewer images have are left out.
         held_out_share: Share of the items, in [0, 1), that is measured on and not trained on.
-        precision: What the version computes in.
+        precision: What the version computes in. For int8 it is trained in float32 and quantized by training images.
         restart: Begin anew where an unfinished training of that name could be gone on with.
     """
 
@@ -149,9 +157,12 @@ class TrainingService:
             embeddings.errors.TrainingFailed: the loss diverged, its state cannot be saved or is of something else.
             embeddings.errors.UnusableWeights: the weights file does not fit the trunk.
             embeddings.model_store.ModelVersionExists: the version's name is taken.
+            embeddings.errors.UnusableModel: int8 is asked of a bilinear head, or on another backend than TensorFlow.
         """
         # Before reading a catalog, as training would say it only after.
         self._models.require_free(request.version)
+        if request.precision is Precision.INT8:
+            require_convertible(request.version, [_head(request.recipe)], LiteRtPrecision.INT8)
         labelled, described = self._images_of(request, on_note)
         try:
             prepared = prepare_labels(
@@ -173,19 +184,57 @@ class TrainingService:
             command=shlex.join(["drape", *sys.argv[1:]]),
             precision=request.precision,
         )
-        if isinstance(request.recipe, HeadTrainingConfig):
-            return train_head(
-                request.recipe,
-                prepared.training,
-                prepared.taxonomy,
-                publication,
-                trunk_weights=request.weights or default_weights(request.recipe.trunk, "multiattrib"),
-                held_out=prepared.held_out,
-                on_images=lambda done, total: on_phase("computing features", done, total),
-                on_epoch=on_epoch,
-                on_note=on_note,
-            )
-        return self._train_network(request, request.recipe, prepared, publication, on_phase, on_epoch, on_note)
+
+        def trained(publication: Publication) -> ModelVersion:
+            if isinstance(request.recipe, HeadTrainingConfig):
+                return train_head(
+                    request.recipe,
+                    prepared.training,
+                    prepared.taxonomy,
+                    publication,
+                    trunk_weights=request.weights or default_weights(request.recipe.trunk, "multiattrib"),
+                    held_out=prepared.held_out,
+                    on_images=lambda done, total: on_phase("computing features", done, total),
+                    on_epoch=on_epoch,
+                    on_note=on_note,
+                )
+            return self._train_network(request, request.recipe, prepared, publication, on_phase, on_epoch, on_note)
+
+        if request.precision is not Precision.INT8:
+            return trained(publication)
+        return self._quantized(trained, publication, prepared, request, on_note)
+
+    def _quantized(
+        self,
+        trained: Callable[[Publication], ModelVersion],
+        publication: Publication,
+        prepared: PreparedData,
+        request: TrainingRequest,
+        on_note: NoteCallback,
+    ) -> ModelVersion:
+        """Train in float32, then make the version in int8 of it; a training that ended is not repeated for that."""
+        # Drawn before training, so that too few images are found before the work.
+        sample = _calibration_sample(prepared.training)
+        # Beside the unfinished trainings; no version's name begins with a dot.
+        aside = ModelStore(self._states / ".unquantized")
+        folder = self._states / ".unquantized" / request.version
+        if folder.exists() and (request.restart or not _is_of(aside, publication)):
+            shutil.rmtree(folder)
+        if folder.exists():
+            on_note("The network was trained already, by the same command: it is quantized now.")
+            network = aside.open(request.version)
+        else:
+            network = trained(replace(publication, store=aside, precision=Precision.FLOAT32))
+        on_note(f"Rounding weights to int8 by {len(sample.images)} training images.")
+
+        def scores_of(int8: LiteRtNetwork) -> Mapping[str, float]:
+            if prepared.held_out is None:
+                return {}
+            return measure_features(int8.features, prepared.held_out, prepared.taxonomy, RANKS)
+
+        made = quantize(network, request.version, self._models, sample, scores_of)
+        shutil.rmtree(folder)
+        return made
 
     def _train_network(
         self,
@@ -269,6 +318,31 @@ class TrainingService:
                     if image.attributes and (keyword is None or keyword in category_keywords(image.category))
                 )
         return found
+
+
+def _head(recipe: TrainingConfig | HeadTrainingConfig) -> str:
+    return "multiattrib" if isinstance(recipe, HeadTrainingConfig) else recipe.head
+
+
+def _is_of(store: ModelStore, publication: Publication) -> bool:
+    """Whether a version was made by the same command from the same images."""
+    try:
+        provenance = store.open(publication.version).manifest.provenance
+    except UnusableModel:
+        return False
+    return (provenance.command, provenance.data) == (publication.command, publication.data)
+
+
+def _calibration_sample(training: LabelledImages) -> CalibrationImages:
+    try:
+        return sample_images(training.images, "training images")
+    except TooFewCalibrationImages as error:
+        raise InvalidRequest(
+            error.message,
+            received=f"{len(training)} training images",
+            expected=error.expected,
+            remedy="train in another precision; `drape model quantize` takes photos of a folder, too",
+        ) from error
 
 
 def _mined_from(mining: MiningOptions) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from embeddings.training.progress import EpochRecord
 
 HISTORY_JSON, HISTORY_CSV, HISTORY_PLOT = "history.json", "history.csv", "history.png"
+HISTORY_FILES = (HISTORY_JSON, HISTORY_CSV, HISTORY_PLOT)
 
 
 def record_to_json(record: EpochRecord) -> dict[str, object]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
@@ -13,11 +15,15 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.progress import PhaseCallback, ignore_phase
-from embeddings.training.retrieval_scores import retrieval_scores
+from embeddings.training.retrieval_scores import FloatArray, retrieval_scores
 
 RANKS_WHILE_TRAINING, RANKS = (1, 5), (1, 5, 10)
 # Every image is compared with every other, so time and memory grow with the square of their number.
 _MOST_MEASURED = 3000
+_BATCH = 32
+
+FeaturesOf: TypeAlias = Callable[[NDArray[np.uint8]], Mapping[str, FloatArray]]
+"""Features of prepared images by name, scaled as the version has them."""
 
 
 def measure(
@@ -42,6 +48,20 @@ def measure(
         for name, values in features.items()
     }
     return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
+
+
+def measure_features(
+    features_of: FeaturesOf, held_out: LabelledImages, taxonomy: Taxonomy, ks: Sequence[int]
+) -> dict[str, float]:
+    """The same scores of whatever computes the features of images, such as a network in another precision."""
+    images = _measured(held_out)
+    parts = [
+        features_of(images.batch(range(first, min(first + _BATCH, len(images)))))
+        for first in range(0, len(images), _BATCH)
+    ]
+    names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in parts[0]]
+    features = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    return retrieval_scores(features, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
 
 
 def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxonomy) -> list[str]:
