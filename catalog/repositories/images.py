@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog.rows import ImageRow, ImageState, ProductRow
+
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,19 @@ class ImageRepository:
             for row in rows
         }
 
-    def page(self, merchant_id: int, after: int, limit: int) -> list[IndexableImage]:
-        """Up to ``limit`` images that can be indexed, with ids above ``after``, ascending."""
+    def pages(self, merchant_id: int) -> Iterator[list[IndexableImage]]:
+        """All of the merchant's images that can be indexed, by ascending id, a page of them in memory at a time."""
+        after = 0
+        while page := self._page(merchant_id, after):
+            yield page
+            after = page[-1].id
+
+    def _page(self, merchant_id: int, after: int) -> list[IndexableImage]:
         statement = (
             select(ImageRow.id)
             .where(ImageRow.merchant_id == merchant_id, ImageRow.id > after, ImageRow.state == ImageState.READY)
             .order_by(ImageRow.id)
-            .limit(limit)
+            .limit(_PAGE)
         )
         found = self.indexable(list(self._session.execute(statement).scalars()))
         return [found[id] for id in sorted(found)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from catalog.ports.image_store import ImageStore
-from catalog.repositories.images import IndexableImage
 from catalog.services.stored_photos import StoredPhotos
-from catalog.services.training import PAGE
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.export.calibration import CalibrationImages, sample_images
 
@@ -25,12 +23,8 @@ class CalibrationService:
             MerchantNotFound: no such merchant.
             embeddings.export.calibration.TooFewCalibrationImages: it has too few images.
         """
-        found: list[IndexableImage] = []
-        after = 0
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
-            while page := work.images.page(merchant_id, after, PAGE):
-                found.extend(page)
-                after = page[-1].id
+            found = [image for page in work.images.pages(merchant_id) for image in page]
         stored = StoredPhotos(self._images, found, input_size, max_pixels=self._max_pixels)
         return sample_images(stored, f"catalog of {merchant}", seed=seed)

@@ -15,7 +15,6 @@ from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage
 
-PAGE = 1000
 LEVEL = "product"
 
 
@@ -56,10 +55,9 @@ class CatalogDatasets:
         keyword = None if category is None else category_keyword(category)
         queries: list[DatasetImage] = []
         everything: list[DatasetImage] = []
-        after = 0
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
-            while page := work.images.page(merchant_id, after, PAGE):
+            for page in work.images.pages(merchant_id):
                 shown = work.products.shown([image.id for image in page], merchant_id)
                 for image in page:
                     product = shown.get(image.id)
@@ -76,7 +74,6 @@ class CatalogDatasets:
                     everything.append(found)
                     if keyword is None or keyword in category_keywords(image.category):
                         queries.append(found)
-                after = page[-1].id
         if not queries:
             raise InvalidRequest(
                 "There is nothing to evaluate on",

@@ -46,7 +46,6 @@ from embeddings.training.progress import (
 from embeddings.training.publication import Publication
 from embeddings.training.training_weights import default_weights
 
-PAGE = 1000
 MAX_CACHED_BYTES = 2 * 2**30
 """How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
 
@@ -305,16 +304,14 @@ class TrainingService:
         # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
         keyword = None if source.category is None else category_keyword(source.category)
         found: list[IndexableImage] = []
-        after = 0
         with self._unit_of_work() as work:
-            merchant_id = work.merchants.id_of(source.merchant)
-            while page := work.images.page(merchant_id, after, PAGE):
-                after = page[-1].id
+            for page in work.images.pages(work.merchants.id_of(source.merchant)):
+                labelled = page
                 if mined is not None:
-                    page = [replace(image, attributes=mined.get(image.product_id, ())) for image in page]
+                    labelled = [replace(image, attributes=mined.get(image.product_id, ())) for image in page]
                 found.extend(
                     image
-                    for image in page
+                    for image in labelled
                     if image.attributes and (keyword is None or keyword in category_keywords(image.category))
                 )
         return found

@@ -70,6 +70,14 @@ def test_a_catalog_is_a_data_set_of_products(datasets):
     assert measured.levels["product"].precision == (3 / 4,)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_pages_change_nothing(datasets, monkeypatch, size):
+    """Five images read one by one, in pages of 2, 2 and 1, and in one page that is just full."""
+    whole = datasets.read(MERCHANT)
+    monkeypatch.setattr("catalog.repositories.images._PAGE", size)
+    assert datasets.read(MERCHANT) == whole
+
+
 def test_a_category_searches_itself_or_all(datasets):
     """Dresses among dresses, or among everything; a level's name is compared without case."""
     same, everything = datasets.read(MERCHANT, "dresses"), datasets.read(MERCHANT, "Women > Dresses", "all")
