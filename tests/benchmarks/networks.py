@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embeddings.backend import keras
+from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.networks import build
@@ -15,6 +19,23 @@ from embeddings.training.publication import Publication, TrainedNetwork, publish
 from embeddings.weights import load_pretrained, load_weights
 
 NUM_ATTRIBUTES = 110
+
+
+def benchmark_version(name: str, store: ModelStore, shared_folder: Path) -> ModelVersion:
+    """A version by name: one of those below, which are made, or one that comes with Drape."""
+    match name:
+        case "vgg16-random":
+            return vgg16_version(store)
+        case "resnet50-imagenet":
+            return resnet50_version(store, shared_folder)
+        case _:
+            return store.open(name)
+
+
+def prepared_photos(shared_folder: Path, count: int, input_size: int) -> NDArray[np.uint8]:
+    """Real photos of clothing, (count, input_size, input_size, 3) uint8."""
+    photos = sorted((shared_folder / "data" / "clothing" / "images").glob("*.jpg"))[:count]
+    return np.stack([prepare(decode_image(path.read_bytes(), max_pixels=10**8), input_size) for path in photos])
 
 
 def vgg16_version(store: ModelStore) -> ModelVersion:

@@ -10,11 +10,10 @@ import pytest
 from embeddings.export.agreement import neighbour_recall
 from embeddings.export.calibration import MOST_IMAGES, sample_images
 from embeddings.export.quantization import quantize
-from embeddings.images import decode_image, prepare
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
-from tests.benchmarks.networks import resnet50_version, vgg16_version
+from tests.benchmarks.networks import benchmark_version, prepared_photos
 
 # The aim is .97 of float32's ten neighbours: reached by compact (.970), missed by ResNet-50 (.887); the bounds keep
 # what was reached. Simulated one by one on ResNet-50 (256 photos): weights in int8 alone keep .943, activations alone
@@ -38,18 +37,9 @@ def test_int8_is_faster_and_finds_nearly_the_same(
 ):
     """On real photos, calibrated on others; float32 neighbours among themselves are the truth."""
     store = ModelStore(tmp_path)
-    match name:
-        case "vgg16-random":
-            version = vgg16_version(store)
-        case "resnet50-imagenet":
-            version = resnet50_version(store, shared_folder)
-        case _:
-            version = store.open(name)
+    version = benchmark_version(name, store, shared_folder)
     manifest = version.manifest
-    photos = sorted((shared_folder / "data" / "clothing" / "images").glob("*.jpg"))[: num_images + MOST_IMAGES]
-    prepared = np.stack(
-        [prepare(decode_image(path.read_bytes(), max_pixels=10**8), manifest.input_size) for path in photos]
-    )
+    prepared = prepared_photos(shared_folder, num_images + MOST_IMAGES, manifest.input_size)
     images = prepared[:num_images]
     quantized = quantize(version, "quantized", store, sample_images(prepared[num_images:], "other photos"))
     embedders = {one: open_embedder(quantized, precision=one, batch_size=BATCH) for one in Precision}
