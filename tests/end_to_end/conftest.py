@@ -1,18 +1,28 @@
-"""The command line as a merchant runs it: a process of its own, everything embedded, under a home of its own."""
+"""The command line as a merchant runs it, everything embedded, under a home of its own.
+
+``run`` starts a process, as a merchant does. ``run_here`` is the same command in this process, where TensorFlow is
+loaded once for all: that takes seconds, which a test pays for where the process is its point. Of every command at
+least one test starts a process.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cli.main import main
 
 
 @dataclass(frozen=True)
@@ -56,19 +66,61 @@ class CommandLine:
         )
         return Ran(ended.returncode, ended.stdout, ended.stderr)
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [self.program, *map(str, arguments)],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run_here(self, *arguments: str | Path) -> Ran:
+        """The command in this process, with the environment, arguments and streams that its own would have."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(self.environment):
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", [self.program, *map(str, arguments)])
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        out.flush()
+        err.flush()
+        return Ran(ended.value.code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+
+    def start(self, *arguments: str | Path, new_session: bool = False) -> subprocess.Popen[str]:
+        """The command as a process that runs on beside the test; it hears Ctrl-C, as at a terminal.
+
+        Args:
+            new_session: In a process group of its own.
+        """
+        # A shell that runs the tests in its background has them ignore Ctrl-C, and what they start would inherit that.
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                [self.program, *map(str, arguments)],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=new_session,
+            )
+        finally:
+            signal.signal(signal.SIGINT, ours)
+
+
+@contextmanager
+def empty_home() -> Iterator[CommandLine]:
+    """A command line whose home is empty, and gone afterwards."""
+    # Not pytest's own folder: that one is closed to the account which runs PostgreSQL for root.
+    with tempfile.TemporaryDirectory(prefix="drape-tests-") as folder:
+        yield CommandLine(Path(folder) / "home")
 
 
 @pytest.fixture
 def drape() -> Iterator[CommandLine]:
-    """A command line whose home is empty."""
-    # Not pytest's own folder: that one is closed to the account which runs PostgreSQL for root.
-    with tempfile.TemporaryDirectory(prefix="drape-tests-") as folder:
-        yield CommandLine(Path(folder) / "home")
+    """A command line whose home is empty, this test's own."""
+    with empty_home() as command_line:
+        yield command_line
+
+
+@pytest.fixture(scope="module")
+def shared_drape() -> Iterator[CommandLine]:
+    """A command line whose home the tests of a module share."""
+    with empty_home() as command_line:
+        yield command_line

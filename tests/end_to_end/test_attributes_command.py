@@ -6,23 +6,24 @@ import pytest
 from PIL import Image
 
 
-@pytest.fixture
-def stocked(drape, tmp_path):
+@pytest.fixture(scope="module")
+def stocked(shared_drape, tmp_path_factory):
     """Three products, one of them with a contradiction between feed and title."""
-    Image.new("RGB", (48, 64), "red").save(tmp_path / "one.png")
+    folder = tmp_path_factory.mktemp("feed")
+    Image.new("RGB", (48, 64), "red").save(folder / "one.png")
     rows = (
         "id,title,description,category,attributes,image",
         "p31,Red lace gown,With pockets; no belt.,Women > Dresses,,one.png",
         "p32,Blue gown,Lined.,Women > Dresses,color=red,one.png",
         "p33,Striped shirt,,Women > Shirts,,one.png",
     )
-    feed = tmp_path / "feed.csv"
+    feed = folder / "feed.csv"
     feed.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    assert drape.run("ingest", feed, "--merchant", "atelier").code == 0
-    return drape
+    assert shared_drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
+    return shared_drape
 
 
-def test_report_as_json_and_as_tables(stocked, tmp_path):
+def test_report_as_json_and_as_tables(stocked):
     """Coverage, sources, contradictions, denials, learned words and words left out."""
     report = stocked.run("attributes", "--learn-words", "1", "--json").json
     assert (report["merchant"], report["products"], report["products_with_attributes"]) == ("atelier", 3, 3)
@@ -34,7 +35,7 @@ def test_report_as_json_and_as_tables(stocked, tmp_path):
     assert report["learned"] == []
     assert report["words_left_out"] == {"gown": 2, "shirt": 1}
 
-    tables = stocked.run("attributes", "--min-count", "2", "--category", "dresses")
+    tables = stocked.run_here("attributes", "--min-count", "2", "--category", "dresses")
     assert tables.code == 0, tables.err
     assert "2 of 2 products have attributes (100 %)" in tables.out
     assert "color=red" in tables.out
@@ -46,11 +47,11 @@ def test_what_cannot_be_asked_is_said_so(stocked, tmp_path):
     """A vocabulary that is none is named with the entry at fault; so is a category without products."""
     own = tmp_path / "own.toml"
     own.write_text("[groups.color.values]\nred = 7\n", encoding="utf-8")
-    refused = stocked.run("attributes", "--vocabulary", own)
+    refused = stocked.run_here("attributes", "--vocabulary", own)
     assert refused.code != 0
     assert "own.toml" in refused.err
     assert 'groups.color.values."red"' in refused.err
     assert "Traceback" not in refused.err
-    nothing = stocked.run("attributes", "--category", "Hats")
+    nothing = stocked.run_here("attributes", "--category", "Hats")
     assert nothing.code == 2
     assert "Hats" in nothing.err

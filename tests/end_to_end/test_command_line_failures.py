@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import subprocess
 import time
 
 import pytest
@@ -86,14 +85,7 @@ def test_ctrl_c_ends_with_one_line(drape, tmp_path):
         names.append(f"{number},Item,{number}.png\n")
     feed = tmp_path / "feed.csv"
     feed.write_text("id,title,image\n" + "".join(names), encoding="utf-8")
-    running = subprocess.Popen(
-        [drape.program, "ingest", str(feed), "--merchant", "atelier"],
-        env=drape.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running = drape.start("ingest", feed, "--merchant", "atelier", new_session=True)
     deadline = time.monotonic() + 100
     while not any((drape.home / "images").rglob("*")):
         assert running.poll() is None, running.communicate()[1]
@@ -104,7 +96,7 @@ def test_ctrl_c_ends_with_one_line(drape, tmp_path):
     assert running.returncode == 130, err
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "Interrupted. What was done stays; the same command continues from there."
-    status = drape.run("status", "--json")
+    status = drape.run_here("status", "--json")
     assert [job["state"] for job in status.json[0]["jobs"]] == ["interrupted"]
 
 
@@ -114,7 +106,7 @@ def test_names_are_not_read_as_markup(drape, feed):
     folder.mkdir()
     feed.with_name("red.jpg").rename(folder / "red.jpg")
     odd = feed.rename(folder / "bold]feed.csv")
-    ingested = drape.run("ingest", odd, "--merchant", "[/red]")
+    ingested = drape.run_here("ingest", odd, "--merchant", "[/red]")
     assert ingested.code == 0, ingested.err
     assert "Catalog of [/red]" in ingested.out
     status = drape.run("status")

@@ -18,7 +18,7 @@ def test_the_demo_shows_the_whole_way_and_can_be_repeated(drape):
     assert sheet.count("4 of the same item") == 2
     assert [line.split()[0] for line in _hits(first.out)].count("1") == 4
 
-    again = drape.run("demo")
+    again = drape.run_here("demo")
     assert again.code == 0, again.err
     assert "Embedded no image: every vector is up to date." in again.out
     assert _hits(again.out) == _hits(first.out)

@@ -21,9 +21,9 @@ def catalog(tmp_path_factory):
 
 def test_a_catalog_is_evaluated_with_everything(drape, catalog, tmp_path):
     """Networks side by side, options beyond the paper, the engine's rows; table, JSON, CSV, figures and sheet."""
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
     out = tmp_path / "evaluation"
-    ran = drape.run(
+    ran = drape.run_here(
         *("evaluate", "--merchant", "atelier", "--out", out, "--model", "compact-rendered"),
         *("--untrained", "compact:random", "--whiten", "8", "--expand", "2", "--fuse", "pool:0.5"),
     )

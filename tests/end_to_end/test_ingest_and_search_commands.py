@@ -29,12 +29,12 @@ def rows(catalog):
 
 def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     """Ingest, ingest again, search by photo, by product and under a filter; tables for people, JSON for programs."""
-    first = drape.run("ingest", catalog, "--merchant", "atelier", "--json")
+    first = drape.run_here("ingest", catalog, "--merchant", "atelier", "--json")
     assert first.code == 0, first.err
     assert first.json["products"]["new"] == NUM_ITEMS
     assert first.json["images"]["new"] == first.json["embedded"] == NUM_ITEMS * VIEWS
 
-    again = drape.run("ingest", catalog, "--merchant", "atelier")
+    again = drape.run_here("ingest", catalog, "--merchant", "atelier")
     assert again.code == 0
     assert "Embedded no image: every vector is up to date." in again.out
 
@@ -51,11 +51,11 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     assert rows[3]["id"] not in [line.split()[2] for line in table.out.splitlines() if line[:4].strip().isdigit()]
     assert "%" in table.out
 
-    filtered = drape.run("search", photo, "--category", "Dresses", "--limit", "100", "--json")
+    filtered = drape.run_here("search", photo, "--category", "Dresses", "--limit", "100", "--json")
     dresses = {row["id"] for row in rows if "Dresses" in row["category"]}
     assert {hit["id"] for hit in filtered.json["hits"]} == dresses
 
-    status = drape.run("status", "--json")
+    status = drape.run_here("status", "--json")
     assert status.json[0]["name"] == "atelier"
     assert status.json[0]["num_images"] == status.json[0]["galleries"][0]["num_indexed"] == NUM_ITEMS * VIEWS
 
@@ -80,7 +80,7 @@ def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
         encoding="utf-8",
     )
     errors = tmp_path / "errors.csv"
-    ran = drape.run("ingest", feed, "--merchant", "atelier", "--errors", errors, "--json")
+    ran = drape.run_here("ingest", feed, "--merchant", "atelier", "--errors", errors, "--json")
     assert ran.code == 1, ran.err
     assert (ran.json["products"]["new"], ran.json["rows_failed"], ran.json["images_failed"]) == (5, 3, 2)
     assert (ran.json["embedded"], ran.json["quarantined"]) == (2, 1)
@@ -98,13 +98,13 @@ def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
 
 def test_wrong_questions_have_clear_answers(drape, tmp_path):
     """Each failure says what to do, without a traceback, with an exit code that scripts can tell apart."""
-    nothing = drape.run("similar", "1")
+    nothing = drape.run_here("similar", "1")
     assert nothing.code == 2
     assert "drape ingest FEED" in nothing.err
-    missing = drape.run("ingest", tmp_path / "nowhere.csv", "--merchant", "atelier")
+    missing = drape.run_here("ingest", tmp_path / "nowhere.csv", "--merchant", "atelier")
     assert missing.code == 1
     assert "nowhere.csv" in missing.err
-    unknown = drape.run("search", tmp_path / "photo.jpg", "--merchant", "nobody")
+    unknown = drape.run_here("search", tmp_path / "photo.jpg", "--merchant", "nobody")
     assert unknown.code == 2
     assert "photo.jpg" in unknown.err
     as_json = drape.run("model", "show", "no-such-version", "--json")

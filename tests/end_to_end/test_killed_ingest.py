@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
 
-NUM_IMAGES = 800
+NUM_IMAGES = 240
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,12 @@ def test_an_ingest_that_was_ended_is_completed_by_the_next(drape, feed, ending, 
     done = num_indexed()
     assert 0 < done < NUM_IMAGES
 
-    completed = drape.run("ingest", feed, "--merchant", "atelier", "--json")
+    completed = drape.run_here("ingest", feed, "--merchant", "atelier", "--json")
     assert completed.code == 0, completed.err
     assert completed.json["embedded"] == NUM_IMAGES - done
     assert num_indexed() == NUM_IMAGES
-    again = drape.run("ingest", feed, "--merchant", "atelier", "--json")
+    again = drape.run_here("ingest", feed, "--merchant", "atelier", "--json")
     assert (again.json["embedded"], again.json["images"]["unchanged"]) == (0, NUM_IMAGES)
-    similar = drape.run("similar", "P5", "--limit", "100", "--mode", "visual", "--every-image", "--json")
+    similar = drape.run_here("similar", "P5", "--limit", "100", "--mode", "visual", "--every-image", "--json")
     ids = [hit["id"] for hit in similar.json["hits"]]
     assert len(set(ids)) == 100

@@ -21,10 +21,10 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     """A head on the shipped trunk, then every layer: each becomes a version, the first one the live gallery."""
     shipped = ModelStore(tmp_path).open("compact-rendered")
     weights = shipped.weights_path(shipped.manifest.networks[0])
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
     recipe = ("--trunk", "compact", "--input-size", "64", "--min-count", "4", "--precision", "float32", "--json")
 
-    head = drape.run("train", "--name", "head-1", "--weights", weights, "--epochs", "2", *recipe)
+    head = drape.run_here("train", "--name", "head-1", "--weights", weights, "--epochs", "2", *recipe)
     assert head.code == 0, head.err
     assert head.json["version"] == "head-1"
     assert head.json["taxonomy"] == sorted(head.json["taxonomy"])
@@ -34,21 +34,21 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     changed = drape.run("reindex", "--model", "head-1", "--json")
     assert changed.code == 0, changed.err
     assert (changed.json["embedded"], changed.json["live"]) == (NUM_ITEMS * VIEWS, True)
-    again = drape.run("reindex", "--model", "head-1", "--json")
+    again = drape.run_here("reindex", "--model", "head-1", "--json")
     assert (again.json["embedded"], again.json["live"]) == (0, True)
-    galleries = drape.run("status", "--json").json[0]["galleries"]
+    galleries = drape.run_here("status", "--json").json[0]["galleries"]
     states = {one["gallery"]["model_version"]: one["gallery"]["state"] for one in galleries}
     assert states == {"compact-rendered": "retired", "head-1": "live"}
-    hits = drape.run("similar", "R5-00000", "--json")
+    hits = drape.run_here("similar", "R5-00000", "--json")
     assert hits.json["model_version"] == "head-1"
     assert {reason["attribute"] for hit in hits.json["hits"] for reason in hit["why"]} <= set(head.json["taxonomy"])
 
-    whole = drape.run("train", "--name", "whole-1", "--end-to-end", "--epochs", "1", *recipe)
+    whole = drape.run_here("train", "--name", "whole-1", "--end-to-end", "--epochs", "1", *recipe)
     assert whole.code == 0, whole.err
-    taken = drape.run("train", "--name", "head-1", "--end-to-end", "--epochs", "1", *recipe)
+    taken = drape.run_here("train", "--name", "head-1", "--end-to-end", "--epochs", "1", *recipe)
     assert taken.code == 1
     assert "head-1" in taken.err
-    assert [one["version"] for one in drape.run("model", "list", "--json").json["versions"]] == [
+    assert [one["version"] for one in drape.run_here("model", "list", "--json").json["versions"]] == [
         "compact-rendered",
         "head-1",
         "whole-1",
@@ -111,8 +111,8 @@ def test_a_version_is_quantized_changed_to_and_exported(drape, catalog, tmp_path
 
 def test_too_little_to_train_on_is_said_so(drape, catalog):
     """The numbers that were found, and the option that would help."""
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
-    ran = drape.run("train", "--name", "none", "--min-count", "10000")
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
+    ran = drape.run_here("train", "--name", "none", "--min-count", "10000")
     assert ran.code == 2
     assert "32 images, 0 attributes" in ran.err
     assert "--min-count" in ran.err
@@ -154,7 +154,7 @@ def test_a_data_set_is_trained_on_without_a_database(drape, tmp_path):
     assert not (drape.home / "postgres").exists()
 
     (tmp_path / "9.png").write_bytes(b"no photo")
-    broken = drape.run("train", "--name", "table-2", "--dataset", f"table:{table}", *recipe)
+    broken = drape.run_here("train", "--name", "table-2", "--dataset", f"table:{table}", *recipe)
     assert broken.code == 1
     assert "9.png" in broken.err
     assert "Traceback" not in broken.err
@@ -172,6 +172,6 @@ def test_a_data_set_is_trained_on_without_a_database(drape, tmp_path):
 )
 def test_options_that_contradict_each_other_are_refused(drape, options, said):
     """Before anything is read; the option at fault is named."""
-    ran = drape.run("train", "--name", "v", *options)
+    ran = drape.run_here("train", "--name", "v", *options)
     assert ran.code == 2
     assert said in ran.err
