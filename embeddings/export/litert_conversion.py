@@ -68,17 +68,20 @@ def convert(model: ModelVersion, precision: LiteRtPrecision, calibration: NDArra
 
     manifest = model.manifest
     networks = [load_network(model, network, manifest, Precision.FLOAT32) for network in manifest.networks]
-    module, function = _module(manifest, networks)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-    if precision is not LiteRtPrecision.FLOAT32:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision is LiteRtPrecision.FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
     try:
+        # Before the conversion, so that the memory that each of the two needs is not needed at once.
+        rounded: list[LayerWeights] = []
+        if precision is LiteRtPrecision.INT8 and calibration is not None:
+            rounded = [layer for network in networks for layer in _rounded_layers(network, calibration)]
+        module, function = _module(manifest, networks)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+        if precision is not LiteRtPrecision.FLOAT32:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision is LiteRtPrecision.FLOAT16:
+            converter.target_spec.supported_types = [tf.float16]
         with without_chatter():
             content = bytes(converter.convert())
-        if calibration is not None and precision is LiteRtPrecision.INT8:
-            rounded = [layer for network in networks for layer in _rounded_layers(network, calibration)]
+        if precision is LiteRtPrecision.INT8:
             content = replace_weights(content, rounded)
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         raise UnusableModel(
@@ -118,12 +121,13 @@ def _rounded_layers(network: keras.Model, calibration: NDArray[np.uint8]) -> Ite
     for layer in network.layers:
         if layer.name not in inputs:
             continue
+        # Taken out, because each covariance is used once and the largest have 85 MB.
+        seen = inputs.pop(layer.name)
         kernel = layer.kernel.numpy()
         weights = np.ascontiguousarray(kernel.reshape(-1, kernel.shape[-1]).T)
         rounded = None
         reads_pixels = isinstance(layer, keras.layers.Conv2D) and kernel.shape[2] == _COLORS
         if layer.name != _SCORES and not reads_pixels:
-            seen = inputs[layer.name]
             rounded = round_layer(weights, layer.bias.numpy(), seen.mean, seen.covariance)
         yield LayerWeights(layer.name, weights, rounded)
 
