@@ -12,7 +12,7 @@ import typer
 from catalog.types import AttributeSource
 from cli.image_sources import dataset_options, mining_options
 from cli.options import AsJson, Attributes, DatasetChoices, LearnWords, VocabularyFile
-from cli.train import ComputePrecision, Preprocessing
+from cli.train import PREPROCESSING_HELP, ComputePrecision, Preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def evaluate(
     ] = None,
     preprocessing: Annotated[
         Preprocessing | None,
-        typer.Option("--preprocessing", help="How the untrained trunks' weights expect their pixels."),
+        typer.Option("--preprocessing", help=PREPROCESSING_HELP),
     ] = None,
     input_size: Annotated[
         int | None,

@@ -59,6 +59,13 @@ class ProbNormalization(StrEnum):
     L2 = "l2"
 
 
+PREPROCESSING_HELP = (
+    "How those weights expect their pixels. caffe: Keras's own VGG16 and ResNet-50 (the default for both). torch: what "
+    "was trained with PyTorch. unit: 0 to 1. The wrong one gives plausible, poor results: of weights from elsewhere, "
+    "`drape evaluate --untrained TRUNK:FILE` with each tells the right one, which scores highest."
+)
+
+
 class Activation(StrEnum):
     """How scores become prob."""
 
@@ -130,12 +137,13 @@ def train(
         typer.Option(
             "--weights",
             metavar="FILE",
-            help="The trunk's weights; default: the published ones, with --recipe scratch random ones.",
+            help="The trunk's weights; default: the published ones, with --recipe scratch random ones. What they "
+            "expect of pixels is known of published files and of model versions; of others, see --preprocessing.",
         ),
     ] = None,
     preprocessing: Annotated[
         Preprocessing | None,
-        typer.Option("--preprocessing", help="How those weights expect their pixels; default: as published."),
+        typer.Option("--preprocessing", help=PREPROCESSING_HELP),
     ] = None,
     activation: Annotated[
         Activation | None,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from catalog.errors import InvalidRequest
 from catalog.ports.image_store import ImageStore
@@ -27,6 +28,7 @@ from embeddings.export.quantization import quantize
 from embeddings.litert_embedder import LiteRtNetwork
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.networks import default_preprocessing
 from embeddings.training.checkpoints import remove_state
 from embeddings.training.config import HeadTrainingConfig, TrainingConfig
 from embeddings.training.dataset_images import dataset_images
@@ -45,6 +47,7 @@ from embeddings.training.progress import (
 )
 from embeddings.training.publication import Publication
 from embeddings.training.training_weights import default_weights
+from embeddings.weights.expected_preprocessing import preprocessing_for
 
 MAX_CACHED_BYTES = 2 * 2**30
 """How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
@@ -186,12 +189,13 @@ class TrainingService:
 
         def trained(publication: Publication) -> ModelVersion:
             if isinstance(request.recipe, HeadTrainingConfig):
+                weights = request.weights or default_weights(request.recipe.trunk, "multiattrib")
                 return train_head(
-                    request.recipe,
+                    _with_preprocessing(request.recipe, weights, on_note),
                     prepared.training,
                     prepared.taxonomy,
                     publication,
-                    trunk_weights=request.weights or default_weights(request.recipe.trunk, "multiattrib"),
+                    trunk_weights=weights,
                     held_out=prepared.held_out,
                     on_images=lambda done, total: on_phase("computing features", done, total),
                     on_epoch=on_epoch,
@@ -248,6 +252,8 @@ class TrainingService:
         weights = request.weights
         if weights is None and request.pretrained:
             weights = default_weights(recipe.trunk, recipe.head)
+        if weights is not None:
+            recipe = _with_preprocessing(recipe, weights, on_note)
         states = self._states / request.version
         if request.restart:
             remove_state(states)
@@ -274,14 +280,14 @@ class TrainingService:
             mined = mine_dataset_images(dataset.training, source.mining)
             training = [image for image in mined if image.attributes]
             if not training:
-                raise _nothing_labelled(dataset.name, len(dataset.training))
+                raise _nothing_labelled(dataset.name, len(dataset.training), source.mining)
             images = dataset_images(training, request.input_size, max_cached_bytes=MAX_CACHED_BYTES)
             return images, f"{dataset.name}, its training images{_mined_from(source.mining)}"
-        found = self._all_images(source)
+        found, num_looked_at = self._all_images(source)
         of = "" if source.category is None else f", category {source.category}"
         described = f"catalog of {source.merchant}{of}{_mined_from(source.mining)}"
         if not found:
-            raise _nothing_labelled(described, 0)
+            raise _nothing_labelled(described, num_looked_at, source.mining)
         stored = StoredPhotos(
             self._images,
             found,
@@ -296,25 +302,39 @@ class TrainingService:
         )
         return labelled, described
 
-    def _all_images(self, source: CatalogSource) -> list[IndexableImage]:
-        """Every image with at least one attribute; what is kept of each is a few hundred bytes."""
+    def _all_images(self, source: CatalogSource) -> tuple[list[IndexableImage], int]:
+        """Every image with at least one attribute, and of how many; what is kept of each is a few hundred bytes."""
         mined = None
         if source.mining.source is not AttributeSource.FEED:
             mined = self._mining.mine(source.merchant, source.category, source.mining).by_product
         # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
         keyword = None if source.category is None else category_keyword(source.category)
         found: list[IndexableImage] = []
+        num_looked_at = 0
         with self._unit_of_work() as work:
             for page in work.images.pages(work.merchants.id_of(source.merchant)):
                 labelled = page
                 if mined is not None:
                     labelled = [replace(image, attributes=mined.get(image.product_id, ())) for image in page]
-                found.extend(
-                    image
-                    for image in labelled
-                    if image.attributes and (keyword is None or keyword in category_keywords(image.category))
-                )
-        return found
+                asked_for = [
+                    image for image in labelled if keyword is None or keyword in category_keywords(image.category)
+                ]
+                num_looked_at += len(asked_for)
+                found.extend(image for image in asked_for if image.attributes)
+        return found, num_looked_at
+
+
+_Recipe = TypeVar("_Recipe", TrainingConfig, HeadTrainingConfig)
+
+
+def _with_preprocessing(recipe: _Recipe, weights: Path, on_note: NoteCallback) -> _Recipe:
+    """The recipe with what the weights expect, where nothing was asked for and that is not what would be taken."""
+    default = default_preprocessing(recipe.trunk)
+    taken = preprocessing_for(recipe.trunk, weights, recipe.preprocessing, default)
+    on_note(taken.note)
+    if recipe.preprocessing is not None or taken.mode == default:
+        return recipe
+    return replace(recipe, preprocessing=taken.mode)
 
 
 def _head(recipe: TrainingConfig | HeadTrainingConfig) -> str:
@@ -348,10 +368,15 @@ def _mined_from(mining: MiningOptions) -> str:
     return ", attributes from texts" if mining.source is AttributeSource.TEXT else ", attributes from feed and texts"
 
 
-def _nothing_labelled(described: str, num_images: int) -> InvalidRequest:
+def _nothing_labelled(described: str, num_images: int, mining: MiningOptions) -> InvalidRequest:
+    other = (
+        "mine its texts with --attributes both"
+        if mining.source is AttributeSource.FEED
+        else "give --vocabulary words that its texts use (`drape attributes` lists those that were left out)"
+    )
     return InvalidRequest(
         "There is too little to train on",
         received=f"{described}: no image with an attribute, of {num_images:,} looked at",
         expected="at least two products and two attributes",
-        remedy="ingest a feed with attributes, mine its texts with --attributes both, or give another category",
+        remedy=f"ingest a feed with attributes, {other}, or give another category",
     )
