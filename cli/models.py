@@ -12,6 +12,7 @@ import typer
 
 from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
+from cli.whitening import whiten_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from embeddings.model_store import ModelVersion
 
 app = typer.Typer(help="Look at model versions, carry them elsewhere, change to them.", no_args_is_help=True)
+app.command("whiten")(whiten_version)
 
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A model version.")]
 
@@ -135,6 +137,14 @@ def _print_manifest(manifest: ModelManifest) -> None:
     if manifest.int8 is not None:
         int8 = manifest.int8
         console.print(f"  int8        {int8.file} ({int8.sha256[:12]}…), {int8.calibration}", markup=False)
+    if manifest.whitening is not None:
+        whitening = manifest.whitening
+        shrunk = f", shrinkage {whitening.shrinkage:g}" if whitening.shrinkage else ""
+        console.print(
+            f"  whitening   {manifest.visual_feature} of {whitening.size_before} components, fitted on "
+            f"{whitening.fitted_on}{shrunk} ({whitening.file}, {whitening.sha256[:12]}…)",
+            markup=False,
+        )
     for name, feature in manifest.features.items():
         visual = " (searched by looks)" if name == manifest.visual_feature else ""
         console.print(f"  feature     {name}, {feature.size} components{visual}")

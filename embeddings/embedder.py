@@ -19,7 +19,7 @@ class Embedder(Protocol):
         input_size: Edge of the square network input, in pixels.
         taxonomy: The attributes, in the order of ``prob``.
         feature_sizes: Name of each feature that ``embed`` returns, with its number of components.
-        visual_feature: The feature for cosine search: ``fc6`` or ``pool``.
+        visual_feature: The feature for cosine search: ``fc6`` or ``pool``, or a whitened ``bilinear``.
     """
 
     version: str

@@ -27,7 +27,9 @@ _LARGEST_CONSTANT_BYTES: Final = 32 * 2**20
 
 
 class KerasEmbedder:
-    """A loaded model version, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
+    """The networks of a model version, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
+
+    A whitened version's visual feature is not whitened here: ``embeddings.open_embedder`` adds that last step.
 
     Images are run in batches of one fixed size, the last one filled up, so that the networks are compiled once; a few
     images, such as one query, are run one by one through a second compiled function instead of waiting for a full
@@ -58,7 +60,7 @@ class KerasEmbedder:
         self.version = manifest.version_in(self.precision)
         self.input_size = manifest.input_size
         self.taxonomy = manifest.taxonomy
-        self.feature_sizes: Mapping[str, int] = {name: feature.size for name, feature in manifest.features.items()}
+        self.feature_sizes: Mapping[str, int] = manifest.network_sizes
         self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
         self.visual_feature = manifest.visual_feature
         self._batch_size = batch_size
@@ -141,7 +143,7 @@ def load_network(
             remedy="the version may come from a newer Drape; update, or train it again",
         ) from error
     for name in network.features:
-        expected = manifest.features[name].size
+        expected = manifest.network_sizes[name]
         found = loaded.output[name].shape[-1] if name in loaded.output else None
         if found != expected:
             raise UnusableModel(

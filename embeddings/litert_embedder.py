@@ -31,19 +31,27 @@ class LiteRtNetwork:
     Args:
         content: The file.
         manifest: The version it was made of.
+        sizes: Components of every output; None are those of the version's features.
         num_threads: None is the number of cores that this process may use.
 
     Raises:
         UnusableModel: it is no LiteRT file, or its input or outputs are not those of the version.
     """
 
-    def __init__(self, content: bytes, manifest: ModelManifest, *, num_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        manifest: ModelManifest,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        num_threads: int | None = None,
+    ) -> None:
         # Here and not at the top, because describing a version must not load an interpreter.
         from ai_edge_litert.interpreter import Interpreter
 
         self._input_size = manifest.input_size
         self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
-        self._sizes = {name: feature.size for name, feature in manifest.features.items()}
+        self._sizes = sizes or {name: feature.size for name, feature in manifest.features.items()}
         threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
         try:
             with without_chatter():
@@ -76,9 +84,8 @@ class LiteRtNetwork:
                     rows[position] = outputs[name][0]
         return {name: normalize(rows, self._normalizations[name]) for name, rows in found.items()}
 
-    @staticmethod
-    def _unusable(manifest: ModelManifest, received: str) -> UnusableModel:
-        sizes = ", ".join(f"{name} {feature.size}" for name, feature in manifest.features.items())
+    def _unusable(self, manifest: ModelManifest, received: str) -> UnusableModel:
+        sizes = ", ".join(f"{name} {size}" for name, size in self._sizes.items())
         return UnusableModel(
             f"a LiteRT file of model version {manifest.version} cannot be run",
             received=received,
@@ -88,7 +95,9 @@ class LiteRtNetwork:
 
 
 class LiteRtEmbedder:
-    """A model version in int8, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
+    """The networks of a version in int8, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
+
+    A whitened version's visual feature is not whitened here: ``embeddings.open_embedder`` adds that last step.
 
     Args:
         model: The version on disk; the hash of its int8 file is checked.
@@ -103,12 +112,12 @@ class LiteRtEmbedder:
         manifest = model.manifest
         int8 = require_int8(manifest)
         content = _read(model.folder / int8.file, int8.sha256, manifest.version)
-        self._network = LiteRtNetwork(content, manifest, num_threads=num_threads)
+        self._network = LiteRtNetwork(content, manifest, sizes=manifest.network_sizes, num_threads=num_threads)
         self.precision = Precision.INT8
         self.version = manifest.version_in(Precision.INT8)
         self.input_size = manifest.input_size
         self.taxonomy = manifest.taxonomy
-        self.feature_sizes: Mapping[str, int] = {name: feature.size for name, feature in manifest.features.items()}
+        self.feature_sizes: Mapping[str, int] = manifest.network_sizes
         self.visual_feature = manifest.visual_feature
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

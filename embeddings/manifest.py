@@ -23,6 +23,9 @@ FORMAT = 1
 VISUAL_FEATURES = ("fc6", "pool")
 """The features that may serve cosine search by looks."""
 
+WHITENED_VISUAL_FEATURES = (*VISUAL_FEATURES, "bilinear")
+"""Those that may serve it once they are whitened: a bilinear descriptor is too large before."""
+
 PROBABILITIES = "prob"
 """The feature with one component per attribute, in the taxonomy's order."""
 
@@ -124,6 +127,46 @@ class Int8File:
 
 
 @dataclass(frozen=True, slots=True)
+class WhiteningFile:
+    """The whitening of the visual feature: the last layer of the version, after the networks (see
+    ``embeddings.postprocessing.whitening``).
+
+    Args:
+        file: Its name, inside the version's folder.
+        sha256: Hex digest of that file.
+        size_before: Components of the feature as the network puts it out, not fewer than the version's.
+        fitted_on: The images that it was fitted on, in words.
+        num_images: How many those were.
+        shrinkage: Of their covariance, in [0, 1).
+
+    Raises:
+        ValueError: a field is empty, malformed or outside its range.
+    """
+
+    file: str
+    sha256: str
+    size_before: int
+    fitted_on: str
+    num_images: int
+    shrinkage: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.file) or self.file == MANIFEST_FILE:
+            raise ValueError(f"file must be the name of a file in the version's folder, received {self.file!r}")
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, received {self.sha256!r}")
+        if not self.fitted_on:
+            raise ValueError("fitted_on must not be empty")
+        if self.size_before < 1 or self.num_images < 2:
+            raise ValueError(
+                "size_before must be at least 1 and num_images at least 2, "
+                f"received {self.size_before} and {self.num_images}"
+            )
+        if not 0 <= self.shrinkage < 1:
+            raise ValueError(f"shrinkage must lie in [0, 1), received {self.shrinkage}")
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureSpec:
     """Size and scaling of one feature.
 
@@ -175,12 +218,13 @@ class ModelManifest:
         precision: The number format it is meant to run in.
         networks: At least one; no two provide the same feature.
         taxonomy: The attributes in the order of ``prob``.
-        features: Every feature of the networks, by name; ``prob`` has one component per attribute.
-        visual_feature: ``fc6`` or ``pool``: the feature for cosine search.
+        features: Every feature of the version, by name; ``prob`` has one component per attribute.
+        visual_feature: ``fc6`` or ``pool``: the feature for cosine search; ``bilinear`` only where it is whitened.
         provenance: Where it comes from.
         scores: Measurements on held-out items, by a name that says what was measured.
         created: The day it was made.
         int8: What computes it in int8; None for versions that were not quantized.
+        whitening: What is done to the visual feature after the networks; None for versions that were not whitened.
 
     Raises:
         ValueError: a field is malformed, or fields contradict each other.
@@ -197,6 +241,7 @@ class ModelManifest:
     scores: Mapping[str, float]
     created: date
     int8: Int8File | None = None
+    whitening: WhiteningFile | None = None
 
     def __post_init__(self) -> None:
         check_version_name(self.version)
@@ -215,11 +260,14 @@ class ModelManifest:
             raise ValueError("a version in int8 needs the key 'int8', which names its LiteRT file")
         if self.int8 is not None and self.int8.file in {network.weights for network in self.networks}:
             raise ValueError(f"int8.file must not be a weights file, received {self.int8.file!r}")
-        if self.visual_feature not in VISUAL_FEATURES or self.visual_feature not in self.features:
+        visual_features = VISUAL_FEATURES if self.whitening is None else WHITENED_VISUAL_FEATURES
+        if self.visual_feature not in visual_features or self.visual_feature not in self.features:
             raise ValueError(
-                f"visual_feature must be one of {list(VISUAL_FEATURES)} and among the features "
+                f"visual_feature must be one of {list(visual_features)} and among the features "
                 f"{sorted(self.features)}, received {self.visual_feature!r}"
             )
+        if self.whitening is not None:
+            self._check_whitening(self.whitening)
         if PROBABILITIES not in self.features:
             raise ValueError(f"features must include {PROBABILITIES!r}, received {sorted(self.features)}")
         if self.features[PROBABILITIES].size != len(self.taxonomy):
@@ -238,6 +286,23 @@ class ModelManifest:
             if not math.isfinite(score):
                 raise ValueError(f"scores.{name} must be finite, received {score}")
 
+    def _check_whitening(self, whitening: WhiteningFile) -> None:
+        others = {network.weights for network in self.networks} | ({self.int8.file} if self.int8 else set())
+        if whitening.file in others:
+            raise ValueError(f"whitening.file must be a file of its own, received {whitening.file!r}")
+        size = self.features[self.visual_feature].size
+        if size > whitening.size_before:
+            raise ValueError(
+                f"features.{self.visual_feature}.size must not exceed whitening.size_before, {whitening.size_before}; "
+                f"received {size}"
+            )
+
+    @property
+    def network_sizes(self) -> dict[str, int]:
+        """Components of every feature as the networks put it out, before whitening."""
+        sizes = {name: feature.size for name, feature in self.features.items()}
+        return sizes if self.whitening is None else {**sizes, self.visual_feature: self.whitening.size_before}
+
     def version_in(self, precision: Precision) -> str:
         """The name under which vectors of this version, computed in a precision, are kept.
 
@@ -250,7 +315,11 @@ class ModelManifest:
     def file_hashes(self) -> dict[str, str]:
         """SHA-256 of every file in the version's folder but the manifest, by file name."""
         hashes = {network.weights: network.sha256 for network in self.networks}
-        return hashes if self.int8 is None else {**hashes, self.int8.file: self.int8.sha256}
+        if self.int8 is not None:
+            hashes[self.int8.file] = self.int8.sha256
+        if self.whitening is not None:
+            hashes[self.whitening.file] = self.whitening.sha256
+        return hashes
 
     def to_json(self) -> dict[str, object]:
         """The manifest as JSON-serialisable values; ``from_json`` gives an equal manifest back."""
@@ -276,6 +345,7 @@ class ModelManifest:
             "scores": dict(self.scores),
             # Left out where there is none, so that an earlier Drape reads every version that it can run.
             **({} if self.int8 is None else {"int8": asdict(self.int8)}),
+            **({} if self.whitening is None else {"whitening": asdict(self.whitening)}),
         }
 
     @classmethod
@@ -301,6 +371,7 @@ class ModelManifest:
                 provenance=keys.take("provenance", _provenance),
                 scores=keys.take("scores", _scores),
                 int8=keys.take_or("int8", _int8_file, None),
+                whitening=keys.take_or("whitening", _whitening_file, None),
             ),
         )
         keys.finish()
@@ -512,6 +583,23 @@ def _int8_file(value: object, at: str) -> Int8File | None:
             sha256=keys.take("sha256", _text),
             calibration=keys.take("calibration", _text),
             num_images=keys.take("num_images", _integer),
+        ),
+    )
+    keys.finish()
+    return found
+
+
+def _whitening_file(value: object, at: str) -> WhiteningFile | None:
+    keys = _Keys(value, at)
+    found = _named(
+        at,
+        lambda: WhiteningFile(
+            file=keys.take("file", _text),
+            sha256=keys.take("sha256", _text),
+            size_before=keys.take("size_before", _integer),
+            fitted_on=keys.take("fitted_on", _text),
+            num_images=keys.take("num_images", _integer),
+            shrinkage=keys.take("shrinkage", _number),
         ),
     )
     keys.finish()

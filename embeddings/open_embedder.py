@@ -5,6 +5,8 @@ from __future__ import annotations
 from embeddings.embedder import Embedder
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelVersion
+from embeddings.postprocessing.stored_whitening import load_whitening
+from embeddings.whitened_embedder import WhitenedEmbedder
 
 
 def open_embedder(model: ModelVersion, *, precision: Precision | None = None, batch_size: int = 32) -> Embedder:
@@ -20,6 +22,12 @@ def open_embedder(model: ModelVersion, *, precision: Precision | None = None, ba
         UnusableWeights: a file is missing, altered, or made for another network.
         ValueError: the batch size is below 1.
     """
+    whitening = load_whitening(model)
+    networks = _networks(model, precision, batch_size)
+    return networks if whitening is None else WhitenedEmbedder(networks, whitening)
+
+
+def _networks(model: ModelVersion, precision: Precision | None, batch_size: int) -> Embedder:
     # Each is imported where it is needed: TensorFlow takes seconds, and int8 does without it.
     if (model.manifest.precision if precision is None else precision) is Precision.INT8:
         from embeddings.litert_embedder import LiteRtEmbedder

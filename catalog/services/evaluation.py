@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,6 +208,10 @@ class EvaluationService:
         notes: list[str],
     ) -> None:
         manifest = version.on_disk.manifest
+        options = request.rows
+        if manifest.whitening is not None and options.whiten:
+            options = replace(options, whiten=())
+            notes.append(f"{manifest.version} is whitened already: it has no rows that are whitened once more.")
         loaded = self._networks(version)
         of_version: dict[str, FeatureFile] = {}
         with tempfile.TemporaryDirectory(prefix="drape-evaluation-") as folder:
@@ -217,7 +221,7 @@ class EvaluationService:
                 place.mkdir()
                 files = self._features(network, request, truth, place, phase, features if request.engine else ())
                 of_version |= {name: file for name, file in files.items() if name in features}
-                rows.extend(_rows(network.name, files, request.rows, truth, place, phase, notes))
+                rows.extend(_rows(network.name, files, options, truth, place, phase, notes))
             if request.engine:
                 rows.extend(self._engine_rows(version.described, of_version, truth, phase, notes))
 
@@ -325,6 +329,8 @@ def _notes(dataset: Dataset, truth: GroundTruth) -> list[str]:
         notes.append(
             f"The gallery has no more than {truth.num_ranks} images for some query, so k ends at {truth.num_ranks}."
         )
+    if len(kinds := {image.attributes for image in (*dataset.queries, *dataset.gallery) if image.attributes}) == 1:
+        notes.append(f"All images have the same attributes ({', '.join(min(kinds))}): their IoU tells nothing.")
     num_without = sum(not image.attributes for image in dataset.queries)
     if num_without:
         notes.append(

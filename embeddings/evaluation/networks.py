@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from embeddings.keras_embedder import compile_networks, load_network
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelVersion
 from embeddings.networks import build, default_input_size, default_preprocessing
+from embeddings.postprocessing.stored_whitening import load_whitening
+from embeddings.postprocessing.whitening import Whitening
 from embeddings.weights import download_published, file_sha256, load_pretrained
+from embeddings.weights.expected_preprocessing import preprocessing_for
 
 _RANDOM_SEED = 0
 
@@ -29,6 +33,7 @@ class EvaluatedNetwork:
         outputs: Which of its outputs, at least one.
         facts: What the report says about it, JSON-serialisable.
         batch_size: Images per call; fewer are filled up, so that the network is compiled once.
+        whitened: An output that is whitened after the network, and how.
 
     Attributes:
         input_size: Edge of the square input in pixels.
@@ -43,19 +48,29 @@ class EvaluatedNetwork:
         facts: Mapping[str, object],
         *,
         batch_size: int = 32,
+        whitened: tuple[str, Whitening] | None = None,
     ) -> None:
         self.name = name
         self.facts = facts
         self.batch_size = batch_size
         self.input_size = int(model.input.shape[1])
-        self.sizes: Mapping[str, int] = {output: int(model.output[output].shape[-1]) for output in outputs}
+        sizes = {output: int(model.output[output].shape[-1]) for output in outputs}
+        self._whitened = whitened
+        self.sizes: Mapping[str, int] = sizes if whitened is None else {**sizes, whitened[0]: whitened[1].size}
         self._run = compile_networks([(model, outputs)], batch_size, self.input_size)
 
     def compute(self, images: NDArray[np.uint8]) -> dict[str, FloatArray]:
-        """Every output, raw: (n, size) float32 each, of n ≤ ``batch_size`` prepared images (n, S, S, 3) uint8."""
+        """Every output: (n, size) float32 each, of n ≤ ``batch_size`` prepared images (n, S, S, 3) uint8.
+
+        Raw, but for what is whitened.
+        """
         filled = np.zeros((self.batch_size, *images.shape[1:]), dtype=np.uint8)
         filled[: len(images)] = images
-        return {name: np.asarray(values)[: len(images)] for name, values in self._run(filled).items()}
+        outputs = {name: np.asarray(values)[: len(images)] for name, values in self._run(filled).items()}
+        if self._whitened is not None:
+            name, whitening = self._whitened
+            outputs[name] = whitening.apply(outputs[name])
+        return outputs
 
 
 def networks_of(version: ModelVersion, precision: Precision | None, *, batch_size: int) -> list[EvaluatedNetwork]:
@@ -70,11 +85,12 @@ def networks_of(version: ModelVersion, precision: Precision | None, *, batch_siz
     manifest = version.manifest
     computed_in = manifest.precision if precision is None else precision
     name = manifest.version_in(computed_in)
+    whitening = load_whitening(version)
     found = []
     for network in manifest.networks:
         model = load_network(version, network, manifest, computed_in)
         called = name if len(manifest.networks) == 1 else f"{name} ({network.trunk} + {network.head})"
-        facts = {
+        facts: dict[str, object] = {
             "trunk": network.trunk,
             "head": network.head,
             "activation": network.activation,
@@ -84,7 +100,13 @@ def networks_of(version: ModelVersion, precision: Precision | None, *, batch_siz
             "weights_sha256": network.sha256,
             "trained_on": manifest.provenance.data,
         }
-        found.append(EvaluatedNetwork(called, model, tuple(model.output), facts, batch_size=batch_size))
+        whitened = None
+        if whitening is not None and manifest.whitening is not None and manifest.visual_feature in network.features:
+            whitened = (manifest.visual_feature, whitening)
+            facts["whitening_sha256"] = manifest.whitening.sha256
+        found.append(
+            EvaluatedNetwork(called, model, tuple(model.output), facts, batch_size=batch_size, whitened=whitened)
+        )
     return found
 
 
@@ -101,11 +123,16 @@ def untrained_network(
     if weights is None and not network.is_random:
         weights = download_published(network.trunk, with_top=network.trunk == "vgg16")
     notes: tuple[str, ...] = ()
+    if weights is not None:
+        default = default_preprocessing(network.trunk)
+        taken = preprocessing_for(network.trunk, weights, network.preprocessing, default)
+        network = replace(network, preprocessing=taken.mode)
+        notes = (f"{network.name}: {taken.note}",)
     model, untouched = _built(network, "multiattrib", computed_in, weights)
     if {"fc6", "fc7"} & set(untouched) and weights is not None:
         # A file without top knows the convolutions alone; what they end in is then all there is to compare.
         model, _ = _built(network, "bilinear", computed_in, weights)
-        notes = (f"The weights of {network.name} have no fc6 and fc7, so its pool is evaluated instead.",)
+        notes = (*notes, f"The weights of {network.name} have no fc6 and fc7, so its pool is evaluated instead.")
     outputs = tuple(name for name in model.output if name in ("fc6", "fc7", "pool"))
     facts = {
         "trunk": network.trunk,

@@ -18,6 +18,8 @@ from embeddings.keras_embedder import load_network
 from embeddings.litert_embedder import INPUT
 from embeddings.manifest import ModelManifest, Precision
 from embeddings.model_store import ModelVersion
+from embeddings.postprocessing.stored_whitening import load_whitening
+from embeddings.postprocessing.whitening import Whitening
 from embeddings.quiet_start import without_chatter
 
 _SCORES: Final = "scores"
@@ -36,7 +38,13 @@ class LiteRtPrecision(StrEnum):
     INT8 = "int8"
 
 
-def convert(model: ModelVersion, precision: LiteRtPrecision, calibration: NDArray[np.uint8] | None = None) -> bytes:
+def convert(
+    model: ModelVersion,
+    precision: LiteRtPrecision,
+    calibration: NDArray[np.uint8] | None = None,
+    *,
+    networks_only: bool = False,
+) -> bytes:
     """The LiteRT file of a version.
 
     Its input ``images`` is (1, S, S, 3) uint8, RGB, as ``embeddings.images.prepare`` makes it; its outputs are the
@@ -48,10 +56,12 @@ def convert(model: ModelVersion, precision: LiteRtPrecision, calibration: NDArra
     calibration images decide is how weights are rounded (``weight_rounding.round_to_keep_outputs``), and the mean of
     what rounding changes is taken out of the biases (Nagel et al., "Data-Free Quantization Through Weight Equalization
     and Bias Correction", ICCV 2019). The layer of scores and the first convolution, which are a few hundredths of the
-    work, stay in float32: what rounding changes there reaches every score, and every layer.
+    work, stay in float32: what rounding changes there reaches every score, and every layer. So does whitening, which
+    makes much of little.
 
     Args:
         calibration: (n, S, S, 3) uint8, for int8 alone.
+        networks_only: Leave out a whitened version's whitening, for who whitens what comes out.
 
     Raises:
         UnusableModel: the version's networks cannot be built or converted, or int8 is asked of a bilinear head.
@@ -68,12 +78,15 @@ def convert(model: ModelVersion, precision: LiteRtPrecision, calibration: NDArra
 
     manifest = model.manifest
     networks = [load_network(model, network, manifest, Precision.FLOAT32) for network in manifest.networks]
+    whitening = None if networks_only else load_whitening(model)
     try:
         # Before the conversion, so that the memory that each of the two needs is not needed at once.
         rounded: list[LayerWeights] = []
         if precision is LiteRtPrecision.INT8 and calibration is not None:
             rounded = [layer for network in networks for layer in _rounded_layers(network, calibration)]
-        module, function = _module(manifest, networks)
+            if whitening is not None:
+                rounded.append(LayerWeights("whitening", np.ascontiguousarray(whitening.projection.T), None))
+        module, function = _module(manifest, networks, whitening)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
         if precision is not LiteRtPrecision.FLOAT32:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -132,7 +145,7 @@ def _rounded_layers(network: keras.Model, calibration: NDArray[np.uint8]) -> Ite
         yield LayerWeights(layer.name, weights, rounded)
 
 
-def _module(manifest: ModelManifest, networks: Sequence[keras.Model]) -> tuple[Any, Any]:
+def _module(manifest: ModelManifest, networks: Sequence[keras.Model], whitening: Whitening | None) -> tuple[Any, Any]:
     """A TensorFlow module, which keeps the names of input and outputs, and its traced function."""
     import tensorflow as tf
 
@@ -143,11 +156,15 @@ def _module(manifest: ModelManifest, networks: Sequence[keras.Model]) -> tuple[A
         pixels = tf.cast(images, tf.float32)
         with keras.StatelessScope(state_mapping=[(variable, tf.constant(value)) for variable, value in constants]):
             outputs = [network(pixels, training=False) for network in networks]
-        return {
+        found = {
             name: values[name]
             for values, network in zip(outputs, manifest.networks, strict=True)
             for name in network.features
         }
+        if whitening is not None:
+            unit = tf.math.l2_normalize(found[manifest.visual_feature], axis=-1)
+            found[manifest.visual_feature] = tf.linalg.matmul(unit - whitening.mean, whitening.projection)
+        return found
 
     edge = manifest.input_size
     module = tf.Module()

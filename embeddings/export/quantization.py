@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from embeddings.export.calibration import CalibrationImages
+from embeddings.export.derived_version import add_derived, scores_of_origin
 from embeddings.export.litert_conversion import LiteRtPrecision, convert
-from embeddings.export.whole_file import UnwritableFile
 from embeddings.litert_embedder import LiteRtNetwork
-from embeddings.manifest import MANIFEST_FILE, Int8File, Precision, write_manifest
+from embeddings.manifest import Int8File, Precision
 from embeddings.model_store import ModelStore, ModelVersion
-from embeddings.training.history import HISTORY_FILES
 
 INT8_FILE: Final = "int8.tflite"
 
@@ -31,7 +29,7 @@ def quantize(
     calibration: CalibrationImages,
     scores_of: ScoresOf | None = None,
 ) -> ModelVersion:
-    """Add a version that computes in int8: the same weights, and a LiteRT file of them.
+    """Add a version that computes in int8: the same weights, a LiteRT file of them, and the same whitening, if any.
 
     The weights stay, so that it can be exported, quantized anew, and run in other precisions under other names. So does
     the history of its training.
@@ -46,12 +44,12 @@ def quantize(
         UnwritableFile: the new version's folder cannot be written.
     """
     store.require_free(version)
-    content = convert(model, LiteRtPrecision.INT8, calibration.images)
+    content = convert(model, LiteRtPrecision.INT8, calibration.images, networks_only=True)
     manifest = model.manifest
     if scores_of is None:
-        scores = {_score_name(name, manifest.version): score for name, score in manifest.scores.items()}
+        scores = scores_of_origin(manifest)
     else:
-        measured = scores_of(LiteRtNetwork(content, manifest))
+        measured = scores_of(LiteRtNetwork(content, manifest, sizes=manifest.network_sizes))
         scores = {name: round(score, 4) for name, score in measured.items()}
     quantized = replace(
         manifest,
@@ -61,24 +59,5 @@ def quantize(
         scores=scores,
         created=datetime.now(UTC).date(),
     )
-    try:
-        with store.adding(version) as folder:
-            for network in manifest.networks:
-                shutil.copyfile(model.weights_path(network), folder / network.weights)
-            for name in HISTORY_FILES:
-                if (model.folder / name).is_file():
-                    shutil.copyfile(model.folder / name, folder / name)
-            (folder / INT8_FILE).write_bytes(content)
-            write_manifest(quantized, folder / MANIFEST_FILE)
-    except OSError as error:
-        raise UnwritableFile(
-            f"model version {version} cannot be written",
-            received=f"{error.strerror or error}: {error.filename}",
-            expected="space for the weights and the int8 file",
-            remedy="free space, or set DRAPE_HOME to another disk",
-        ) from error
+    add_derived(model, quantized, store, {INT8_FILE: content})
     return store.open(version)
-
-
-def _score_name(name: str, version: str) -> str:
-    return name if name.endswith(")") and " (of " in name else f"{name} (of {version})"

@@ -37,8 +37,12 @@ class Whitening:
         return l2_normalize((l2_normalize(features) - self.mean) @ self.projection)
 
 
-def fit_whitening(features: FloatArray, size: int, *, seed: int = 0) -> Whitening:
+def fit_whitening(features: FloatArray, size: int, *, shrinkage: float = 0.0, seed: int = 0) -> Whitening:
     """Principal directions of L2-normalised features.
+
+    With a shrinkage s, variances λ are first drawn towards the mean variance of all D directions, (1 − s)·λ + s·mean:
+    directions of little variance, of which few samples know little, are scaled up less (Ledoit and Wolf, "A
+    well-conditioned estimator for large-dimensional covariance matrices", 2004).
 
     Of n samples no more than n − 1 directions can be known, and directions in which the samples do not differ cannot be
     scaled: the whitening has as many components as there are, which may be fewer than asked for.
@@ -46,16 +50,20 @@ def fit_whitening(features: FloatArray, size: int, *, seed: int = 0) -> Whitenin
     Args:
         features: (n, D) float32, n ≥ 2. Memory is about twice this array.
         size: N, at least 1.
+        shrinkage: s in [0, 1); 0 gives every component a variance of 1 over the samples.
         seed: Of the randomised decomposition, which large arrays get.
 
     Raises:
-        ValueError: there are fewer than two samples, they are all the same, or the size is below 1.
+        ValueError: there are fewer than two samples, they are all the same, the size is below 1, or the shrinkage
+            outside its range.
     """
     # Here because scikit-learn takes a second to import.
     from sklearn.decomposition import PCA
 
     if size < 1 or features.ndim != 2 or len(features) < 2:
         raise ValueError(f"expected at least two samples and one component, received {features.shape}, size {size}")
+    if not 0 <= shrinkage < 1:
+        raise ValueError(f"expected a shrinkage in [0, 1), received {shrinkage}")
     unit = l2_normalize(features)
     if not (unit != unit[0]).any():
         raise ValueError("the samples do not differ, so there is no direction to whiten")
@@ -64,6 +72,9 @@ def fit_whitening(features: FloatArray, size: int, *, seed: int = 0) -> Whitenin
     deviations = np.sqrt(pca.explained_variance_)
     # Below this share of the largest, a deviation is rounding of float32, and dividing by it would make noise loud.
     usable = deviations > max(deviations[0] * 1e-5, 1e-7)
+    if shrinkage:
+        mean_variance = float(unit.var(axis=0, ddof=1, dtype=np.float64).mean())
+        deviations = np.sqrt((1 - shrinkage) * pca.explained_variance_ + shrinkage * mean_variance)
     return Whitening(
         mean=pca.mean_.astype(np.float32),
         projection=(pca.components_[usable].T / deviations[usable]).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Every embedder keeps the same promises: Keras in float32 and bfloat16, LiteRT in int8, and the fake of the tests."""
+"""Every embedder keeps the same promises: Keras in float32 and bfloat16, LiteRT in int8, whitened, and the fake."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from embeddings.embedder import Embedder
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.quantization import quantize
+from embeddings.export.whitened_version import WhiteningRequest, whiten
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.litert_embedder import LiteRtEmbedder
 from embeddings.manifest import Precision
@@ -19,6 +20,7 @@ from embeddings.model_store import ModelStore
 from embeddings.normalization import Normalization
 from embeddings.open_embedder import open_embedder
 from embeddings.taxonomy import Taxonomy
+from embeddings.whitened_embedder import WhitenedEmbedder
 from tests.fakes import COLORS, ColorEmbedder
 from tests.model_versions import TAXONOMY, RandomNetwork, add_version, random_images
 
@@ -88,12 +90,24 @@ def int8(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def whitened(tmp_path_factory):
+    network = RandomNetwork("multiattrib", ("pool", "prob"))
+    store = ModelStore(tmp_path_factory.mktemp("whitened"))
+    whole = add_version(store, "whole", [(network, network.build(7))])
+    # Of noise no direction tells more than another, so that hardly any is scaled up with its rounding.
+    request = WhiteningRequest("white", 4, shrinkage=0.5)
+    version = whiten(whole, request, random_images(32, seed=6), "noise", store)
+    tolerances = {"pool": 1e-3, "prob": 2e-6}
+    return Kind(lambda: open_embedder(version, batch_size=8), WhitenedEmbedder, "white", TAXONOMY, tolerances)
+
+
+@pytest.fixture(scope="module")
 def fake():
     taxonomy = Taxonomy(tuple(f"color={name}" for name in COLORS))
     return Kind(lambda: ColorEmbedder("colors-7"), ColorEmbedder, "colors-7", taxonomy, {"pool": 0, "prob": 0})
 
 
-@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8", "fake"])
+@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8", "whitened", "fake"])
 def kind(request):
     return request.getfixturevalue(request.param)
 

@@ -12,9 +12,11 @@ from PIL import Image
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.adapters.stored_models import StoredModels
 from catalog.services.evaluation import EvaluationRequest, EvaluationService
+from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
+from embeddings.export.whitened_version import WhiteningRequest, whiten
 from embeddings.model_store import ModelStore
 from tests.fakes import INPUT_SIZE, ColorEmbedder
 from tests.model_versions import RandomNetwork, add_version
@@ -91,6 +93,21 @@ def test_a_version_in_two_precisions_side_by_side(service, store, photos):
     assert {row.model.split(" ")[0] for row in report.rows} == {"two", "two.bfloat16"}
     assert {row.feature for row in report.rows} == {"pool", "bilinear + 0.5 prob"}
     assert len(report.notes) == len(set(report.notes))
+
+
+def test_a_whitened_version_is_evaluated_as_it_is_searched(service, store, photos):
+    """Its bilinear descriptor, whitened to 4 components, is what the engine searches; it is not whitened once more."""
+    pictures = DatasetPhotos(photos.gallery, 32)
+    whiten(store.open("two"), WhiteningRequest("white", 4, feature="bilinear"), pictures, "photos", store)
+    report = service.evaluate(EvaluationRequest(photos, models=("white",), rows=RowOptions(whiten=(3,))))
+    rows = {(row.feature, row.metric): row for row in report.rows}
+    exact, engine = rows["bilinear", "L2 + Euclidean"], rows["bilinear", "engine, visual: cosine, int8"]
+    assert (exact.size, engine.size) == (4, 4)
+    expected = exact.measures.levels["item"].recall
+    assert engine.measures.levels["item"].recall == pytest.approx(expected, abs=0.1)
+    assert not any("whitened" in feature for feature, _ in rows)
+    assert "white is whitened already: it has no rows that are whitened once more." in report.notes
+    assert report.models[1]["whitening_sha256"] == store.open("white").manifest.whitening.sha256
 
 
 def test_what_runs_elsewhere_gives_its_features_as_they_are():

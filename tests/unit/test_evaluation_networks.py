@@ -55,7 +55,9 @@ def test_a_trunk_of_a_weights_file_without_attributes(tmp_path):
     save_weights(source, path)
     network, notes = untrained_network(UntrainedNetwork("compact", path, input_size=32), None, batch_size=4)
     assert set(network.sizes) == {"pool"}
-    assert notes == ()
+    assert len(notes) == 1
+    assert "compact (untrained)" in notes[0]
+    assert f"{path.name} gets its pixels in the way of" in notes[0]
     assert network.facts["weights_sha256"] == file_sha256(path)
     images = IMAGES[:, :32, :32]
     assert network.compute(images)["pool"] == pytest.approx(source.predict_on_batch(images)["pool"], rel=1e-3, abs=1e-4)

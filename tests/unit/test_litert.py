@@ -12,17 +12,20 @@ from ai_edge_litert.interpreter import Interpreter
 
 from embeddings.backend import keras
 from embeddings.errors import UnusableModel, UnusableWeights
+from embeddings.evaluation.networks import networks_of
 from embeddings.export.agreement import compare
 from embeddings.export.archive import read_archive, write_archive
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.litert_conversion import LiteRtPrecision, convert
 from embeddings.export.litert_weights import LayerWeights, UnknownWeights, replace_weights
 from embeddings.export.quantization import INT8_FILE, quantize
+from embeddings.export.whitened_version import WhiteningRequest, whiten
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.litert_embedder import LiteRtEmbedder, LiteRtNetwork
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore, ModelVersion, ModelVersionExists
 from embeddings.open_embedder import open_embedder
+from embeddings.postprocessing.stored_whitening import WHITENING_FILE, load_whitening
 from embeddings.training.rendered_images import rendered_images
 from tests.model_versions import INPUT_SIZE, RandomNetwork, add_version, random_images
 
@@ -197,6 +200,49 @@ def test_features_are_nearly_those_of_the_weights(quantized, features, images):
     assert full.version == "two-int8.float32"
     for name, values in full.embed(images).items():
         assert (values * features[name]).sum(axis=1).min() > 0.97
+
+
+@pytest.fixture(scope="module")
+def whitened(two_networks, store, images):
+    """The version of two networks with pool whitened to 6 components."""
+    return whiten(two_networks, WhiteningRequest("two-white", 6), images, "noise", store)
+
+
+def test_a_whitened_version_runs_on_keras_and_in_a_file(whitened, two_networks, images):
+    """Whitening is the last layer: of the embedder, of an evaluated network, and inside of an exported file."""
+    pool = KerasEmbedder(two_networks, batch_size=19).embed(images)["pool"]
+    embedder = open_embedder(whitened, batch_size=19)
+    assert embedder.feature_sizes == {"pool": 6, "prob": len(two_networks.manifest.taxonomy)}
+    found = embedder.embed(images)
+    expected = load_whitening(whitened).apply(pool)
+    assert found["pool"] == pytest.approx(expected, abs=1e-5)
+    first, second = networks_of(whitened, None, batch_size=19)
+    assert (first.sizes["pool"], second.sizes["pool"]) == (6, pool.shape[1])
+    assert first.compute(images)["pool"] == pytest.approx(expected, abs=1e-4)
+    file = LiteRtNetwork(convert(whitened, LiteRtPrecision.FLOAT32), whitened.manifest, num_threads=1)
+    # The features of noise through random weights hardly differ, so whitening enlarges what rounding differs by.
+    assert (file.features(images)["pool"] * expected).sum(axis=1).min() > 0.99
+
+
+def test_a_whitened_version_runs_in_int8(whitened, quantized, store, images):
+    """Quantized after whitening or whitened after quantizing: int8 networks, and the same last layer in float32."""
+    noise = CalibrationImages(random_images(32, seed=5), "noise: 32 of 32 images (seed 5)")
+    first = quantize(whitened, "white-int8", store, noise)
+    then = whiten(quantized, WhiteningRequest("int8-white", 6), images, "noise", store)
+    assert set(first.manifest.file_hashes) == {"0.weights.h5", "1.weights.h5", INT8_FILE, WHITENING_FILE}
+    assert set(then.manifest.file_hashes) == set(first.manifest.file_hashes)
+    networks = LiteRtEmbedder(quantized).embed(images)
+    for model in (first, then):
+        embedder = open_embedder(model)
+        assert embedder.version == model.manifest.version
+        assert embedder.feature_sizes["pool"] == 6
+        found = embedder.embed(images)
+        assert np.array_equal(found["pool"], load_whitening(model).apply(networks["pool"]))
+        assert np.array_equal(found["prob"], networks["prob"])
+    # An exported file has the same last layer inside, in float32 where the networks are in int8.
+    content = convert(whitened, LiteRtPrecision.INT8, noise.images)
+    file = LiteRtNetwork(content, whitened.manifest, num_threads=1)
+    assert file.features(images)["pool"] == pytest.approx(open_embedder(first).embed(images)["pool"], abs=2e-3)
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(path.read_bytes()[:-1]), lambda path: path.unlink()])

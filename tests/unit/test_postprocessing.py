@@ -39,6 +39,23 @@ def test_whitening_makes_a_weak_direction_count():
     assert np.abs(whitened) == pytest.approx(np.full((4, 2), np.sqrt(0.5)), abs=1e-3)
 
 
+def test_shrinkage_draws_variances_towards_their_mean():
+    """Of unit vectors with variances λ and their mean m, a component keeps λ / ((1 − s)·λ + s·m)."""
+    # (±0.6, 0, 0.8), (±0.6, 0, 0.8) and (0, ±0.28, 0.96) twice each: the third component varies, too.
+    samples = read_only([[0.6, 0, 0.8], [-0.6, 0, 0.8], [0, 0.28, 0.96], [0, -0.28, 0.96]] * 2)
+    covariance = np.cov(samples.T)
+    # No mixed terms: the directions are the axes, with variances 4·.36/7, 4·.0784/7 and 8·.0064/7.
+    assert covariance == pytest.approx(np.diag([1.44 / 7, 0.3136 / 7, 0.0512 / 7]), abs=1e-6)
+    mean = (1.44 + 0.3136 + 0.0512) / 7 / 3
+    for shrinkage in (0.0, 0.25, 0.9):
+        whitening = fit_whitening(samples, 3, shrinkage=shrinkage)
+        kept = np.cov(((samples - whitening.mean) @ whitening.projection).T)
+        expected = [value / ((1 - shrinkage) * value + shrinkage * mean) for value in np.diag(covariance)]
+        assert np.diag(kept) == pytest.approx(expected, rel=1e-3)
+    with pytest.raises(ValueError, match=r"shrinkage in \[0, 1\), received 1"):
+        fit_whitening(samples, 2, shrinkage=1)
+
+
 def test_no_more_components_than_the_samples_can_tell():
     """Three samples span two directions; samples on a line span one."""
     random = np.random.default_rng(0)
