@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from catalog.services.galleries import GalleryService
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
+    from catalog.services.noted_models import NotedModels
     from catalog.services.search import SearchService
     from catalog.services.status import StatusService
     from catalog.services.training import TrainingService
@@ -172,13 +173,20 @@ class Application:
         return StoredModels(self.model_store, batch_size=self.settings.batch_size)
 
     @cached_property
+    def _noted_models(self) -> NotedModels:
+        """The same, held to what they were when vectors were first made with them."""
+        from catalog.services.noted_models import NotedModels
+
+        return NotedModels(self.models, self.unit_of_work)
+
+    @cached_property
     def galleries(self) -> GalleryService:
         """Galleries: made, fed, switched."""
         from catalog.services.galleries import GalleryService
         from embeddings.manifest import Precision
 
         precision = None if self.settings.precision is None else Precision(self.settings.precision)
-        return GalleryService(self.unit_of_work, self.index, self.models, precision)
+        return GalleryService(self.unit_of_work, self.index, self._noted_models, precision)
 
     @cached_property
     def ingest(self) -> IngestService:
@@ -208,14 +216,16 @@ class Application:
         )
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None
-        return IndexingService(self.unit_of_work, self.index, self.image_store, self.models, limits, alone=alone)
+        return IndexingService(self.unit_of_work, self.index, self.image_store, self._noted_models, limits, alone=alone)
 
     @cached_property
     def search(self) -> SearchService:
         """Answers searches."""
         from catalog.services.search import SearchService
 
-        return SearchService(self.unit_of_work, self.index, self.models, max_pixels=self.settings.max_image_pixels)
+        return SearchService(
+            self.unit_of_work, self.index, self._noted_models, max_pixels=self.settings.max_image_pixels
+        )
 
     @cached_property
     def status(self) -> StatusService:

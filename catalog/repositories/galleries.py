@@ -47,6 +47,12 @@ class GalleryRepository:
         )
         return self._session.execute(select(ModelVersionRow.id).where(ModelVersionRow.name == name)).scalar_one()
 
+    def noted_manifest(self, name: str) -> Mapping[str, Any] | None:
+        """The manifest of a version as it was when its first gallery was made; None where there is none yet."""
+        return self._session.execute(
+            select(ModelVersionRow.manifest).where(ModelVersionRow.name == name)
+        ).scalar_one_or_none()
+
     def of_merchant(self, merchant_id: int) -> list[Gallery]:
         """All galleries of the merchant, in the order they were made."""
         rows = self._session.execute(
