@@ -14,6 +14,7 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.checkpoints import Arrays, Checkpoints, TrainingState
 from embeddings.training.config import TrainingConfig
+from embeddings.training.divergence import diverged, require_finite
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.measurement import RANKS_WHILE_TRAINING, measure
 from embeddings.training.progress import EpochCallback, EpochRecord, PhaseCallback
@@ -99,22 +100,27 @@ class EpochReport(keras.callbacks.Callback):
         # The mean over the epoch so far, which stays NaN once it is.
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
-            raise self._diverged(batch, loss)
+            raise self._diverged(f"{loss} at step {batch + 1} of epoch {self._epoch + 1}")
         done = min((batch + 1) * self._batch_size, self._num_images)
         self._on_phase(f"epoch {self._epoch + 1}/{self._config.epochs}", done, self._num_images)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         seconds = time.perf_counter() - self._started
         scores = {}
-        if self._held_out is not None:
-            scores = measure(
-                self._network,
-                self._held_out,
-                self._taxonomy,
-                RANKS_WHILE_TRAINING,
-                self._config.prob_normalization,
-                self._on_phase,
-            )
+        try:
+            # A state is saved of good weights only.
+            require_finite(_values(self._network.variables), f"the weights after epoch {epoch + 1}")
+            if self._held_out is not None:
+                scores = measure(
+                    self._network,
+                    self._held_out,
+                    self._taxonomy,
+                    RANKS_WHILE_TRAINING,
+                    self._config.prob_normalization,
+                    self._on_phase,
+                )
+        except TrainingFailed as error:
+            raise self._diverged(f"{error.received}") from error
         record = EpochRecord(
             epoch=epoch + 1,
             num_epochs=self._config.epochs,
@@ -145,16 +151,11 @@ class EpochReport(keras.callbacks.Callback):
             network, optimizer = _values(self._network.variables), _values(self.model.optimizer.variables)
             self._checkpoints.save(TrainingState(network, optimizer, self.history, self.best_epoch))
 
-    def _diverged(self, batch: int, loss: float) -> TrainingFailed:
+    def _diverged(self, found: str) -> TrainingFailed:
         kept = "none: save states to have one"
         if self._checkpoints is not None:
             kept = f"epoch {len(self.history)} in {self._checkpoints.folder}" if self.history else "none before epoch 1"
-        return TrainingFailed(
-            "Training diverged: its loss is no number any more",
-            received=f"{loss} at step {batch + 1} of epoch {self._epoch + 1}; last good state: {kept}",
-            expected="a finite loss",
-            remedy="train anew with a lower --learning-rate, or in float32 where it was bfloat16",
-        )
+        return diverged(f"{found}; last good state: {kept}")
 
 
 def _values(variables: list[keras.Variable]) -> Arrays:

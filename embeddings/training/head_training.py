@@ -22,6 +22,7 @@ from embeddings.similarity import l2_normalize
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.config import HeadTrainingConfig, Schedule
+from embeddings.training.divergence import require_finite
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
@@ -74,6 +75,7 @@ def train_head(
     Raises:
         ModelVersionExists: the name is taken. This is found before any work.
         UnusableWeights: the weights do not fit the trunk, or lack the layers whose features are read (VGG16's fc7).
+        TrainingFailed: the loss is no number any more.
         ValueError: held-out images are of another size.
     """
     if held_out is not None and held_out.input_size != data.input_size:
@@ -84,6 +86,8 @@ def train_head(
     activation = activation_for(targets, taxonomy, config.activation)
     if activation.note is not None:
         on_note(activation.note)
+    if len(data) < config.batch_size:
+        on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
     config = replace(config, activation=activation.name)
     trunk = _Trunk(config, activation, taxonomy, publication, data.input_size, trunk_weights)
     total = len(data) + (0 if held_out is None else len(held_out))
@@ -218,6 +222,7 @@ class _HeldOut:
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
         raw = self.read_by_scores @ kernel + bias
         prob = keras.ops.convert_to_numpy(attribute_probabilities(raw, self._activation, self._exclusive))
+        require_finite([prob], "prob of held-out images")
         features = {**self._visual, PROBABILITIES: normalize(prob, self._normalization)}
         return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels)
 
@@ -259,6 +264,7 @@ def _fit_linear(
     def report(epoch: int, logs: Mapping[str, float]) -> None:
         nonlocal started
         seconds = time.perf_counter() - started
+        require_finite(on_raw_features(), f"the weights after epoch {epoch + 1}")
         scores = {} if held_out is None else held_out.scores(*on_raw_features(), _RANKS_WHILE_TRAINING)
         on_epoch(
             EpochRecord(

@@ -12,6 +12,7 @@ from embeddings.backend import keras
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.normalization import Normalization, normalize
 from embeddings.taxonomy import Taxonomy
+from embeddings.training.divergence import require_finite
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.progress import PhaseCallback, ignore_phase
@@ -37,12 +38,16 @@ def measure(
     """``retrieval_scores`` of the network's visual feature and ``prob`` on held-out images.
 
     Of more than 3,000 images, evenly spaced ones are measured, items kept together.
+
+    Raises:
+        TrainingFailed: a feature holds NaN or infinity.
     """
     images = _measured(held_out)
     names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in model.output]
     features = compute_features(
         model, images, names, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
     )
+    require_finite(features.values(), "the features of held-out images")
     normalized = {
         name: normalize(values, prob_normalization if name == PROBABILITIES else Normalization.L2)
         for name, values in features.items()

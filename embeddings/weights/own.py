@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import UnusableWeights
+from embeddings.export.whole_file import UnwritableFile
 from embeddings.weights.assignment import assign, layers_with_weights, norms_to_fold, read_checked, wrong_network
 from embeddings.weights.digest import file_sha256, require_sha256
 from embeddings.weights.stored import open_stored
@@ -34,6 +35,7 @@ def save_weights(model: keras.Model, path: Path, *, float16: bool = False) -> st
             of the numbers, stay in float32.
 
     Raises:
+        UnwritableFile: the disk is full, or the folder cannot be written.
         UnusableWeights: the weights hold NaN or infinity, or numbers too large for float16.
     """
     layers = layers_with_weights(model)
@@ -53,6 +55,14 @@ def save_weights(model: keras.Model, path: Path, *, float16: bool = False) -> st
                     variables.create_dataset(str(index), data=value.astype(dtype))
         digest = file_sha256(temporary)
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        # HDF5 tells a disk that is full when it closes the file by a RuntimeError.
+        raise UnwritableFile(
+            f"the weights {path.name} cannot be written",
+            received=f"{path.parent}: {error}",
+            expected=f"space for {sum(value.nbytes for values in arrays.values() for value in values):,} bytes",
+            remedy="free space, and run the command again",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return digest
