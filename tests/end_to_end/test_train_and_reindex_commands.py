@@ -58,15 +58,15 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
 @pytest.mark.slow
 def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_path):
     """A catalog changes to another precision and back at once; what is exported is checked when it is imported."""
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
-    missing = drape.run("model", "activate", "compact-rendered.bfloat16")
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
+    missing = drape.run_here("model", "activate", "compact-rendered.bfloat16")
     assert missing.code == 1
     assert "drape reindex --model compact-rendered.bfloat16" in missing.err
-    assert drape.run("reindex", "--model", "compact-rendered.bfloat16").code == 0
+    assert drape.run_here("reindex", "--model", "compact-rendered.bfloat16").code == 0
     back = drape.run("model", "activate", "compact-rendered", "--merchant", "atelier", "--json")
     assert (back.code, back.json) == (0, {"merchant": "atelier", "model": "compact-rendered", "live": True})
-    assert drape.run("model", "list", "--json").json["live"] == {"compact-rendered": ["atelier"]}
-    assert "atelier" in drape.run("model", "list").out
+    assert drape.run_here("model", "list", "--json").json["live"] == {"compact-rendered": ["atelier"]}
+    assert "atelier" in drape.run_here("model", "list").out
 
     archive = tmp_path / "version.tar"
     exported = drape.run("model", "export", "compact-rendered", "--out", archive, "--json")
@@ -74,7 +74,7 @@ def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_pat
     taken = drape.run("model", "import", archive)
     assert taken.code == 1
     assert "compact-rendered exists already" in taken.err
-    refused = drape.run("model", "export", "compact-rendered", "--out", tmp_path / "none" / "version.tar")
+    refused = drape.run_here("model", "export", "compact-rendered", "--out", tmp_path / "none" / "version.tar")
     assert refused.code == 1
     assert "cannot be written" in refused.err
 
@@ -82,16 +82,16 @@ def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_pat
 @pytest.mark.slow
 def test_a_version_is_quantized_changed_to_and_exported(drape, catalog, tmp_path):
     """The catalog's own photos calibrate it; searches then run in int8; a file for phones is checked on the way out."""
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
     made = drape.run("model", "quantize", "compact-rendered", "--name", "small-int8", "--json")
     assert made.code == 0, made.err
     assert made.json["precision"] == "int8"
     assert made.json["int8"]["calibration"] == "catalog of atelier: 32 of 32 images (seed 0)"
-    changed = drape.run("reindex", "--model", "small-int8", "--json")
+    changed = drape.run_here("reindex", "--model", "small-int8", "--json")
     assert (changed.code, changed.json["live"]) == (0, True), changed.err
     photo = next((catalog.parent).rglob("*.jpg"))
-    assert drape.run("search", photo, "--json").json["model_version"] == "small-int8"
-    assert "small-int8" in drape.run("model", "show", "small-int8").out
+    assert drape.run_here("search", photo, "--json").json["model_version"] == "small-int8"
+    assert "small-int8" in drape.run_here("model", "show", "small-int8").out
 
     file = tmp_path / "small.tflite"
     options = ("--format", "tflite", "--out", file, "--json")
@@ -100,12 +100,12 @@ def test_a_version_is_quantized_changed_to_and_exported(drape, catalog, tmp_path
     assert exported.err == ""
     assert exported.json["bytes"] == file.stat().st_size
     assert exported.json["agreement"]["recall"]["pool"] > 0.8
-    refused = drape.run(
+    refused = drape.run_here(
         "model", "export", "compact-rendered", *options, "--precision", "int8", "--calibration-images", tmp_path
     )
     assert refused.code == 1
     assert "0 usable images" in refused.err
-    nonsense = drape.run("model", "export", "compact-rendered", "--check", "--out", file)
+    nonsense = drape.run_here("model", "export", "compact-rendered", "--check", "--out", file)
     assert nonsense.code == 2
 
 
@@ -121,8 +121,8 @@ def test_too_little_to_train_on_is_said_so(drape, catalog):
 @pytest.mark.slow
 def test_attributes_of_texts_are_trained_where_asked_for(drape, catalog):
     """Words of titles and descriptions become the taxonomy; the manifest says so, the history lies beside it."""
-    assert drape.run("ingest", catalog, "--merchant", "atelier").code == 0
-    ran = drape.run(
+    assert drape.run_here("ingest", catalog, "--merchant", "atelier").code == 0
+    ran = drape.run_here(
         *("train", "--name", "words-1", "--attributes", "text", "--recipe", "small", "--trunk", "compact"),
         *("--input-size", "32", "--min-count", "4", "--epochs", "1", "--json"),
     )
