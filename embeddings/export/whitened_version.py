@@ -72,8 +72,8 @@ def whiten(
 ) -> ModelVersion:
     """Add a version of the same networks whose visual feature is whitened to fewer components.
 
-    At most 2²⁵ numbers are sampled, drawn evenly by the seed; memory is about five times those 128 MiB, whatever the
-    number of images. Scores are those of the version before and say so.
+    At most 2²⁵ numbers are sampled, drawn evenly by the seed. Fitting takes up to 0.9 GB, six times those
+    128 MiB, whatever the number of images. Scores are those of the version before and say so.
 
     Args:
         images: The photos that will be searched, or a part of them, prepared for the version's input.
