@@ -31,6 +31,11 @@ class LayerInputs:
     covariance: NDArray[np.float32] | None
 
 
+def layers_with_weights(network: keras.Model) -> list[keras.Layer]:
+    """The network's convolutions and fully connected layers, in its own order."""
+    return [layer for layer in network.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))]
+
+
 def measure_inputs(network: keras.Model, images: NDArray[np.uint8]) -> dict[str, LayerInputs]:
     """Inputs of every convolution and fully connected layer, by the layer's name.
 
@@ -40,7 +45,7 @@ def measure_inputs(network: keras.Model, images: NDArray[np.uint8]) -> dict[str,
         network: As ``embeddings.networks.build`` makes it.
         images: (n, S, S, 3) uint8, prepared; n ≥ 1.
     """
-    layers = [layer for layer in network.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))]
+    layers = layers_with_weights(network)
     sampled = keras.Model(network.input, [_sampled(layer) for layer in layers])
     sizes = [tensor.shape[-1] for tensor in sampled.outputs]
     counts = [0] * len(layers)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.errors import UnusableModel
-from embeddings.export.layer_inputs import measure_inputs
-from embeddings.export.litert_weights import LayerWeights, replace_weights
-from embeddings.export.weight_rounding import round_layer
+from embeddings.export.layer_inputs import layers_with_weights, measure_inputs
+from embeddings.export.litert_weights import marker, replace_weights
+from embeddings.export.weight_rounding import RoundedWeights, round_layer
 from embeddings.keras_embedder import load_network
 from embeddings.litert_embedder import INPUT
 from embeddings.manifest import ModelManifest, Precision
@@ -51,13 +51,11 @@ def convert(
     version's features by name, (1, size) float32, not yet normalised.
 
     In int8, weights have one step per output channel, and each layer's inputs one scale, found anew for every image
-    when it runs. The alternative, scales fixed beforehand from calibration images, was no faster here and kept fewer
-    neighbours: its scale must do for all images, and sums of residual blocks are rounded once more. What the
-    calibration images decide is how weights are rounded (``weight_rounding.round_to_keep_outputs``), and the mean of
-    what rounding changes is taken out of the biases (Nagel et al., "Data-Free Quantization Through Weight Equalization
-    and Bias Correction", ICCV 2019). The layer of scores and the first convolution, which are a few hundredths of the
-    work, stay in float32: what rounding changes there reaches every score, and every layer. So does whitening, which
-    makes much of little.
+    when it runs. Scales fixed beforehand from calibration images would make ResNet-50 a seventh faster and compact a
+    twentieth slower, and kept a tenth fewer neighbours: one scale must do for all images, and sums of residual blocks
+    are rounded once more. What the calibration images decide is how weights are rounded (``weight_rounding``). The
+    layer of scores and the first convolution, a few hundredths of the work, stay in float32: what rounding changes
+    there reaches every score, and every layer. So does whitening, which makes much of little.
 
     Args:
         calibration: (n, S, S, 3) uint8, for int8 alone.
@@ -81,21 +79,18 @@ def convert(
     whitening = None if networks_only else load_whitening(model)
     try:
         # Before the conversion, so that the memory that each of the two needs is not needed at once.
-        rounded: list[LayerWeights] = []
+        rounded: list[tuple[keras.Variable, RoundedWeights]] = []
         if precision is LiteRtPrecision.INT8 and calibration is not None:
             rounded = [layer for network in networks for layer in _rounded_layers(network, calibration)]
-            if whitening is not None:
-                rounded.append(LayerWeights("whitening", np.ascontiguousarray(whitening.projection.T), None))
-        module, function = _module(manifest, networks, whitening)
+        module, function = _module(manifest, networks, whitening, [kernel for kernel, _ in rounded])
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-        if precision is not LiteRtPrecision.FLOAT32:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if precision is LiteRtPrecision.FLOAT16:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         with without_chatter():
             content = bytes(converter.convert())
         if precision is LiteRtPrecision.INT8:
-            content = replace_weights(content, rounded)
+            content = replace_weights(content, [weights for _, weights in rounded])
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         raise UnusableModel(
             f"model version {manifest.version} cannot be converted to LiteRT",
@@ -128,33 +123,51 @@ def require_convertible(version: str, heads: Sequence[str], precision: LiteRtPre
         )
 
 
-def _rounded_layers(network: keras.Model, calibration: NDArray[np.uint8]) -> Iterator[LayerWeights]:
-    """Every convolution and fully connected layer of the network as the int8 file has it."""
+def _rounded_layers(
+    network: keras.Model, calibration: NDArray[np.uint8]
+) -> Iterator[tuple[keras.Variable, RoundedWeights]]:
+    """The kernels of the layers that the int8 file has in int8, and what takes the place of each."""
     inputs = measure_inputs(network, calibration)
-    for layer in network.layers:
-        if layer.name not in inputs:
-            continue
+    for layer in layers_with_weights(network):
         # Taken out, because each covariance is used once and the largest have 85 MB.
         seen = inputs.pop(layer.name)
         kernel = layer.kernel.numpy()
-        weights = np.ascontiguousarray(kernel.reshape(-1, kernel.shape[-1]).T)
-        rounded = None
         reads_pixels = isinstance(layer, keras.layers.Conv2D) and kernel.shape[2] == _COLORS
-        if layer.name != _SCORES and not reads_pixels:
-            rounded = round_layer(weights, layer.bias.numpy(), seen.mean, seen.covariance)
-        yield LayerWeights(layer.name, weights, rounded)
+        if layer.name == _SCORES or reads_pixels:
+            continue
+        weights = np.ascontiguousarray(kernel.reshape(-1, kernel.shape[-1]).T)
+        yield layer.kernel, round_layer(weights, layer.bias.numpy(), seen.mean, seen.covariance)
 
 
-def _module(manifest: ModelManifest, networks: Sequence[keras.Model], whitening: Whitening | None) -> tuple[Any, Any]:
-    """A TensorFlow module, which keeps the names of input and outputs, and its traced function."""
+def _module(
+    manifest: ModelManifest,
+    networks: Sequence[keras.Model],
+    whitening: Whitening | None,
+    marked: Sequence[keras.Variable],
+) -> tuple[Any, Any]:
+    """A TensorFlow module, which keeps the names of input and outputs, and its traced function.
+
+    Args:
+        marked: Kernels that a marker takes the place of, for ``replace_weights``.
+    """
     import tensorflow as tf
 
-    # The converter takes constants only.
-    constants = [(variable, variable.numpy()) for network in networks for variable in network.variables]
+    markers = {id(kernel): marker(position) for position, kernel in enumerate(marked)}
+
+    # The converter takes constants only. Read here, because nothing can be read while the function is traced.
+    known = [
+        (variable, None if id(variable) in markers else variable.numpy())
+        for network in networks
+        for variable in network.variables
+    ]
+
+    def constant(variable: keras.Variable, value: NDArray[np.float32] | None) -> tf.Tensor:
+        return tf.constant(markers[id(variable)], tf.float32, variable.shape) if value is None else tf.constant(value)
 
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels = tf.cast(images, tf.float32)
-        with keras.StatelessScope(state_mapping=[(variable, tf.constant(value)) for variable, value in constants]):
+        constants = [(variable, constant(variable, value)) for variable, value in known]
+        with keras.StatelessScope(state_mapping=constants):
             outputs = [network(pixels, training=False) for network in networks]
         found = {
             name: values[name]

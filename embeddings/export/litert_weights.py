@@ -1,10 +1,8 @@
-"""Puts other numbers into a LiteRT file whose weights were rounded to int8 while its activations stayed float32."""
+"""Puts weights in int8 into a LiteRT file that was converted with markers in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,91 +11,104 @@ from numpy.typing import NDArray
 from embeddings.export.weight_rounding import RoundedWeights
 
 _FILE_IDENTIFIER: Final = b"TFL3"
-# Half a step and the last bits of float32.
-_LARGEST_ROUNDING: Final = 0.51
+# From these on, the two kinds of layer take weights in int8 with a step per channel beside inputs in float32.
+_CONVOLUTION_VERSION, _FULLY_CONNECTED_VERSION = 5, 12
 
 
 class UnknownWeights(ValueError):
-    """The file has int8 weights that were rounded from none of the layers."""
+    """The file has a marker of no layer."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerWeights:
-    """A convolution's or fully connected layer's weights, and what takes their place.
+def marker(position: int) -> float:
+    """The number that all weights of the layer at a position are in the conversion: another one for each layer.
 
-    Args:
-        name: The layer's.
-        rows: (out, n) float32 as the network has them; a row's weights in the order height, width, input channel.
-        rounded: What the file is to have; None leaves the layer in float32.
+    The converter renames and merges what it converts, and takes thirty times the memory of the weights that it moves
+    about (VGG16's: 16 GB); of one number many times over it keeps one.
     """
-
-    name: str
-    rows: NDArray[np.float32]
-    rounded: RoundedWeights | None
+    return float(position + 1)
 
 
-def replace_weights(content: bytes, layers: Sequence[LayerWeights]) -> bytes:
-    """The file with the layers' weights in place of those that the converter rounded.
+def replace_weights(content: bytes, layers: Sequence[RoundedWeights]) -> bytes:
+    """The file with the layers' weights in place of their markers; weights that are no markers stay.
 
-    Layers are found by their weights, because the converter renames and merges what it converts. Weights that it left
-    in float32, which it does where there are few, stay as they are.
+    Replaced layers multiply in int8: the interpreter brings their inputs to int8 on a scale of their own. Layers whose
+    outputs nobody asked for are not in the file, which is no error.
 
     Raises:
-        UnknownWeights: the file has int8 weights of none of the layers, or a step for several channels.
+        UnknownWeights: weights in the file are one number many times over, and not the marker of a layer of their size.
     """
     # Here and not at the top, because only those who convert need it.
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    versions = {
+        schema.BuiltinOperator.CONV_2D: _CONVOLUTION_VERSION,
+        schema.BuiltinOperator.FULLY_CONNECTED: _FULLY_CONNECTED_VERSION,
+    }
+    for code in model.operatorCodes:
+        code.version = max(code.version, versions.get(code.builtinCode, code.version))
     for graph in model.subgraphs:
-        linear = [operator for operator in graph.operators if _has_int8_weights(schema, model, graph, operator)]
-        # All are found before any is replaced, because layers that share their weights may share a tensor, too.
-        found = [_layer_of(graph.tensors[operator.inputs[1]], model, layers) for operator in linear]
-        for operator, layer in zip(linear, found, strict=True):
-            weights = graph.tensors[operator.inputs[1]]
-            if layer.rounded is None:
-                weights.type, weights.quantization = schema.TensorType.FLOAT32, None
-                model.buffers[weights.buffer].data = _bytes(layer.rows)
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode not in versions:
                 continue
-            weights.quantization.scale = layer.rounded.steps
-            weights.quantization.zeroPoint = np.zeros(len(layer.rounded.steps), np.int64)
-            model.buffers[weights.buffer].data = _bytes(layer.rounded.rows)
-            # A tensor of its own: equal biases of several layers are one tensor in the file.
-            bias = copy(graph.tensors[operator.inputs[2]])
-            buffer = schema.BufferT()
-            buffer.data = _bytes(layer.rounded.bias)
-            bias.buffer = len(model.buffers)
-            model.buffers.append(buffer)
+            weights = graph.tensors[operator.inputs[1]]
+            layer = _marked(weights, model, layers)
+            if layer is None:
+                continue
+            weights.type = schema.TensorType.INT8
+            weights.quantization = schema.QuantizationParametersT()
+            weights.quantization.scale = layer.steps
+            weights.quantization.zeroPoint = np.zeros(len(layer.steps), np.int64)
+            _set_data(schema, model, weights, layer.rows)
+            if isinstance(operator.builtinOptions, schema.FullyConnectedOptionsT):
+                operator.builtinOptions.asymmetricQuantizeInputs = True
+            # A tensor of its own: equal biases of several layers are one tensor in the file, and biases of zero none.
+            bias = schema.TensorT()
+            bias.name, bias.type, bias.hasRank = weights.name + b"/bias", schema.TensorType.FLOAT32, True
+            bias.shape = np.array([len(layer.bias)], np.int32)
+            _set_data(schema, model, bias, layer.bias)
             operator.inputs = np.array([*operator.inputs[:2], len(graph.tensors)], np.int32)
             graph.tensors.append(bias)
+    _drop_unused(schema, model)
     # Comes with the interpreter's package, as does the schema.
     import flatbuffers
 
-    builder = flatbuffers.Builder(len(content))
+    builder = flatbuffers.Builder(len(content) // 3)
     builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _has_int8_weights(schema: Any, model: Any, graph: Any, operator: Any) -> bool:  # noqa: ANN401  Untyped classes.
-    linear = (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED)
-    if model.operatorCodes[operator.opcodeIndex].builtinCode not in linear:
-        return False
-    return bool(graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8)
+def _marked(
+    tensor: Any,  # noqa: ANN401  The schema's classes are untyped, here and below.
+    model: Any,  # noqa: ANN401
+    layers: Sequence[RoundedWeights],
+) -> RoundedWeights | None:
+    """The layer whose marker the tensor's weights are."""
+    data = model.buffers[tensor.buffer].data
+    if data is None:
+        return None
+    numbers = np.asarray(data, np.uint8).view(np.float32)
+    # Weights of zero are those of a layer that has learnt nothing.
+    if numbers[0] == 0 or (numbers != numbers[0]).any():
+        return None
+    for position, layer in enumerate(layers):
+        if numbers.size == layer.rows.size and numbers[0] == marker(position):
+            return layer
+    raise UnknownWeights(f"{tensor.name.decode()}: no layer of {numbers.size} weights has the marker {numbers[0]:g}")
 
 
-def _layer_of(tensor: Any, model: Any, layers: Sequence[LayerWeights]) -> LayerWeights:  # noqa: ANN401
-    """The layer whose weights the tensor's are, but for rounding."""
-    steps = np.asarray(tensor.quantization.scale, np.float32)
-    out = int(tensor.shape[0])
-    if len(steps) == out:
-        integers = np.asarray(model.buffers[tensor.buffer].data, np.uint8).view(np.int8).reshape(out, -1)
-        for layer in layers:
-            if layer.rows.shape == integers.shape:
-                rounding = np.abs(layer.rows - integers * steps[:, None])
-                if (rounding <= _LARGEST_ROUNDING * steps[:, None]).all():
-                    return layer
-    raise UnknownWeights(f"{tensor.name.decode()}: {len(steps)} steps for {list(map(int, tensor.shape))} weights")
+def _set_data(schema: Any, model: Any, tensor: Any, values: NDArray[np.generic]) -> None:  # noqa: ANN401
+    """Give the tensor a buffer of its own: the converter lets tensors of equal numbers share one."""
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    tensor.buffer = len(model.buffers)
+    model.buffers.append(buffer)
 
 
-def _bytes(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+def _drop_unused(schema: Any, model: Any) -> None:  # noqa: ANN401
+    """Empty the buffers that no tensor has any more; the others keep their numbers."""
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    used |= {entry.buffer for entry in model.metadata or []}
+    for number in range(len(model.buffers)):
+        if number not in used:
+            model.buffers[number] = schema.BufferT()
