@@ -10,13 +10,12 @@ import numpy as np
 
 from embeddings.backend import keras
 from embeddings.errors import TrainingFailed
-from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.checkpoints import Arrays, Checkpoints, TrainingState
 from embeddings.training.config import TrainingConfig
 from embeddings.training.divergence import diverged, require_finite
 from embeddings.training.labelled_images import LabelledImages
-from embeddings.training.measurement import RANKS_WHILE_TRAINING, measure
+from embeddings.training.measurement import RANKS_WHILE_TRAINING, Measurement
 from embeddings.training.progress import EpochCallback, EpochRecord, PhaseCallback
 
 
@@ -27,8 +26,7 @@ class EpochReport(keras.callbacks.Callback):
         network: The network with all its outputs.
         config: The recipe.
         data: The training images, for their number.
-        held_out: Images to measure on.
-        taxonomy: The attributes.
+        measurement: What is measured on held-out images; None is nothing.
         checkpoints: Where states are saved, if they are.
         state: The state to go on from; None begins anew.
         on_epoch, on_phase: The caller's.
@@ -39,8 +37,7 @@ class EpochReport(keras.callbacks.Callback):
         network: keras.Model,
         config: TrainingConfig,
         data: LabelledImages,
-        held_out: LabelledImages | None,
-        taxonomy: Taxonomy,
+        measurement: Measurement | None,
         checkpoints: Checkpoints | None,
         state: TrainingState | None,
         on_epoch: EpochCallback,
@@ -51,8 +48,7 @@ class EpochReport(keras.callbacks.Callback):
         self._config = config
         self._batch_size = min(config.batch_size, len(data))
         self._num_images = len(data) // self._batch_size * self._batch_size
-        self._held_out = held_out
-        self._taxonomy = taxonomy
+        self._measurement = measurement
         self._checkpoints = checkpoints
         self._state = state
         self._on_epoch = on_epoch
@@ -110,15 +106,8 @@ class EpochReport(keras.callbacks.Callback):
         try:
             # A state is saved of good weights only.
             require_finite(_values(self._network.variables), f"the weights after epoch {epoch + 1}")
-            if self._held_out is not None:
-                scores = measure(
-                    self._network,
-                    self._held_out,
-                    self._taxonomy,
-                    RANKS_WHILE_TRAINING,
-                    self._config.prob_normalization,
-                    self._on_phase,
-                )
+            if self._measurement is not None:
+                scores = self._measurement(RANKS_WHILE_TRAINING, self._on_phase)
         except TrainingFailed as error:
             raise self._diverged(f"{error.received}") from error
         record = EpochRecord(

@@ -13,7 +13,7 @@ from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.normalization import Normalization, normalize
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.divergence import require_finite
-from embeddings.training.feature_computation import compute_features
+from embeddings.training.feature_computation import FeatureComputation
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.progress import PhaseCallback, ignore_phase
 from embeddings.training.retrieval_scores import FloatArray, retrieval_scores
@@ -27,32 +27,43 @@ FeaturesOf: TypeAlias = Callable[[NDArray[np.uint8]], Mapping[str, FloatArray]]
 """Features of prepared images by name, scaled as the version has them."""
 
 
-def measure(
-    model: keras.Model,
-    held_out: LabelledImages,
-    taxonomy: Taxonomy,
-    ks: Sequence[int],
-    prob_normalization: Normalization,
-    on_phase: PhaseCallback = ignore_phase,
-) -> dict[str, float]:
-    """``retrieval_scores`` of the network's visual feature and ``prob`` on held-out images.
+class Measurement:
+    """Measures a network on held-out images, as often as it is called.
 
     Of more than 3,000 images, evenly spaced ones are measured, items kept together.
 
-    Raises:
-        TrainingFailed: a feature holds NaN or infinity.
+    Args:
+        model: The network with all its outputs; its weights may change between calls.
+        held_out: Images of items that it is not trained on.
+        taxonomy: The attributes of its ``prob``.
+        prob_normalization: How ``prob`` is scaled before it is compared.
     """
-    images = _measured(held_out)
-    names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in model.output]
-    features = compute_features(
-        model, images, names, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
-    )
-    require_finite(features.values(), "the features of held-out images")
-    normalized = {
-        name: normalize(values, prob_normalization if name == PROBABILITIES else Normalization.L2)
-        for name, values in features.items()
-    }
-    return retrieval_scores(normalized, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
+
+    def __init__(
+        self, model: keras.Model, held_out: LabelledImages, taxonomy: Taxonomy, prob_normalization: Normalization
+    ) -> None:
+        self._images = _measured(held_out)
+        self._attributes = taxonomy.encode(self._images.attributes) > 0
+        self._normalization = prob_normalization
+        names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in model.output]
+        self._compute = FeatureComputation(model, names)
+
+    def __call__(self, ks: Sequence[int], on_phase: PhaseCallback = ignore_phase) -> dict[str, float]:
+        """``retrieval_scores`` of the network's visual feature and ``prob``, as its weights are now.
+
+        Raises:
+            TrainingFailed: a feature holds NaN or infinity.
+        """
+        images = self._images
+        features = self._compute(
+            images, on_images=lambda done: on_phase("measuring on held-out images", done, len(images))
+        )
+        require_finite(features.values(), "the features of held-out images")
+        normalized = {
+            name: normalize(values, self._normalization if name == PROBABILITIES else Normalization.L2)
+            for name, values in features.items()
+        }
+        return retrieval_scores(normalized, self._attributes, images.item_ids, ks, images.labels)
 
 
 def measure_features(
@@ -70,7 +81,7 @@ def measure_features(
 
 
 def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxonomy) -> list[str]:
-    """What ``measure`` will call its scores after every epoch, known before there is a network."""
+    """What ``Measurement`` will call its scores after every epoch, known before there is a network."""
     visual = "fc6" if (trunk, head) == ("vgg16", "multiattrib") else "pool"
     images = _measured(held_out)
     nothing = np.ones((len(images), 1), dtype=np.float32)

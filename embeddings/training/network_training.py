@@ -27,7 +27,7 @@ from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
-from embeddings.training.measurement import RANKS, measure, score_names
+from embeddings.training.measurement import RANKS, Measurement, score_names
 from embeddings.training.optimization import adam
 from embeddings.training.progress import (
     EpochCallback,
@@ -120,7 +120,10 @@ def train_network(
         on_note(f"Going on after epoch {len(state.history)}, whose state is in {checkpoints}.")
     freeze_stages(model, config.trunk, config.frozen_stages)
 
-    report = EpochReport(model, config, data, held_out, taxonomy, saved, state, on_epoch, on_phase)
+    measurement = None
+    if held_out is not None:
+        measurement = Measurement(model, held_out, taxonomy, config.prob_normalization)
+    report = EpochReport(model, config, data, measurement, saved, state, on_epoch, on_phase)
     _fit(model, config, data, targets, _loss(config, activation, taxonomy), report)
     history = report.history
     if report.best_epoch is not None:
@@ -128,7 +131,7 @@ def train_network(
         on_note(f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept.")
     if config.calibrate:
         _calibrate(model, activation, data, held_out, taxonomy)
-    scores = {} if held_out is None else measure(model, held_out, taxonomy, RANKS, config.prob_normalization)
+    scores = {} if measurement is None else measurement(RANKS)
     version = publish(
         network, taxonomy, publication, num_images=len(data), settings=config.to_json(), scores=scores, history=history
     )
