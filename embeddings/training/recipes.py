@@ -72,6 +72,7 @@ SMALL: Final = Recipe(
     TrainingConfig(
         trunk="resnet50",
         activation=AUTO_ACTIVATION,
+        loss_within_groups=True,
         projection=Projection.ICA,
         epochs=9,
         batch_size=32,
@@ -104,6 +105,10 @@ SMALL: Final = Recipe(
 Against the paper's: a rate 20 times higher that warms up and falls along a cosine, decoupled weight decay, and images
 changed so strongly that none is seen twice. Colours are nearly left alone, because they are attributes; where they are
 not, as among patterns, ``--vary-colors`` changes them strongly, too (``with_varied_colors``).
+
+The loss compares a true colour with other colours only, where photos have one colour each (``grouped_lsep_loss``). On
+587 held-out photos of shirts, tops, dresses and kurtas that raised the attribute IoU of ``pool`` at 1 / 5 / 10 from
+.580 / .539 / .517 to .621 / .592 / .569 (``embeddings/results/README.md``).
 
 Cost: ResNet-50 at 160 px in bfloat16 trains 22 images/s on two CPU cores.
 """
