@@ -41,7 +41,7 @@ class TrainingConfig:
         trunk, head, preprocessing, projection_rank, train_projection, bilinear_normalization: As
             ``embeddings.networks.build`` takes them; None is the network's own default.
         activation: ``sigmoid``, ``softmax``, ``groups``, or ``auto``, which goes by the labels (``activation_for``).
-        loss_within_groups: Compare an image's scores only with those of the same group, where groups have one value.
+        loss_within_groups: Compare an image's scores with those of the same group only, where groups share a softmax.
         prob_normalization: How ``prob`` is scaled before it is compared.
         calibrate: Whether scores are calibrated after training (``calibration.fit_scales``).
         projection: What the bilinear head's projection starts as.

@@ -67,7 +67,8 @@ def train_network(
     trunk of random weights is trained with live batch normalisation.
 
     The scores are calibrated (``calibration.fit_scales``) on held-out images, or on training images where there are
-    fewer than a hundred others.
+    fewer than a hundred others. Few numbers are fitted so, one or two a group; what is then measured on the same
+    held-out images is a little better for it.
 
     Runs on any Keras backend; the weights it writes do not depend on which. With ``checkpoints``, the state is saved
     after every epoch and the same call goes on where an earlier one stopped, with the result it would have had.
@@ -106,6 +107,8 @@ def train_network(
     activation = activation_for(targets, taxonomy, config.activation)
     if activation.note is not None:
         on_note(activation.note)
+    if config.loss_within_groups and activation.name == "sigmoid":
+        on_note("The loss compares all attributes with each other, because no group shares a softmax.")
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
     network = _build(config, activation, taxonomy, data.input_size, folded=pretrained is not None)
