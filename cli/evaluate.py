@@ -163,7 +163,7 @@ def evaluate(
     # Made first: after an hour of computing, a folder that cannot be written would be found too late.
     out.mkdir(parents=True, exist_ok=True)
     with Application(settings_from_environment()) as application:
-        opened, read_image = _images(application, dataset, merchant, chosen, mining)
+        opened, read_image, remedy = _images(application, dataset, merchant, chosen, mining)
         request = EvaluationRequest(
             dataset=opened,
             models=tuple(model or ()),
@@ -173,6 +173,7 @@ def evaluate(
             engine=engine,
             half_precision=half_precision,
             read_image=read_image,
+            broken_image_remedy=remedy,
         )
         report = application.evaluation.evaluate(request, lambda label, unit: progress(label, unit=unit, quiet=as_json))
         written = write_evaluation(report, opened, out, read_image, num_queries=sheet_queries)
@@ -185,16 +186,20 @@ def evaluate(
 
 def _images(
     application: Application, dataset: str | None, merchant: str | None, options: DatasetOptions, mining: MiningOptions
-) -> tuple[Dataset, Callable[[DatasetImage], bytes]]:
-    """What to evaluate on, and how to read its images."""
+) -> tuple[Dataset, Callable[[DatasetImage], bytes], str]:
+    """What to evaluate on, how to read its images, and what to do about one that cannot be read."""
     from catalog.services.dataset_mining import with_mined_attributes
     from catalog.services.evaluation import read_from_path
+    from catalog.services.stored_photos import BROKEN_IMAGE_REMEDY
     from embeddings.datasets.open_dataset import open_dataset
+    from embeddings.datasets.photos import BROKEN_FILE_REMEDY
 
     if merchant is not None:
         catalogs = application.catalog_datasets
-        return catalogs.read(merchant, options.category, options.gallery, mining), catalogs.image_bytes
-    return with_mined_attributes(open_dataset(dataset or "", options), mining), read_from_path
+        read = catalogs.read(merchant, options.category, options.gallery, mining)
+        return read, catalogs.image_bytes, BROKEN_IMAGE_REMEDY
+    opened = with_mined_attributes(open_dataset(dataset or "", options), mining)
+    return opened, read_from_path, BROKEN_FILE_REMEDY
 
 
 def _fusion(text: str, *, standardised: bool) -> Fusion:

@@ -261,10 +261,10 @@ def _write_litert(
     """The file's size, and how far it agrees with the version in float32."""
     from embeddings.export.agreement import compare
     from embeddings.export.litert_conversion import LiteRtPrecision, convert
-    from embeddings.export.whole_file import written_whole
     from embeddings.litert_embedder import LiteRtNetwork
     from embeddings.manifest import Precision
     from embeddings.open_embedder import open_embedder
+    from embeddings.whole_file import written_whole
 
     with written_whole(out) as file:
         content = convert(model, LiteRtPrecision(stored.value), None if sample is None else sample.images)
@@ -293,15 +293,11 @@ def quantize_version(
 ) -> None:
     """Make a model version that computes in int8, for CPU workers; then change to it with `drape reindex`."""
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.errors import InvalidRequest
     from embeddings.export.quantization import quantize
 
     with Application(settings_from_environment()) as application:
         model = application.model_store.open(version)
-        try:
-            application.model_store.require_free(name)
-        except ValueError as error:
-            raise InvalidRequest("No model version can have that name", received=name, expected=str(error)) from error
+        application.model_store.require_free(name)
         sample = _calibration(application, model, merchant, calibration_images, seed)
         made = quantize(model, name, application.model_store, sample)
     if as_json:

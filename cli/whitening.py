@@ -59,10 +59,11 @@ def whiten_version(
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
     from catalog.services.evaluation import read_from_path
+    from catalog.services.stored_photos import BROKEN_IMAGE_REMEDY
     from cli.progress import progress
     from cli.search import only_merchant
     from embeddings.datasets.open_dataset import open_dataset
-    from embeddings.datasets.photos import DatasetPhotos
+    from embeddings.datasets.photos import BROKEN_FILE_REMEDY, DatasetPhotos
     from embeddings.export.whitened_version import WhiteningRequest, whiten, whitenable_feature
 
     if dataset is not None and merchant is not None:
@@ -75,21 +76,22 @@ def whiten_version(
     request = WhiteningRequest(name, size, None if feature is None else feature.value, shrinkage, seed)
     with Application(settings_from_environment()) as application:
         model = application.model_store.open(version)
-        try:
-            application.model_store.require_free(name)
-        except ValueError as error:
-            raise InvalidRequest("No model version can have that name", received=name, expected=str(error)) from error
+        application.model_store.require_free(name)
         # Before photos are looked for, which may take a while.
         whitenable_feature(model.manifest, request)
         if dataset is None:
             whose = merchant or only_merchant(application)
             opened = application.catalog_datasets.read(whose, category)
-            read = application.catalog_datasets.image_bytes
+            read, remedy = application.catalog_datasets.image_bytes, BROKEN_IMAGE_REMEDY
         else:
             whose = "MERCHANT"
-            opened, read = open_dataset(dataset, options), read_from_path
+            opened, read, remedy = open_dataset(dataset, options), read_from_path, BROKEN_FILE_REMEDY
         photos = DatasetPhotos(
-            opened.gallery, model.manifest.input_size, max_pixels=application.settings.max_image_pixels, read=read
+            opened.gallery,
+            model.manifest.input_size,
+            max_pixels=application.settings.max_image_pixels,
+            read=read,
+            remedy=remedy,
         )
         with progress("computing features", unit="images", quiet=as_json) as advance:
             made = whiten(

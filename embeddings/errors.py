@@ -43,5 +43,9 @@ class UnusableModel(EmbeddingsError):
     """A model version's folder is missing, incomplete or contradicts its manifest."""
 
 
+class InvalidVersionName(EmbeddingsError, ValueError):
+    """A text cannot name a model version."""
+
+
 class TrainingFailed(EmbeddingsError):
     """Training cannot go on: its numbers diverged, its state cannot be kept, or is that of another training."""

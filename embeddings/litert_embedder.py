@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.embedder import check_prepared
-from embeddings.errors import UnusableModel, UnusableWeights
+from embeddings.errors import UnusableModel
 from embeddings.manifest import ModelManifest, Precision, require_int8
 from embeddings.model_store import ModelVersion
 from embeddings.normalization import normalize
 from embeddings.quiet_start import without_chatter
+from embeddings.weights.digest import checked_bytes
 
 INPUT = "images"
 """Name of the input of every LiteRT file that Drape writes: (1, S, S, 3) uint8, RGB."""
@@ -111,7 +110,12 @@ class LiteRtEmbedder:
     def __init__(self, model: ModelVersion, *, num_threads: int | None = None) -> None:
         manifest = model.manifest
         int8 = require_int8(manifest)
-        content = _read(model.folder / int8.file, int8.sha256, manifest.version)
+        content = checked_bytes(
+            model.folder / int8.file,
+            int8.sha256,
+            what=f"the int8 file of model version {manifest.version}",
+            remedy="restore the model version's folder, or quantize it again",
+        )
         self._network = LiteRtNetwork(content, manifest, sizes=manifest.network_sizes, num_threads=num_threads)
         self.precision = Precision.INT8
         self.version = manifest.version_in(Precision.INT8)
@@ -127,22 +131,6 @@ class LiteRtEmbedder:
             ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
         """
         return self._network.features(images)
-
-
-def _read(path: Path, sha256: str, version: str) -> bytes:
-    try:
-        content = path.read_bytes()
-        received = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
-    except OSError as error:
-        content, received = b"", error.strerror or str(error)
-    if received != f"SHA-256 {sha256}":
-        raise UnusableWeights(
-            f"the int8 file of model version {version} is missing or was altered",
-            received=f"{path}: {received}",
-            expected=f"SHA-256 {sha256}",
-            remedy="restore the model version's folder, or quantize it again",
-        )
-    return content
 
 
 def _shown(tensors: Mapping[str, tuple[tuple[int, ...], type]]) -> str:

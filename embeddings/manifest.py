@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from embeddings.errors import UnusableModel
+from embeddings.errors import InvalidVersionName, UnusableModel
 from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 
@@ -379,14 +379,20 @@ class ModelManifest:
 
 
 def check_version_name(version: str) -> None:
-    """Raise ValueError unless the text can name a model version.
+    """Raise unless the text can name a model version.
 
     The name is used for folders and collections, and a precision at its end is kept for ``version_in``.
+
+    Raises:
+        InvalidVersionName: it cannot.
     """
     if not _VERSION.fullmatch(version) or any(version.endswith(f".{precision}") for precision in Precision):
-        raise ValueError(
-            "version must be 1 to 64 lower-case letters, digits and '._-', starting with a letter or digit and not "
-            f"ending in a precision; received {version!r}"
+        raise InvalidVersionName(
+            "no model version can have that name",
+            received=repr(version),
+            expected="1 to 64 lower-case letters, digits and '._-', starting with a letter or digit and not ending in "
+            f"a precision ({', '.join(f'.{precision}' for precision in Precision)})",
+            remedy="choose another name",
         )
 
 

@@ -130,7 +130,7 @@ class ModelStore:
             ModelVersionExists: there is a version of that name and ``replace`` is false.
             UnusableModel: the manifest written is missing, invalid or names another version.
             UnusableWeights: the weights written are missing or differ from the manifest.
-            ValueError: the name is malformed.
+            InvalidVersionName: the name is malformed.
         """
         self.require_free(version, replace=replace)
         self._folder.mkdir(parents=True, exist_ok=True)

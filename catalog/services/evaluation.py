@@ -18,7 +18,7 @@ from catalog.ports.vector_index import VectorIndex
 from catalog.services.engine_rankings import EngineRankings
 from catalog.services.progress import Advance, unheard
 from catalog.types import SearchMode
-from embeddings.datasets.photos import DatasetPhotos
+from embeddings.datasets.photos import BROKEN_FILE_REMEDY, DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage
 from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import EvaluatedRow, NetworkRows, RowOptions, with_first_results
@@ -69,6 +69,7 @@ class EvaluationRequest:
         engine: Whether the vector engine answers, too, for model versions.
         half_precision: Keep features as float16 while they are compared.
         read_image: Gives an image's bytes.
+        broken_image_remedy: What to do about an image that cannot be read.
     """
 
     dataset: Dataset
@@ -79,6 +80,7 @@ class EvaluationRequest:
     engine: bool = True
     half_precision: bool = False
     read_image: Callable[[DatasetImage], bytes] = read_from_path
+    broken_image_remedy: str = BROKEN_FILE_REMEDY
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,13 @@ class EvaluationService:
             outputs &= {*request.rows.features, *fused, *of_engine}
         if not outputs:
             return {}
-        photos = DatasetPhotos(truth.pictures, network.input_size, max_pixels=self._max_pixels, read=request.read_image)
+        photos = DatasetPhotos(
+            truth.pictures,
+            network.input_size,
+            max_pixels=self._max_pixels,
+            read=request.read_image,
+            remedy=request.broken_image_remedy,
+        )
         with phase(f"{network.name}: computing features", "images") as advance:
             return compute_features(
                 network,

@@ -10,6 +10,8 @@ from catalog.repositories.images import IndexableImage
 from embeddings.crop_box import CropBox
 from embeddings.prepared_photos import PreparedPhotos
 
+BROKEN_IMAGE_REMEDY = "run `drape ingest` with the feed first, so that such images are quarantined"
+
 
 class StoredPhotos(PreparedPhotos[IndexableImage]):
     """A catalog's images as ``PreparedPhotos``; one that cannot be decoded is an InvalidRequest.
@@ -38,5 +40,5 @@ class StoredPhotos(PreparedPhotos[IndexableImage]):
             "An image of the catalog cannot be decoded",
             received=f"image {photo.id}: {error}",
             expected="indexed images, which have been decoded before",
-            remedy="run `drape ingest` with the feed first, so that such images are quarantined",
+            remedy=BROKEN_IMAGE_REMEDY,
         )

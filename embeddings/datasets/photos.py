@@ -9,6 +9,7 @@ from embeddings.datasets.records import DatasetImage, UnusableDataset
 from embeddings.prepared_photos import PreparedPhotos
 
 MAX_PIXELS = 64_000_000
+BROKEN_FILE_REMEDY = "restore the file from the data set's archive, or take the image out of its lists"
 
 
 class DatasetPhotos(PreparedPhotos[DatasetImage]):
@@ -16,6 +17,7 @@ class DatasetPhotos(PreparedPhotos[DatasetImage]):
 
     Args:
         read: Gives an image's bytes, for images that are kept elsewhere than at their path.
+        remedy: What to do about a broken image, there.
     """
 
     def __init__(
@@ -26,9 +28,11 @@ class DatasetPhotos(PreparedPhotos[DatasetImage]):
         max_cached_bytes: int = 0,
         max_pixels: int = MAX_PIXELS,
         read: Callable[[DatasetImage], bytes] = lambda image: image.path.read_bytes(),
+        remedy: str = BROKEN_FILE_REMEDY,
     ) -> None:
         super().__init__(images, input_size, max_pixels=max_pixels, max_cached_bytes=max_cached_bytes)
         self._bytes_of = read
+        self._remedy = remedy
 
     def _read(self, photo: DatasetImage, /) -> tuple[bytes, CropBox | None]:
         return self._bytes_of(photo), photo.crop
@@ -38,5 +42,5 @@ class DatasetPhotos(PreparedPhotos[DatasetImage]):
             "An image of the data set cannot be read",
             received=f"{photo.path}: {error}",
             expected="a readable image that its crop box lies inside of",
-            remedy="restore the file from the data set's archive, or take the image out of its lists",
+            remedy=self._remedy,
         )

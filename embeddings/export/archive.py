@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from embeddings.errors import EmbeddingsError
-from embeddings.export.whole_file import written_whole
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, read_manifest
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.whole_file import written_whole
 
 # The shipped manifest has 5 kB; one of 100,000 attributes would still fit.
 _LARGEST_MANIFEST_BYTES: Final = 16 * 2**20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from embeddings.export.whole_file import UnwritableFile
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, write_manifest
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.training.history import HISTORY_FILES
+from embeddings.whole_file import UnwritableFile
 
 
 def add_derived(model: ModelVersion, manifest: ModelManifest, store: ModelStore, files: Mapping[str, bytes]) -> None:

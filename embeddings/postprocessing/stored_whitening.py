@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import Final
 
 import numpy as np
 
-from embeddings.errors import UnusableModel, UnusableWeights
+from embeddings.errors import UnusableModel
 from embeddings.manifest import WhiteningFile
 from embeddings.model_store import ModelVersion
 from embeddings.postprocessing.whitening import Whitening
+from embeddings.weights.digest import checked_bytes
 
 WHITENING_FILE: Final = "whitening.npz"
 
@@ -33,19 +33,12 @@ def load_whitening(model: ModelVersion) -> Whitening | None:
     described = model.manifest.whitening
     if described is None:
         return None
-    path = model.folder / described.file
-    try:
-        content = path.read_bytes()
-        received = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
-    except OSError as error:
-        content, received = b"", error.strerror or str(error)
-    if received != f"SHA-256 {described.sha256}":
-        raise UnusableWeights(
-            f"the whitening of model version {model.manifest.version} is missing or was altered",
-            received=f"{path}: {received}",
-            expected=f"SHA-256 {described.sha256}",
-            remedy="restore the model version's folder, or whiten it again",
-        )
+    content = checked_bytes(
+        model.folder / described.file,
+        described.sha256,
+        what=f"the whitening of model version {model.manifest.version}",
+        remedy="restore the model version's folder, or whiten it again",
+    )
     return _parsed(content, described, model)
 
 

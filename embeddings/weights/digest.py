@@ -33,6 +33,33 @@ def require_sha256(path: Path, expected: str) -> None:
         )
 
 
+def checked_bytes(path: Path, sha256: str, *, what: str, remedy: str) -> bytes:
+    """A file of a model version, read once and whole, if it is the one that its manifest names.
+
+    Args:
+        path: The file.
+        sha256: What its bytes must hash to.
+        what: What the file is, as the error names it: ``the int8 file of model version NAME``.
+        remedy: What to do where it is another.
+
+    Raises:
+        UnusableWeights: the file is missing, unreadable or another one.
+    """
+    try:
+        content = path.read_bytes()
+        received = f"SHA-256 {hashlib.sha256(content).hexdigest()}"
+    except OSError as error:
+        content, received = b"", error.strerror or str(error)
+    if received != f"SHA-256 {sha256}":
+        raise UnusableWeights(
+            f"{what} is missing or was altered",
+            received=f"{path}: {received}",
+            expected=f"SHA-256 {sha256}",
+            remedy=remedy,
+        )
+    return content
+
+
 def unreadable(path: Path, error: OSError) -> UnusableWeights:
     """The error for a file that the system does not hand over."""
     found = "nothing at this path" if isinstance(error, FileNotFoundError) else error.strerror or str(error)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import UnusableWeights
-from embeddings.export.whole_file import UnwritableFile
 from embeddings.weights.assignment import assign, layers_with_weights, norms_to_fold, read_checked, wrong_network
 from embeddings.weights.digest import file_sha256, require_sha256
 from embeddings.weights.stored import open_stored
+from embeddings.whole_file import UnwritableFile
 
 if TYPE_CHECKING:
     import keras

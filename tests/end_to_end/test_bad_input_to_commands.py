@@ -99,6 +99,22 @@ def test_a_catalog_without_attributes_or_with_one_is_no_training_set(drape, feed
     assert "All images have the same attributes (color=red): their IoU tells nothing." in same.out
 
 
+def test_a_name_that_no_version_can_have_is_told_before_anything_runs(drape, table):
+    """A precision at the end would be read as that precision of another version."""
+    labelled = table(*RED_AND_BLUE)
+    for command in (
+        ("train", "--name", "dresses.int8", "--dataset", labelled, *FROZEN),
+        ("model", "quantize", "compact-rendered", "--name", "dresses.int8"),
+        ("model", "whiten", "compact-rendered", "--name", "dresses.int8", "--size", "4", "--dataset", labelled),
+    ):
+        ran = drape.run_here(*command)
+        assert ran.code == 1
+        assert "no model version can have that name" in ran.err
+        assert "'dresses.int8'" in ran.err
+        assert "choose another name" in ran.err
+    assert versions(drape) == []
+
+
 def test_a_box_outside_of_its_photo_is_told_and_the_others_are_indexed(drape, feed):
     """A box that is none fails its row, one outside of the photo its image; one that juts out is cut off."""
     boxes = ["0,0,40,60", "500,500,600,600", "10,10,5,5", "30,40,90,90"]

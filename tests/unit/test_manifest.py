@@ -186,7 +186,7 @@ def edited(path, value):
         (["scores", "IoU"], float("nan"), "scores.IoU must be finite"),
         (["created"], "yesterday", "created: Invalid isoformat"),
         (["format"], 2, "format must be 1, received 2"),
-        (["version"], "Paper", "version must be 1 to 64 lower-case"),
+        (["version"], "Paper", "no model version can have that name.*1 to 64 lower-case"),
         (["version"], "paper.bfloat16", "not ending in a precision"),
     ],
 )

@@ -10,9 +10,9 @@ import pytest
 
 from embeddings.errors import UnusableWeights
 from embeddings.export.archive import UnusableArchive, read_archive, write_archive
-from embeddings.export.whole_file import UnwritableFile, written_whole
 from embeddings.manifest import MANIFEST_FILE
 from embeddings.model_store import ModelStore, ModelVersionExists
+from embeddings.whole_file import UnwritableFile, written_whole
 
 SHIPPED = "compact-rendered"
 WEIGHTS = "compact_multiattrib.weights.h5"
@@ -170,7 +170,7 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("embeddings.export.whole_file.os.fsync", full)
+    monkeypatch.setattr("embeddings.whole_file.os.fsync", full)
     with pytest.raises(UnwritableFile, match="No space left"), written_whole(path) as file:
         file.write(b"later")
     assert path.read_bytes() == b"earlier"

@@ -103,6 +103,10 @@ def test_a_photo_that_cannot_be_decoded_is_named(position, said):
     with pytest.raises(UnusableDataset, match=said) as refused:
         of_data_set(Shelf(), named)[position]
     assert refused.value.received.startswith(named[position][0])
+    assert "archive" in refused.value.remedy
+    with pytest.raises(UnusableDataset, match=said) as refused:
+        of_data_set(Shelf(), named, remedy="take it out of the feed")[position]
+    assert refused.value.remedy == "take it out of the feed"
     with pytest.raises(InvalidRequest, match=said) as refused:
         of_catalog(Shelf(), named)[position]
     assert refused.value.received.startswith(f"image {31 + position}:")

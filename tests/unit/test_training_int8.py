@@ -13,11 +13,11 @@ from catalog.errors import InvalidRequest
 from catalog.services import training
 from catalog.services.training import DatasetSource, TrainingRequest, TrainingService
 from embeddings.errors import UnusableModel
-from embeddings.export.whole_file import UnwritableFile
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
 from embeddings.training.recipes import RECIPES
+from embeddings.whole_file import UnwritableFile
 
 COLORS = {"red": (220, 30, 30), "blue": (30, 30, 220), "green": (20, 160, 60)}
 NUM_ITEMS, VIEWS = 30, 2

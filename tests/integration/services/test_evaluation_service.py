@@ -182,3 +182,14 @@ def test_a_data_set_that_cannot_be_judged_is_told(service):
     bare = DatasetImage(Path("c"), {"item": "y"})
     with pytest.raises(UnusableDataset, match="right result from a wrong one"):
         service.evaluate(EvaluationRequest(Dataset("bare", (), (bare,), (ONE,)), models=("compact-rendered",)))
+
+
+def test_what_to_do_about_a_broken_image_depends_on_where_it_is_kept(service):
+    """A data set's file is restored from its archive; what else to do is told by who keeps the images."""
+    for options, said in (({}, "archive"), ({"broken_image_remedy": "ingest it again"}, "ingest it again")):
+        asked = EvaluationRequest(
+            PAIR, models=("compact-rendered",), engine=False, read_image=lambda image: b"no photo", **options
+        )
+        with pytest.raises(UnusableDataset, match="JPEG, PNG") as refused:
+            service.evaluate(asked)
+        assert said in refused.value.remedy
