@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 # An array or a tensor of the backend: Keras publishes no types.
 Array: TypeAlias = Any
@@ -40,12 +42,8 @@ def lsep_loss(y_true: Array, scores: Array) -> Array:
     Raises:
         ValueError: the shapes differ or are not (batch, K).
     """
-    scores = ops.convert_to_tensor(scores)
-    if keras.backend.standardize_dtype(scores.dtype) != "float64":
-        scores = ops.cast(scores, "float32")
-    y_true = ops.convert_to_tensor(y_true)
-    _require_matching_shapes(tuple(y_true.shape), tuple(scores.shape))
-    is_true = ops.greater(ops.cast(y_true, scores.dtype), 0.5)
+    y_true, scores = _comparable(y_true, scores)
+    is_true = _is_true(y_true, scores)
     left_out = ops.full_like(scores, _LEFT_OUT)
     others = ops.logsumexp(ops.where(is_true, left_out, scores), axis=-1)
     trues = ops.logsumexp(ops.where(is_true, -scores, left_out), axis=-1)
@@ -53,15 +51,21 @@ def lsep_loss(y_true: Array, scores: Array) -> Array:
 
 
 def grouped_lsep_loss(y_true: Array, scores: Array, spans: Sequence[tuple[int, int]]) -> Array:
-    """The sum of ``lsep_loss`` over groups of labels, each compared only with others of its group.
+    """The sum of ``lsep_loss`` over groups of labels, whose labels are not compared with those of other groups.
 
     Where every row has one true label of a group, its part is the cross entropy of the group's softmax. The loss over
     all labels also asks a true colour to score above every wrong season, which no search depends on.
 
+    Labels outside the groups have no such measure of their own: most rows have none of them, and where there is only
+    one, nothing to compare it with is left. They are compared with all labels, in one part more: a true one has to
+    score above every other label, a wrong one below every true label::
+
+        log(1 + Σ exp(f_v − f_u)), over u ∈ Y and v ∉ Y of which at least one is outside the groups
+
     Args:
         y_true, scores: As ``lsep_loss`` takes them.
-        spans: First and one past the last position of each group, in order, without overlap. All labels outside them
-            are one more group.
+        spans: First and one past the last position of each group, in order, without overlap. Without any, this is
+            ``lsep_loss``.
 
     Returns:
         (batch,) tensor, ≥ 0.
@@ -69,19 +73,47 @@ def grouped_lsep_loss(y_true: Array, scores: Array, spans: Sequence[tuple[int, i
     Raises:
         ValueError: the shapes differ, or groups overlap, are out of order, or reach beyond the labels.
     """
+    y_true, scores = _comparable(y_true, scores)
     size = int(scores.shape[-1])
-    outside: list[int] = []
+    inside = np.zeros(size, dtype=bool)
     losses, end = [], 0
     for start, stop in spans:
         if not end <= start < stop <= size:
             raise ValueError(f"groups must be ordered spans within the {size} labels, received {list(spans)}")
-        outside.extend(range(end, start))
+        inside[start:stop] = True
         losses.append(lsep_loss(y_true[:, start:stop], scores[:, start:stop]))
         end = stop
-    outside.extend(range(end, size))
-    if outside:
-        losses.append(lsep_loss(ops.take(y_true, outside, axis=-1), ops.take(scores, outside, axis=-1)))
+    if not inside.all():
+        losses.append(_loss_of_pairs_outside(y_true, scores, inside))
     return sum(losses[1:], losses[0])
+
+
+def _loss_of_pairs_outside(y_true: Array, scores: Array, inside: NDArray[np.bool_]) -> Array:
+    """The part of ``grouped_lsep_loss`` of all pairs but those of two labels inside groups."""
+    is_true, left_out = _is_true(y_true, scores), ops.full_like(scores, _LEFT_OUT)
+    is_inside = ops.broadcast_to(ops.convert_to_tensor(inside), ops.shape(scores))
+    is_outside = ops.logical_not(is_inside)
+    wrong = ops.where(is_true, left_out, scores)
+    right = ops.where(is_true, -scores, left_out)
+    outside_trues = ops.logsumexp(ops.where(is_outside, right, left_out), axis=-1) + ops.logsumexp(wrong, axis=-1)
+    inside_trues = ops.logsumexp(ops.where(is_inside, right, left_out), axis=-1) + ops.logsumexp(
+        ops.where(is_outside, wrong, left_out), axis=-1
+    )
+    return ops.softplus(ops.logaddexp(outside_trues, inside_trues))
+
+
+def _comparable(y_true: Array, scores: Array) -> tuple[Array, Array]:
+    """Labels and scores of one shape, scores in float32 at least."""
+    scores = ops.convert_to_tensor(scores)
+    if keras.backend.standardize_dtype(scores.dtype) != "float64":
+        scores = ops.cast(scores, "float32")
+    y_true = ops.convert_to_tensor(y_true)
+    _require_matching_shapes(tuple(y_true.shape), tuple(scores.shape))
+    return y_true, scores
+
+
+def _is_true(y_true: Array, scores: Array) -> Array:
+    return ops.greater(ops.cast(y_true, scores.dtype), 0.5)
 
 
 def _require_matching_shapes(labels: tuple[int | None, ...], scores: tuple[int | None, ...]) -> None:

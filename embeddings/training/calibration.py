@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST_UNSEEN = 100
-"""With fewer held-out images, training images tell more."""
+"""With fewer held-out images, training images tell more; with fewer that have one label of a softmax, nothing does."""
 
 _NUM_NEWTON_STEPS = 50
 _LARGEST_SCALE = 100.0
@@ -31,7 +31,8 @@ def fit_scales(
         targets: (n, K) in {0, 1}.
         softmax_spans: First and one past the last position of the attributes of each softmax.
         unseen: Whether the network was not trained on these images. On images it was trained on it is surer than it may
-            be, so scores that share a softmax then stay as they are. Of the others LSEP leaves the very level open.
+            be, so scores that share a softmax then stay as they are; so do those of a softmax of which fewer than
+            ``FEWEST_UNSEEN`` images have exactly one. Of the others LSEP leaves the very level open.
 
     Returns:
         Scales, above 0, and shifts, (K,) each.
@@ -40,7 +41,7 @@ def fit_scales(
     shifts = np.zeros(scores.shape[1], dtype=np.float32)
     alone = np.ones(scores.shape[1], dtype=bool)
     for start, stop in softmax_spans:
-        if unseen:
+        if unseen and (targets[:, start:stop].sum(axis=1) == 1).sum() >= FEWEST_UNSEEN:
             scales[start:stop] = fit_temperature(scores[:, start:stop], targets[:, start:stop])
         alone[start:stop] = False
     if alone.any():
@@ -52,7 +53,11 @@ def fit_temperature(scores: NDArray[np.floating], targets: NDArray[np.floating])
     """The scale a for which softmax(a · scores) is most likely, over the rows with exactly one true label.
 
     A network that has seen its training images dozens of times is surer of others than it may be; then a < 1. The order
-    of the scores stays. The likelihood is concave in a, so Newton's method finds its only maximum.
+    of the scores stays.
+
+    Scores that are right on every one of n rows would become certainties. So, as Laplace's rule of succession counts
+    one failure more, each row counts once more with a label drawn by lot and a weight of 1 / n. That keeps the
+    likelihood concave and gives it one maximum, which Newton's method finds.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (a = 1 / T).
 
@@ -67,8 +72,8 @@ def fit_temperature(scores: NDArray[np.floating], targets: NDArray[np.floating])
         ValueError: the shapes differ.
 
     >>> two_of_three_right = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]), np.array([[1, 0], [1, 0], [0, 1]])
-    >>> round(fit_temperature(*two_of_three_right), 4), round(float(np.log(2) / 2), 4)
-    (0.3466, 0.3466)
+    >>> round(fit_temperature(*two_of_three_right), 4)  # As if 2.5 of 4 were right: ln(2.5 / 1.5) / 2.
+    0.2554
     """
     if scores.shape != targets.shape:
         raise ValueError(f"scores of shape {scores.shape} do not fit targets of shape {targets.shape}")
@@ -78,13 +83,15 @@ def fit_temperature(scores: NDArray[np.floating], targets: NDArray[np.floating])
     if not len(x) or np.ptp(x) == 0:
         return 1.0
     true = x[targets[single] > 0]
+    counted = 1 + 1 / len(x)
     scale = 1.0
     for _ in range(_NUM_NEWTON_STEPS):
         powers = np.exp(scale * (x - x.max(axis=1, keepdims=True)))
         shares = powers / powers.sum(axis=1, keepdims=True)
         means = (shares * x).sum(axis=1)
-        slope = (means - true).mean()
-        curvature = (shares * np.square(x - means[:, np.newaxis])).sum(axis=1).mean()
+        # Labels by lot add nothing to the true scores: their mean is 0, since every row is centred.
+        slope = counted * means.mean() - true.mean()
+        curvature = counted * (shares * np.square(x - means[:, np.newaxis])).sum(axis=1).mean()
         # At most doubled or halved: far from the maximum the curvature promises more than it keeps.
         step = np.clip(-slope / max(curvature, 1e-12), -scale / 2, scale)
         scale = float(np.clip(scale + step, 1 / _LARGEST_SCALE, _LARGEST_SCALE))

@@ -77,7 +77,7 @@ def activation_for(
     if exclusive:
         names = ", ".join(exclusive)
         return LabelActivation("groups", exclusive, None if asked_for == "groups" else f"images have one {names} each")
-    return LabelActivation("sigmoid", reason="images have several attributes, and no group has one value per image")
+    return LabelActivation("sigmoid", reason="no group has exactly one value on nine images in ten")
 
 
 def _exclusive_groups(targets: NDArray[np.floating], taxonomy: Taxonomy) -> tuple[str, ...]:

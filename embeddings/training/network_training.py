@@ -22,7 +22,7 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.checkpoints import Checkpoints
-from embeddings.training.config import Projection, TrainingConfig
+from embeddings.training.config import AUTO_ACTIVATION, Projection, TrainingConfig
 from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
@@ -107,8 +107,16 @@ def train_network(
     activation = activation_for(targets, taxonomy, config.activation)
     if activation.note is not None:
         on_note(activation.note)
-    if config.loss_within_groups and activation.name == "sigmoid":
-        on_note("The loss compares all attributes with each other, because no group shares a softmax.")
+    if (
+        config.loss_within_groups
+        and not activation.exclusive_groups
+        and (activation.name, config.activation)
+        != (
+            "softmax",
+            AUTO_ACTIVATION,
+        )
+    ):
+        on_note("The loss compares all attributes with each other, because no group shares a softmax of its own.")
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
     network = _build(config, activation, taxonomy, data.input_size, folded=pretrained is not None)

@@ -54,15 +54,39 @@ def test_equals_the_double_sum(case):
 
 
 def test_groups_are_compared_within_themselves():
-    """Groups (0, 1) and (3, 4), and label 2 alone with label 5: the sum of three losses, each by the double sum."""
+    """Groups (0, 1) and (3, 4): two losses, and one of all pairs of which a label is 2 or 5, by the double sum."""
     random = np.random.default_rng(3)
     y_true, scores = random.integers(0, 2, (4, 6)), random.normal(size=(4, 6)).astype(np.float32)
-    parts = [[0, 1], [3, 4], [2, 5]]
-    expected = [sum(double_sum(t[p], s[p]) for p in parts) for t, s in zip(y_true, scores, strict=True)]
+    expected = []
+    for labels, row in zip(y_true, scores, strict=True):
+        others = sum(
+            np.exp(row[wrong] - row[true])
+            for true in range(6)
+            for wrong in range(6)
+            if labels[true] and not labels[wrong] and {2, 5} & {true, wrong}
+        )
+        expected.append(double_sum(labels[:2], row[:2]) + double_sum(labels[3:5], row[3:5]) + np.log1p(others))
     found = grouped_lsep_loss(y_true, scores, [(0, 2), (3, 5)])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     again = LSEP.from_config(LSEP([(0, 2), (3, 5)]).get_config())
     assert float(again(y_true, scores)) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_no_groups_compare_all():
+    """Without groups every label is outside of them, and their loss is that of all labels."""
+    random = np.random.default_rng(4)
+    y_true, scores = random.integers(0, 2, (6, 5)), random.normal(size=(6, 5)).astype(np.float32)
+    np.testing.assert_allclose(grouped_lsep_loss(y_true, scores, []), lsep_loss(y_true, scores), rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 0, 1], [1, 0, 0, 0]])
+def test_a_label_outside_of_all_groups_learns_alone(labels):
+    """One colour of three, and lace or no lace, for which there is nothing to compare within: up, or down."""
+    model = keras.Sequential([keras.layers.Dense(4, use_bias=False, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(1.0), loss=LSEP([(0, 3)]), jit_compile=False)
+    model.fit(np.ones((1, 1), np.float32), np.array([labels], np.float32), verbose=0)
+    moved = model.predict(np.ones((1, 1), np.float32), verbose=0)[0]
+    assert moved[3] > 0.1 if labels[3] else moved[3] < -0.1
 
 
 @pytest.mark.parametrize("spans", [[(0, 2), (1, 3)], [(2, 3), (0, 1)], [(0, 9)], [(1, 1)]])

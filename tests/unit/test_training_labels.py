@@ -113,4 +113,4 @@ def test_groups_asked_for_where_there_are_none_are_told_of():
     targets = np.tile([[1.0, 1.0, 0.0]], (10, 1))
     found = activation_for(targets, COLORS, "groups")
     assert found.name == "sigmoid"
-    assert "no group has one value" in found.note
+    assert "no group has exactly one value on nine images in ten" in found.note

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embeddings.similarity import cosine_similarity
-from embeddings.training.calibration import fit_calibration, fit_scales, fit_temperature
+from embeddings.training.calibration import FEWEST_UNSEEN, fit_calibration, fit_scales, fit_temperature
 from embeddings.training.retrieval_scores import ranking_among_others, retrieval_scores
 
 
@@ -122,17 +122,22 @@ def test_temperature_recovers_how_sure_scores_may_be(scale, seed):
 
 
 def test_temperature_stays_finite_where_every_label_is_right_or_wrong():
-    """The likeliest scale would be infinite, or below zero: one that makes all sure, and the smallest there is."""
-    scores = np.array([[3.0, 0.0], [0.0, 2.0]])
-    assert 5 < fit_temperature(scores, np.eye(2)) <= 100
-    assert fit_temperature(scores, np.eye(2)[::-1]) == pytest.approx(0.01)
+    """The likeliest scale would be infinite, or below zero. Right n times at a lead of 1: tanh(a / 2) = n / (n + 1)."""
+    for num_rows in (2, 10, 100):
+        rows = np.eye(2)[np.arange(num_rows) % 2]
+        assert fit_temperature(rows, rows) == pytest.approx(2 * np.arctanh(num_rows / (num_rows + 1)))
+        assert fit_temperature(rows, rows[:, ::-1]) == pytest.approx(0.01)
+    five = np.eye(5)[np.arange(120) % 5]
+    a = fit_temperature(3 * five, five)
+    shares = np.exp(3 * a * five) / np.exp(3 * a * five).sum(axis=1, keepdims=True)
+    assert shares.max() == pytest.approx((120 + 1 / 5) / 121, abs=1e-6), "120 of 121 by right, one in five by lot"
 
 
 def test_rows_without_one_true_label_have_no_part_in_the_temperature():
-    """Two of three right at a lead of 2: odds of 2 call for e^(2a) = 2, whatever rows of no or two labels say."""
+    """Two of three right at a lead of 2, and one by lot: e^(2a) = 2.5 / 1.5, whatever rows of no or two labels say."""
     scores = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
     targets = np.array([[1, 0], [1, 0], [0, 1], [0, 0], [1, 1]])
-    assert fit_temperature(scores, targets) == pytest.approx(np.log(2) / 2)
+    assert fit_temperature(scores, targets) == pytest.approx(np.log(2.5 / 1.5) / 2)
     assert fit_temperature(scores[3:], targets[3:]) == 1
     assert fit_temperature(np.ones((4, 2)), np.eye(2)[[0, 1, 0, 1]]) == 1
 
@@ -150,6 +155,12 @@ def test_each_softmax_has_its_own_scale_and_the_others_a_pair():
     assert scales[3] == scales[4] == pytest.approx(fit_temperature(scores[:, 3:], targets[:, 3:]))
     assert (scales[2], shifts[2]) == pytest.approx(fit_calibration(scores[:, 2:3], targets[:, 2:3]))
     assert shifts[[0, 1, 3, 4]].tolist() == [0, 0, 0, 0]
+
+    rare = targets.copy()
+    rare[FEWEST_UNSEEN - 1 :, :2] = 0
+    few, _ = fit_scales(scores, rare, [(0, 2), (3, 5)], unseen=True)
+    assert few[:2].tolist() == [1, 1], "99 images with one of these labels are too few"
+    assert few[3] == scales[3]
 
     seen, _ = fit_scales(scores, targets, [(0, 2), (3, 5)], unseen=False)
     assert seen[[0, 1, 3, 4]].tolist() == [1, 1, 1, 1], "images it was trained on say nothing about how sure it may be"
