@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import socket
 import tarfile
 from pathlib import Path
 
@@ -185,6 +188,41 @@ def test_an_interruption_leaves_the_earlier_file(tmp_path):
         _interrupt_after_half(file)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path):
+    """Whether there is a file at its end already or not."""
+    (tmp_path / "away").mkdir()
+    for name, before in (("there", b"earlier"), ("missing", None)):
+        target, link = tmp_path / "away" / name, tmp_path / name
+        if before is not None:
+            target.write_bytes(before)
+        link.symlink_to(Path("away", name))
+        with written_whole(link) as file:
+            file.write(b"later")
+        assert link.is_symlink()
+        assert target.read_bytes() == b"later"
+    assert sorted(path.name for path in (tmp_path / "away").iterdir()) == ["missing", "there"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["away", "missing", "there"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """A pipe, a socket, a folder, links to them, and a link to itself stay what they are; devices are treated alike."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("pipe", "folder"):
+        (tmp_path / f"to-{name}").symlink_to(name)
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(tmp_path):
+        # By a short name, because that of a socket has at most 107 bytes.
+        listening.bind("socket")
+        before = {path: path.lstat() for path in tmp_path.iterdir()}
+        for path in before:
+            with pytest.raises(UnwritableFile, match=path.name), written_whole(path) as file:
+                file.write(b"later")
+        assert {path: (path.lstat().st_ino, path.lstat().st_mode) for path in tmp_path.iterdir()} == {
+            path: (status.st_ino, status.st_mode) for path, status in before.items()
+        }
 
 
 def _interrupt_after_half(file):
