@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ SHIPPED_FOLDER = Path(__file__).resolve().parent / "pretrained"
 """The model versions that come with Drape."""
 
 _STAGING_PREFIX = ".adding-"
+_REPLACED_PREFIX = ".replaced-"
 _STAGING_LIFETIME_SECONDS = 24 * 3600.0
 
 
@@ -82,7 +83,9 @@ class ModelStore:
 
     def list(self) -> list[str]:
         """Names of all versions, in alphabetical order. A version that is listed may still be found unusable."""
-        return sorted({path.parent.name for root in self._roots() for path in root.glob(f"[!.]*/{MANIFEST_FILE}")})
+        added = {path.parent.name for root in self._roots() for path in root.glob(f"[!.]*/{MANIFEST_FILE}")}
+        left = self._folder.glob(f"{_REPLACED_PREFIX}*/{MANIFEST_FILE}")
+        return sorted(added | {path.parent.name.removeprefix(_REPLACED_PREFIX) for path in left})
 
     def open(self, name_or_folder: str | Path) -> ModelVersion:
         """A version by name, or by the path of its folder.
@@ -96,8 +99,7 @@ class ModelStore:
         if isinstance(name_or_folder, Path) or os.sep in name_or_folder:
             folder = Path(name_or_folder).expanduser()
             return ModelVersion(read_manifest(folder / MANIFEST_FILE), folder)
-        for root in self._roots():
-            folder = root / name_or_folder
+        for folder in (*(root / name_or_folder for root in self._roots()), self._replaced(name_or_folder)):
             if name_or_folder and (folder / MANIFEST_FILE).is_file():
                 manifest = read_manifest(folder / MANIFEST_FILE)
                 if manifest.version != name_or_folder:
@@ -120,7 +122,8 @@ class ModelStore:
         """Add a version: write its weights and manifest into the folder that the ``with`` statement gives.
 
         When the block ends, what was written is checked, flushed to disk and appears under the version's name in one
-        step. When the block raises, or the process dies, nothing appears.
+        step. When the block raises, or the process dies, nothing appears. A version that is replaced is found until
+        then, whenever the process dies.
 
         Args:
             version: The name, as in the manifest that will be written.
@@ -150,10 +153,7 @@ class ModelStore:
             added.verify()
             _flush(folder)
             self.require_free(version, replace=replace)
-            target = self._folder / version
-            if target.exists():
-                target.rename(Path(staging) / "replaced")
-            folder.rename(target)
+            self._put(folder, Path(staging))
             _flush(self._folder)
 
     def require_free(self, version: str, *, replace: bool = False) -> None:
@@ -161,14 +161,15 @@ class ModelStore:
 
         Raises:
             ModelVersionExists: there is a version of that name, and it is not to be replaced or comes with Drape.
-            ValueError: the name is malformed.
+            InvalidVersionName: the name is malformed.
         """
         check_version_name(version)
-        for root in self._roots():
-            if (root / version).exists() and not (replace and root == self._folder):
+        of_this_store = (self._folder / version, self._replaced(version))
+        for folder in (*of_this_store, self._shipped / version):
+            if folder.exists() and not (replace and folder in of_this_store):
                 raise ModelVersionExists(
                     f"model version {version} exists already",
-                    received=str(root / version),
+                    received=str(folder),
                     expected="a new name: versions never change, because stored vectors were made with them",
                     remedy="choose another name",
                 )
@@ -176,12 +177,32 @@ class ModelStore:
     def _roots(self) -> tuple[Path, ...]:
         return (self._folder, self._shipped)
 
+    def _replaced(self, version: str) -> Path:
+        """Where a version waits while another takes its name. It counts as the version until that one has it."""
+        return self._folder / f"{_REPLACED_PREFIX}{version}"
+
+    def _put(self, folder: Path, staging: Path) -> None:
+        """Give a finished folder its place in the store; what it takes the place of goes into ``staging``."""
+        target, replaced = self._folder / folder.name, self._replaced(folder.name)
+        if target.exists():
+            target.rename(replaced)
+        folder.rename(target)
+        # Away in one step and not file by file, so that no half of it is ever taken for the version.
+        with suppress(FileNotFoundError):
+            replaced.rename(staging / "replaced")
+
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left behind; younger leftovers may belong to a process that is still writing."""
         oldest = time.time() - _STAGING_LIFETIME_SECONDS
         for leftover in self._folder.glob(f"{_STAGING_PREFIX}*"):
-            if leftover.stat().st_mtime < oldest:
-                shutil.rmtree(leftover, ignore_errors=True)
+            # Another process may be done with it, or remove it, at this moment.
+            with suppress(FileNotFoundError):
+                if leftover.stat().st_mtime < oldest:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        for replaced in self._folder.glob(f"{_REPLACED_PREFIX}*"):
+            if (self._folder / replaced.name.removeprefix(_REPLACED_PREFIX)).exists():
+                with suppress(FileNotFoundError):
+                    replaced.rename(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self._folder))
 
 
 def _flush(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from embeddings.errors import UnusableModel, UnusableWeights
+from embeddings.errors import InvalidVersionName, UnusableModel, UnusableWeights
 from embeddings.manifest import (
     MANIFEST_FILE,
     FeatureSpec,
@@ -183,6 +183,63 @@ def test_replacing_is_possible_when_asked_for(store, tmp_path):
         add(store, "small", replace=True)
 
 
+@pytest.mark.parametrize(("renames", "found"), [(1, "first"), (2, "second"), (3, "second")])
+def test_a_process_killed_while_it_replaces_leaves_one_of_both(tmp_path, renames, found):
+    """kill -9 after any of the three renames: the version is listed and opens, and the next replacement goes on."""
+    store = ModelStore(tmp_path, shipped=tmp_path / "none")
+    add_with_note(store, "first")
+    program = f"""
+import os, signal
+from pathlib import Path
+from embeddings.model_store import ModelStore
+from tests.unit.test_manifest_store import add_with_note
+
+rename, done = Path.rename, 0
+
+def counted(path, target):
+    global done
+    rename(path, target)
+    done += 1
+    if done == {renames}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rename = counted
+add_with_note(ModelStore(Path({str(tmp_path)!r}), shipped=Path("none")), "second", replace=True)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
+    assert store.list() == ["mine"]
+    store.open("mine").verify()
+    assert (store.open("mine").folder / "notes.txt").read_text() == found
+    with pytest.raises(ModelVersionExists):
+        add(store, "mine")
+    add_with_note(store, "third", replace=True)
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "third"
+    for leftover in tmp_path.glob(".adding-*"):
+        os.utime(leftover, (0, 0))
+    add(store, "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other"]
+
+
+def add_with_note(store, text, **options):
+    """The version ``mine`` with a text of its own beside its weights."""
+    add(store, "mine", lambda folder: (folder / "notes.txt").write_text(text), **options)
+
+
+def test_leftovers_that_another_process_removes_are_no_failure(store, tmp_path, monkeypatch):
+    """Found a moment ago, gone when it is looked at."""
+    (tmp_path / "models" / ".adding-gone").mkdir(parents=True)
+    looked_at = Path.stat
+
+    def gone(path, **options):
+        if path.name == ".adding-gone":
+            path.rmdir()
+        return looked_at(path, **options)
+
+    monkeypatch.setattr(Path, "stat", gone)
+    add(store, "mine")
+    assert store.list() == ["mine", "small"]
+
+
 def test_altered_weights_are_noticed(store):
     """A flipped byte in the weights is an error that names the file and both hashes."""
     add(store, "mine")
@@ -206,7 +263,7 @@ def test_a_renamed_folder_is_noticed(store, tmp_path):
 def test_malformed_names_are_refused_before_anything_is_written(store, tmp_path):
     """A name that could leave the folder, or that stands for a precision, is no name."""
     for name in ("../mine", "Mine", "", "mine.float32", "a/b"):
-        with pytest.raises(ValueError, match="version must be"), store.adding(name):
+        with pytest.raises(InvalidVersionName, match="no model version can have that name"), store.adding(name):
             pass
     assert not (tmp_path / "models").exists()
 
