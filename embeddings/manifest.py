@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -81,7 +82,7 @@ class NetworkSpec:
         for name in ("trunk", "head", "preprocessing", "activation"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty")
-        if not _FILE_NAME.fullmatch(self.weights):
+        if not _FILE_NAME.fullmatch(self.weights) or self.weights == MANIFEST_FILE:
             raise ValueError(f"weights must be the name of a file in the version's folder, received {self.weights!r}")
         if not _SHA256.fullmatch(self.sha256):
             raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, received {self.sha256!r}")
@@ -506,7 +507,10 @@ def _boolean(value: object, at: str) -> bool:
 def _number(value: object, at: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"{at} must be a number, received {_shown(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{at} must lie within ±{sys.float_info.max:.4g}, received {_shown(value)}") from error
 
 
 def _object(value: object, at: str) -> dict[str, object]:
