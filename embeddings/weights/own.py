@@ -53,6 +53,9 @@ def save_weights(model: keras.Model, path: Path, *, float16: bool = False) -> st
                 for index, value in enumerate(values):
                     dtype = np.float16 if float16 and value.ndim > 1 else np.float32
                     variables.create_dataset(str(index), data=value.astype(dtype))
+        # Opened once more, because HDF5 keeps its own descriptor to itself.
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         digest = file_sha256(temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
