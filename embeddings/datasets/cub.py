@@ -23,6 +23,7 @@ NAME = "CUB-200-2011"
 _ARCHIVE_FOLDER = "CUB_200_2011"
 _BOX_FORM = "image id, x, y, width and height"
 _CLASS_FORM = "image id and class id"
+_SIZE_FORM = "image name, width and height"
 _SPLIT_FORM = "image id and split"
 
 _Value = TypeVar("_Value")
@@ -33,7 +34,8 @@ def read_cub(folder: Path, options: DatasetOptions | None = None) -> Dataset:
 
     Which images there are is what ``images.txt`` lists; the other lists may describe more, which a note tells. A file
     ``image_sizes.txt`` (image name, width, height), which the published archive does not have, says that pictures have
-    been scaled: boxes are then scaled from those sizes to the pictures'.
+    been scaled: boxes are then scaled from those sizes to the pictures'. Like the other lists it must have every
+    image.
 
     Args:
         folder: What unpacking made.
@@ -55,7 +57,8 @@ def read_cub(folder: Path, options: DatasetOptions | None = None) -> Dataset:
     )
     boxes = lists.read(folder / "bounding_boxes.txt", _BOX_FORM, 5, _edges)
     is_training = lists.read(folder / "train_test_split.txt", _SPLIT_FORM, 2, _is_training)
-    published_sizes = _read_sizes(folder / "image_sizes.txt")
+    sizes_path = folder / "image_sizes.txt"
+    published_sizes = lists.read(sizes_path, _SIZE_FORM, 3, _size, by_name=True) if sizes_path.exists() else {}
     attributes = read_attributes(folder, classes, tuple(species), options)
 
     training: list[DatasetImage] = []
@@ -67,7 +70,7 @@ def read_cub(folder: Path, options: DatasetOptions | None = None) -> Dataset:
             path=picture.path,
             labels={"species": name, "family": name.rsplit(" ", 1)[-1]},
             attributes=attributes.by_image[image_id],
-            crop=fit_box(line, edges, picture_size(picture.path, picture.line), published_sizes.get(picture.name)),
+            crop=fit_box(line, edges, picture_size(picture.path, picture.line), published_sizes.get(image_id)),
         )
         (training if is_training[image_id] else test).append(image)
     return Dataset(
@@ -91,11 +94,15 @@ def _read_pictures(folder: Path) -> dict[int, _Picture]:
     path = folder / "images.txt"
     expected = "image id and image name"
     pictures: dict[int, _Picture] = {}
+    lines: dict[str, int] = {}
     for line in read_lines(path, f"{expected}, one per line"):
         field, name = line.split(expected, 2)
         image_id = line.integer(field, "an image id")
         if image_id in pictures:
             raise line.fault(f"each image id once; {image_id} is in line {pictures[image_id].line.number}")
+        if name in lines:
+            raise line.fault(f"each image once; {name} is in line {lines[name]}")
+        lines[name] = line.number
         pictures[image_id] = _Picture(line, name, folder / "images" / name)
     if not pictures:
         raise UnusableDataset(f"{path} lists no images", expected=f"{expected}, one per line")
@@ -122,17 +129,25 @@ class _ImageLists:
 
     def __init__(self, pictures: Mapping[int, _Picture]) -> None:
         self._pictures = pictures
+        self._ids = {picture.name: image_id for image_id, picture in pictures.items()}
         self._num_unknown: dict[str, int] = {}
 
     def read(
-        self, path: Path, expected: str, num_fields: int, parse: Callable[[ListLine, list[str]], _Value]
+        self,
+        path: Path,
+        expected: str,
+        num_fields: int,
+        parse: Callable[[ListLine, list[str]], _Value],
+        *,
+        by_name: bool = False,
     ) -> dict[int, _Value]:
-        """The value of each image of ``images.txt``.
+        """The value of each image of ``images.txt``, by image id.
 
         Args:
             expected: What the fields of a line are; the first is the image id.
             num_fields: How many they are.
-            parse: From a line and its fields after the image id to the value.
+            parse: From a line and its fields after the first to the value.
+            by_name: The first field is the image's name instead.
 
         Raises:
             UnusableDataset: the file is missing, a line is malformed, or an image has no line or more than one.
@@ -141,18 +156,19 @@ class _ImageLists:
         num_unknown = 0
         for line in read_lines(path, f"{expected}, one line per image"):
             field, *rest = line.split(expected, num_fields)
-            image_id = line.integer(field, "an image id")
-            if image_id not in self._pictures:
+            image_id = self._ids.get(field) if by_name else line.integer(field, "an image id")
+            if image_id is None or image_id not in self._pictures:
                 num_unknown += 1
                 continue
             if image_id in values:
-                raise line.fault(f"each image id once; {image_id} has an earlier line")
+                raise line.fault(f"each image once; {field} has an earlier line")
             values[image_id] = parse(line, rest)
         for image_id, picture in self._pictures.items():
             if image_id not in values:
                 raise UnusableDataset(
                     f"{path} says nothing of an image",
-                    received=f"no line for image {image_id}, which is in line {picture.line.number} of images.txt",
+                    received=f"no line for image {picture.name if by_name else image_id}, "
+                    f"which is in line {picture.line.number} of images.txt",
                     expected=expected,
                     remedy="restore the file from its archive, or take the image out of images.txt",
                 )
@@ -186,16 +202,9 @@ def _is_training(line: ListLine, fields: list[str]) -> bool:
     return fields[0] == "1"
 
 
-def _read_sizes(path: Path) -> dict[str, tuple[int, int]]:
-    """Width and height of the pictures that the boxes were published for, by image name; empty without the file."""
-    if not path.exists():
-        return {}
-    expected = "image name, width and height"
-    sizes: dict[str, tuple[int, int]] = {}
-    for line in read_lines(path, expected):
-        name, *fields = line.split(expected, 3)
-        width, height = (line.integer(field, "a size in pixels") for field in fields)
-        if not width or not height:
-            raise line.fault(f"{expected}, both at least 1")
-        sizes[name] = (width, height)
-    return sizes
+def _size(line: ListLine, fields: list[str]) -> tuple[int, int]:
+    """Width and height of the picture that the box was published for."""
+    width, height = (line.integer(field, "a size in pixels") for field in fields)
+    if not width or not height:
+        raise line.fault(f"{_SIZE_FORM}, both at least 1")
+    return width, height

@@ -9,8 +9,9 @@
     Img/img/WOMEN/Dresses/id_00000002/…jpg       the pictures (also in img): category and item are folders
 
 The partition is also published as three lists, ``train.txt``, ``query.txt`` and ``gallery.txt``, image names between
-white space. A folder with these and no ``Anno`` can be read, too; its images have neither boxes nor attributes, which a
-note tells. Where ``list_item_inshop.txt`` is there, every item must be in it.
+white space. ``train.txt`` may be missing: nothing can be trained then, which a note tells. A folder with lists and
+no ``Anno`` can be read, too; its images have neither boxes nor attributes, which a note tells. Where
+``list_item_inshop.txt`` is there, every item must be in it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _PARTITION = "list_eval_partition.txt"
 _PARTITION_FORM = "image name, item id and evaluation status"
 _NAME_FORM = "an image name such as img/WOMEN/Dresses/id_00000002/02_1_front.jpg"
 _PARTS: dict[str, Part] = {"train": "training", "query": "queries", "gallery": "gallery"}
+_TRAINING_LIST = "train.txt"
 
 
 def read_inshop(folder: Path, options: DatasetOptions | None = None) -> Dataset:
@@ -51,8 +53,8 @@ def read_inshop(folder: Path, options: DatasetOptions | None = None) -> Dataset:
         options: ``category`` and ``gallery`` count.
 
     Raises:
-        UnusableDataset: a list is missing, malformed or lacks an image; an image is missing; a box lies outside its
-            image; or there is no such category.
+        UnusableDataset: a list other than ``train.txt`` is missing; one is malformed or lacks an image; an image is
+            missing; a box lies outside its image; or there is no such category.
     """
     partition = next((path for path in (folder / "Eval" / _PARTITION, folder / _PARTITION) if path.is_file()), None)
     is_split_in_lists = partition is None and (folder / "query.txt").is_file()
@@ -66,6 +68,8 @@ def read_inshop(folder: Path, options: DatasetOptions | None = None) -> Dataset:
         notes = ["the folder has lists of images alone: no boxes, no attributes, no descriptions"]
     else:
         annotations, notes = _read_annotations(folder)
+    if is_split_in_lists and not (folder / _TRAINING_LIST).is_file():
+        notes.append(f"there is nothing to train on: {folder / _TRAINING_LIST} is missing")
     pictures = _find_pictures(folder, is_required=not has_lists_alone)
     if pictures is None:
         notes.append("the pictures are missing: images can be counted, but not looked at")
@@ -125,7 +129,11 @@ def _read_split_lists(folder: Path) -> list[_Entry]:
 
 def _entries_of_lists(folder: Path) -> Iterator[_Entry]:
     for split, part in _PARTS.items():
-        for line in read_lines(folder / f"{split}.txt", "image names between white space"):
+        path = folder / f"{split}.txt"
+        # What is only evaluated needs no training images.
+        if path.name == _TRAINING_LIST and not path.exists():
+            continue
+        for line in read_lines(path, "image names between white space"):
             for name in line.text.split():
                 yield _entry(line, name, part)
 
@@ -141,12 +149,14 @@ def _entry(line: ListLine, name: str, part: Part) -> _Entry:
 def _without_repeats(entries: list[_Entry]) -> list[_Entry]:
     seen: dict[str, ListLine] = {}
     for entry in entries:
-        earlier = seen.setdefault(entry.name, entry.line)
-        if earlier is not entry.line:
+        # One line of the lists may name many images, and one of them twice.
+        earlier = seen.get(entry.name)
+        if earlier is not None:
             raise entry.line.fault(
                 "each image once",
                 received=f"{entry.name} again, which line {earlier.number} of {earlier.path.name} has",
             )
+        seen[entry.name] = entry.line
     if not entries:
         raise UnusableDataset(f"{NAME} lists no images", expected=_PARTITION_FORM)
     return entries

@@ -47,7 +47,7 @@ class Dataset:
 
     Args:
         name: As a person would call it, its subset included.
-        training: Images to train on; may be empty where a list of them is missing.
+        training: Images to train on; empty where the data set came without them, as for an evaluation alone.
         queries: Images to search with; each may also be in the gallery.
         gallery: Images to search.
         notes: What the reader noticed and a person should know, such as "attributes are those of the class".

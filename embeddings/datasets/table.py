@@ -19,11 +19,13 @@ column          required  value
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from embeddings.crop_box import CropBox
 from embeddings.datasets.category_choice import Part, choose_category
 from embeddings.datasets.dataset_options import DatasetOptions
 from embeddings.datasets.list_files import ListLine, read_every_line, shorten
@@ -54,20 +56,20 @@ def read_table(path: Path, options: DatasetOptions | None = None) -> Dataset:
         options: ``category`` and ``gallery`` count.
 
     Raises:
-        UnusableDataset: the file is missing or not UTF-8, a required column is missing, a line is malformed, repeats
-            another, has other levels of labels than the first, or names a photo that is not there.
+        UnusableDataset: the file is missing or not UTF-8, a required column is missing, a line is malformed, has other
+            levels of labels than the first, names a photo that is not there, or has the photo and box of another one.
     """
     columns, rows = _read_rows(path)
     photos = [_parse(row) for row in rows]
     _check_levels(photos)
-    _check_repeats(photos)
     choice = choose_category(path.name, {photo.category for photo in photos}, options or DatasetOptions())
     parts: dict[Part, list[DatasetImage]] = {"training": [], "queries": [], "gallery": []}
-    for photo in photos:
-        wanted = [part for part in _PARTS[photo.split] if choice.takes(photo.category, part)]
-        if wanted:
-            image = _resolve(photo, path.parent, levels=tuple(photos[0].labels))
-            for part in wanted:
+    chosen = [photo for photo in photos if any(choice.takes(photo.category, part) for part in _PARTS[photo.split])]
+    _check_repeats(chosen, path.parent)
+    for photo in chosen:
+        image = _resolve(photo, path.parent, levels=tuple(photos[0].labels))
+        for part in _PARTS[photo.split]:
+            if choice.takes(photo.category, part):
                 parts[part].append(image)
     notes = [*_notes_on_columns(columns), *_notes_on_items(photos)]
     return Dataset(
@@ -216,10 +218,22 @@ def _check_levels(photos: list[_Photo]) -> None:
             )
 
 
-def _check_repeats(photos: list[_Photo]) -> None:
-    lines: dict[object, int] = {}
+def _check_repeats(photos: list[_Photo], folder: Path) -> None:
+    """Refuse a photo that two lines have, however they write its path, with the same box or none."""
+    by_file: dict[str, list[_Photo]] = {}
     for photo in photos:
-        earlier = lines.setdefault((photo.image, photo.box), photo.line.number)
+        by_file.setdefault(os.path.realpath(folder / photo.image), []).append(photo)
+    for same in by_file.values():
+        if len(same) > 1:
+            _check_boxes(same, picture_size(folder / same[0].image, same[0].line))
+
+
+def _check_boxes(same: list[_Photo], size: tuple[int, int]) -> None:
+    """Refuse lines of one picture that mean the same part of it; without a box that is all of it."""
+    lines: dict[CropBox, int] = {}
+    for photo in same:
+        box = CropBox(0, 0, *size) if photo.box is None else fit_box(photo.line, photo.box, size)
+        earlier = lines.setdefault(box, photo.line.number)
         if earlier != photo.line.number:
             raise photo.line.fault(
                 "each photo once; one that is both query and gallery has the split test",

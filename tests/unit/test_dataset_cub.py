@@ -22,6 +22,8 @@ IMAGES = {
     5: (11, "Rusty_Blackbird_0010_62.jpg", "0.0 0.0 41.0 30.5", 0),
     8: (192, "Downy_Woodpecker_0009_18.jpg", "1.5 2.5 3.0 4.0", 0),
 }
+NAMES = {image_id: f"{SPECIES[class_id]}/{name}" for image_id, (class_id, name, _, _) in IMAGES.items()}
+SIZES = f"{NAMES[3]} 80 60\n{NAMES[5]} 40 30\nother.jpg 9 9\n{NAMES[8]} 40 30\n"
 ATTRIBUTES = "1 has_bill_shape::curved_(up_or_down)\n2 has_eye_color::black\n4 has_size::small_(5_-_9_in)\n"
 IMAGE_LABELS = (
     "3 1 1 4 7.5\n3 2 0 1 0.0\n3 4 1 2 1.5\n"
@@ -83,11 +85,29 @@ def test_boxes_cover_the_published_ones_within_the_picture(folder):
 
 
 def test_boxes_of_scaled_pictures_are_scaled(folder):
-    """The box was published for 80 × 60 pixels, twice the picture's: (4, 2, 24, 17) / 2 = (2, 1, 12, 8.5)."""
-    (folder / "image_sizes.txt").write_text("192.Downy_Woodpecker/Downy_Woodpecker_0004_184.jpg 80 60\n")
+    """The first box was published for 80 × 60 pixels, twice the picture's: (4, 2, 24, 17) / 2 = (2, 1, 12, 8.5)."""
+    (folder / "image_sizes.txt").write_text(SIZES)
     data = read_cub(folder)
     assert data.training[0].crop == CropBox(2, 1, 12, 9)
     assert data.queries[1].crop == CropBox(1, 2, 5, 7)
+    assert data.notes == ("image_sizes.txt describes 1 image that images.txt does not list",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", f"no line for image {NAMES[3]}, which is in line 1 of images.txt"),
+        (SIZES.partition(f"{NAMES[8]} ")[0], f"no line for image {NAMES[8]}, which is in line 3 of images.txt"),
+        (f"{SIZES}{NAMES[5]} 40 30\n", f"each image once; {NAMES[5]} has an earlier line"),
+    ],
+)
+def test_sizes_must_be_those_of_all_images(folder, text, said):
+    """A list that was cut short would leave boxes that mean other pixels."""
+    path = folder / "image_sizes.txt"
+    path.write_text(text)
+    message = fault_of(folder)
+    assert str(path) in message
+    assert said in message
 
 
 def test_the_folder_that_holds_the_archives_folder_serves_too(folder):
@@ -164,6 +184,7 @@ def test_missing_attributes_are_named(folder):
         ("images.txt", "3 a.jpg x\n", 1, "3 fields"),
         ("images.txt", "three a.jpg\n", 1, "an image id, a whole number"),
         ("images.txt", "3 a.jpg\n\n3 b.jpg\n", 3, "3 is in line 1"),
+        ("images.txt", "3 a.jpg\n5 a.jpg\n", 2, "a.jpg is in line 1"),
         ("images.txt", b"3 a.jpg\n5 \xff.jpg\n", 2, "byte 0xFF"),
         ("images.txt", f"3 {SPECIES[192]}/none.jpg\n", 1, "none.jpg: No such file"),
         ("classes.txt", "11\n", 1, "class id and class name"),
@@ -175,7 +196,8 @@ def test_missing_attributes_are_named(folder):
         ("bounding_boxes.txt", "3 40.0 2.0 20.0 9.0\n5 0 0 9 9\n8 0 0 9 9\n", 1, "meets the picture's 40 × 30 pixels"),
         ("bounding_boxes.txt", "3 4 2 20 9\n5 0 0 0 9\n8 0 0 9 9\n", 2, "a box from (0, 0) to (0, 9)"),
         ("train_test_split.txt", "3 2\n", 1, "1 for the training split or 0"),
-        ("image_sizes.txt", "a.jpg 0 9\n", 1, "both at least 1"),
+        ("image_sizes.txt", f"{NAMES[3]} 0 9\n", 1, "both at least 1"),
+        ("image_sizes.txt", f"{NAMES[3]} 80\n", 1, "image name, width and height"),
         ("../attributes.txt", "1 has_bill_shape\n", 1, "such as 2 has_bill_shape::dagger"),
         ("../attributes.txt", "1 has_a::b\n2 has_a::b\n", 2, "each once"),
         ("attributes/image_attribute_labels.txt", "3 1 1 4\n", 1, "certainty id (1 to 4)"),

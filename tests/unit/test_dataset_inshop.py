@@ -266,6 +266,25 @@ def test_lists_alone_can_be_counted(tmp_path):
     assert f"lacks the file {tmp_path / 'gallery.txt'}" in fault_of(tmp_path)
 
 
+def test_an_image_twice_on_one_line_is_named(tmp_path):
+    """The lists have many images on a line."""
+    write_lists(tmp_path)
+    name = f"{DRESS}02_1_front.jpg"
+    (tmp_path / "train.txt").write_text(f"{SHIRT}05_1_front.jpg\n{name}\t{name}\n")
+    message = fault_of(tmp_path)
+    assert message.startswith(f"Line 2 of {tmp_path / 'train.txt'}")
+    assert f"{name} again, which line 2 of train.txt has" in message
+
+
+def test_lists_without_training_serve_to_evaluate(tmp_path):
+    """Queries and gallery are there; a note says why there is nothing to train on."""
+    write_lists(tmp_path)
+    (tmp_path / "train.txt").unlink()
+    data = read_inshop(tmp_path, DRESSES)
+    assert (len(data.training), len(data.queries), len(data.gallery)) == (0, 1, 1)
+    assert f"there is nothing to train on: {tmp_path / 'train.txt'} is missing" in data.notes
+
+
 def test_lists_with_pictures_name_the_one_that_is_missing(folder):
     """Pictures in their place are checked."""
     write_lists(folder)

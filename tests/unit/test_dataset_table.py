@@ -168,6 +168,39 @@ def test_a_bad_line_is_named(folder, text, line, said):
     assert said in message
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("a.png,train,", "./a.png,test,", "./a.png again, which line 2 has"),
+        ("link.png,train,", "a.png,test,", "a.png again"),
+        # The picture has 8 × 10 pixels: no box means all of them, and what reaches beyond is cut off.
+        ("a.png,train,", 'a.png,test,"0,0,8,10"', "a.png again"),
+        ('a.png,query,"-1,0,9,11"', "../PLACE/a.png,gallery,", "a.png again"),
+        ('a.png,train,"1,2,5,6"', 'a.png,test,"1,2,4.5,6"', "a.png again"),
+    ],
+)
+def test_a_photo_on_both_sides_is_found_however_it_is_written(folder, first, second, said):
+    """By another path to the same file, or by another box of the same pixels."""
+    (folder / "link.png").symlink_to("a.png")
+    path = write(folder, f"image,split,box\n{first}\n{second}\n".replace("PLACE", folder.name))
+    message = fault_of(path)
+    assert message.startswith(f"Line 3 of {path}")
+    assert said in message
+
+
+def test_parts_of_one_picture_are_photos_of_their_own(folder):
+    """Two garments in one picture, and the picture as a whole."""
+    rows = 'a.png,test,"0,0,4,10"\na.png,test,"4,0,8,10"\na.png,test,\n'
+    assert len(read_table(write(folder, f"image,split,box\n{rows}")).gallery) == 3
+
+
+def test_what_a_category_leaves_out_repeats_nothing(folder):
+    """Of a photo in two categories one line is read, or both, and then they are the same photo."""
+    path = write(folder, "image,split,category\na.png,train,Dresses\n./a.png,test,Shirts\n")
+    assert names(read_table(path, DatasetOptions(category="Dresses")).training) == ["a.png"]
+    assert "again" in fault_of(path, DatasetOptions(category="Dresses", gallery="all"))
+
+
 def test_lines_are_counted_across_quoted_line_ends(folder):
     """A quoted text over two lines: the next record begins in line 4."""
     path = write(folder, 'image,split,text\na.png,train,"two\nlines"\nb.png,bad,\n')
