@@ -56,10 +56,10 @@ def attributes(
 ) -> None:
     """Tell which attributes a catalog's feed and texts give: coverage, counts, contradictions, words left out."""
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.services.attribute_mining import MiningOptions
+    from cli.image_sources import mining_options
     from cli.search import only_merchant
 
-    options = MiningOptions(source=source, min_count=min_count, vocabulary=vocabulary, learn_words=learn_words)
+    options = mining_options(source, vocabulary, learn_words, min_count=min_count, source_option="--source")
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         report = application.attribute_mining.report(name, category, options)

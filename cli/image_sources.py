@@ -41,8 +41,18 @@ def dataset_options(
         raise InvalidRequest("A choice of the data set has no meaning", received=str(error)) from error
 
 
-def mining_options(attributes: AttributeSource, vocabulary: Path | None, learn_words: int) -> MiningOptions:
+def mining_options(
+    source: AttributeSource,
+    vocabulary: Path | None,
+    learn_words: int,
+    *,
+    min_count: int = 1,
+    source_option: str = "--attributes",
+) -> MiningOptions:
     """Where attributes come from.
+
+    Args:
+        source_option: What the command calls the option that gives ``source``, for the error.
 
     Raises:
         InvalidRequest: words are given, and no text is read.
@@ -50,10 +60,10 @@ def mining_options(attributes: AttributeSource, vocabulary: Path | None, learn_w
     from catalog.errors import InvalidRequest
     from catalog.services.attribute_mining import MiningOptions
 
-    if attributes is AttributeSource.FEED and (vocabulary is not None or learn_words):
+    if source is AttributeSource.FEED and (vocabulary is not None or learn_words):
         raise InvalidRequest(
             "No text is read for the attributes of the feed",
             received="--vocabulary" if vocabulary is not None else "--learn-words",
-            expected="--attributes text or both with it",
+            expected=f"{source_option} text or both with it",
         )
-    return MiningOptions(attributes, vocabulary=vocabulary, learn_words=learn_words)
+    return MiningOptions(source, min_count=min_count, vocabulary=vocabulary, learn_words=learn_words)

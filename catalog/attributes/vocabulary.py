@@ -108,7 +108,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
         VocabularyUnusable: the file cannot be read or is no vocabulary; names the file and the entry.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a UTF-8 file with a byte order mark, which TOML does not know.
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise VocabularyUnusable(

@@ -44,7 +44,8 @@ def test_report_as_json_and_as_tables(stocked):
 
 
 def test_what_cannot_be_asked_is_said_so(stocked, tmp_path):
-    """A vocabulary that is none is named with the entry at fault; so is a category without products."""
+    """A vocabulary that is none is named with the entry at fault; so are a category without products, and words that
+    no text is read for."""
     own = tmp_path / "own.toml"
     own.write_text("[groups.color.values]\nred = 7\n", encoding="utf-8")
     refused = stocked.run_here("attributes", "--vocabulary", own)
@@ -52,6 +53,11 @@ def test_what_cannot_be_asked_is_said_so(stocked, tmp_path):
     assert "own.toml" in refused.err
     assert 'groups.color.values."red"' in refused.err
     assert "Traceback" not in refused.err
+    for words in (("--learn-words", "5"), ("--vocabulary", own)):
+        unread = stocked.run_here("attributes", "--source", "feed", *words)
+        assert unread.code == 2
+        assert words[0] in unread.err
+        assert "--source text or both" in unread.err
     nothing = stocked.run_here("attributes", "--category", "Hats")
     assert nothing.code == 2
     assert "Hats" in nothing.err

@@ -107,9 +107,12 @@ def test_wrong_entries_are_named(text, where, expected):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    """No file, no text."""
+    """No file, no text; a byte order mark is no matter."""
     with pytest.raises(VocabularyUnusable, match=r"none\.toml: No such file"):
         read_vocabulary(tmp_path / "none.toml")
+    marked = tmp_path / "marked.toml"
+    marked.write_bytes(b"\xef\xbb\xbf[groups.heel.values]\nblock = []\n")
+    assert "block" in read_vocabulary(marked).groups["heel"].values
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
     with pytest.raises(VocabularyUnusable, match=r"binary\.toml: .*decode"):
