@@ -109,7 +109,11 @@ def evaluate(
         FusedScores, typer.Option("--fused-scores", help="Fuse scores standardised per query, or as they are.")
     ] = FusedScores.STANDARDISED,
     engine: Annotated[
-        bool, typer.Option("--engine/--no-engine", help="Let the vector engine answer, too: what its index loses.")
+        bool,
+        typer.Option(
+            "--engine/--no-engine",
+            help="Let the vector engine answer, too: beside the exact rows, what its index loses.",
+        ),
     ] = True,
     precision: Annotated[
         ComputePrecision | None, typer.Option("--precision", help="What to compute in; default: the version's own.")

@@ -21,14 +21,16 @@ from catalog.types import SearchMode
 from embeddings.datasets.photos import BROKEN_FILE_REMEDY, DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage
 from embeddings.evaluation.embedder_network import EmbedderNetwork
-from embeddings.evaluation.evaluated_rows import EvaluatedRow, NetworkRows, RowOptions, with_first_results
+from embeddings.evaluation.evaluated_rows import METRIC_NAMES, EvaluatedRow, NetworkRows, RowOptions, with_first_results
 from embeddings.evaluation.feature_rows import FeatureFile
 from embeddings.evaluation.ground_truth import MOST_RANKS, GroundTruth
 from embeddings.evaluation.picture_features import compute_features
 from embeddings.evaluation.report import EvaluationReport
+from embeddings.evaluation.scoring import INTERSECTION_OF
 from embeddings.evaluation.untrained import UntrainedNetwork
 from embeddings.manifest import PROBABILITIES, ModelManifest, Precision
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.normalization import Normalization
 
 if TYPE_CHECKING:
     from embeddings.evaluation.networks import EvaluatedNetwork
@@ -40,8 +42,8 @@ _KERAS_PRECISIONS = (Precision.FLOAT32, Precision.BFLOAT16)
 
 _ENGINE_METRICS: Mapping[SearchMode, str] = {
     SearchMode.VISUAL: "engine, visual: cosine, int8",
-    SearchMode.NATIVE: "engine, native: hist. inter.",
-    SearchMode.RERANK: "engine, rerank: hist. inter. of 200",
+    SearchMode.NATIVE: "engine, native: {intersection}",
+    SearchMode.RERANK: "engine, rerank: {intersection} of 200",
 }
 
 
@@ -223,7 +225,8 @@ class EvaluationService:
                 place.mkdir()
                 files = self._features(network, request, truth, place, phase, features if request.engine else ())
                 of_version |= {name: file for name, file in files.items() if name in features}
-                rows.extend(_rows(network.name, files, options, truth, place, phase, notes))
+                prob_normalization = version.described.prob_normalization
+                rows.extend(_rows(network.name, files, options, truth, place, phase, notes, prob_normalization))
             if request.engine:
                 rows.extend(self._engine_rows(version.described, of_version, truth, phase, notes))
 
@@ -294,6 +297,7 @@ class EvaluationService:
                 rankings = EngineRankings(
                     index, model, visual, prob, truth, on_points=lambda done: advance(done, num_gallery)
                 )
+            intersection = METRIC_NAMES[INTERSECTION_OF[model.prob_normalization]]
             for mode, metric in _ENGINE_METRICS.items():
                 feature = model.visual_feature if mode is SearchMode.VISUAL else PROBABILITIES
                 with phase(f"{name}: searching, {mode.value}", "queries") as advance:
@@ -307,7 +311,10 @@ class EvaluationService:
                     continue
                 size = files[feature].shape[1]
                 measured = truth.measure(ranking)
-                yield with_first_results(EvaluatedRow(name, feature, size, metric, measured, ranking, is_engine=True))
+                row = EvaluatedRow(
+                    name, feature, size, metric.format(intersection=intersection), measured, ranking, is_engine=True
+                )
+                yield with_first_results(row)
 
 
 def _rows(
@@ -318,9 +325,17 @@ def _rows(
     folder: Path,
     phase: Phase,
     notes: list[str],
+    prob_normalization: Normalization = Normalization.L2,
 ) -> list[EvaluatedRow]:
     with phase(f"{name}: ranking", "queries") as advance:
-        computed = NetworkRows(name, files, truth, folder, on_queries=_of(advance, len(truth.query_ids)))
+        computed = NetworkRows(
+            name,
+            files,
+            truth,
+            folder,
+            prob_normalization=prob_normalization,
+            on_queries=_of(advance, len(truth.query_ids)),
+        )
         rows = [with_first_results(row) for row in computed.rows(options)]
     notes.extend(computed.notes)
     return rows

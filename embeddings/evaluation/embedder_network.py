@@ -29,5 +29,5 @@ class EmbedderNetwork:
         self.sizes = embedder.feature_sizes
 
     def compute(self, images: NDArray[np.uint8]) -> dict[str, FloatArray]:
-        """Every feature: (n, size) float32, rows of unit length, of n prepared images (n, S, S, 3) uint8."""
+        """Every feature: (n, size) float32, scaled as the version has it, of n prepared images (n, S, S, 3) uint8."""
         return self._embedder.embed(images)

@@ -20,8 +20,9 @@ from embeddings.evaluation.feature_rows import (
 )
 from embeddings.evaluation.ground_truth import GroundTruth, RankingMeasures
 from embeddings.evaluation.ranking import rank_blockwise
-from embeddings.evaluation.scoring import FeatureScoring, Metric, Scoring
+from embeddings.evaluation.scoring import INTERSECTION_OF, FeatureScoring, Metric, Scoring
 from embeddings.manifest import PROBABILITIES
+from embeddings.normalization import Normalization
 from embeddings.postprocessing.query_expansion import expand_queries
 from embeddings.postprocessing.score_fusion import fuse_scores, standardise
 from embeddings.postprocessing.whitening import fit_whitening
@@ -33,13 +34,14 @@ WHITENABLE = ("fc6", "fc7", "pool", "bilinear")
 
 _KEPT_RANKS = 10
 _SAMPLE_ELEMENTS = 2**26
-_LABELS: Mapping[Metric, str] = {
+METRIC_NAMES: Mapping[Metric, str] = {
     Metric.EUCLIDEAN: "L2 + Euclidean",
     Metric.COSINE: "cosine",
     Metric.INTERSECTION: "L2 + hist. inter.",
     Metric.INTERSECTION_L1: "L1 + hist. inter.",
     Metric.DOT: "L1 + dot",
 }
+"""As tables call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class RowOptions:
 
     Args:
         features: Which outputs; None is all that the network has.
-        every_metric: Under every metric that a feature allows, not only the paper's for it.
+        every_metric: Under every metric that a feature allows, not only the paper's for it and what searches rank by.
         whiten: For each size, every feature but scores and prob whitened to it.
         expand: For each number N, every row again with queries expanded by their first N hits.
         fuse: Each a fusion with prob, for networks that have both.
@@ -112,6 +114,8 @@ class NetworkRows:
         model: Its name in tables.
         files: Every output, one row per picture of the ground truth.
         folder: Where whitened and expanded features are put.
+        prob_normalization: How the version scales prob, if it does. Its intersection so scaled, which searches rank
+            by, has a row beside the paper's.
         on_queries: Told of every ranking how many queries are done.
 
     Attributes:
@@ -125,12 +129,14 @@ class NetworkRows:
         truth: GroundTruth,
         folder: Path,
         *,
+        prob_normalization: Normalization = Normalization.L2,
         on_queries: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._model = model
         self._files = {name: files[name] for name in FEATURES if name in files}
         self._truth = truth
         self._folder = folder
+        self._searched_by = INTERSECTION_OF[prob_normalization]
         self._on_queries = on_queries
         self._num_files = 0
         self.notes: list[str] = []
@@ -140,7 +146,7 @@ class NetworkRows:
         for feature, rows in self._files.items():
             if options.features is not None and feature not in options.features:
                 continue
-            for metric in _metrics(feature, every=options.every_metric):
+            for metric in self._metrics(feature, every=options.every_metric):
                 yield from self._with_expansions(feature, rows, metric, options.expand)
             for size in options.whiten if feature in WHITENABLE else ():
                 whitened = self._whitened(feature, rows, size)
@@ -153,12 +159,20 @@ class NetworkRows:
             else:
                 yield self._fused(fusion)
 
+    def _metrics(self, feature: str, *, every: bool) -> tuple[Metric, ...]:
+        """The paper's metric for a feature and the one that searches rank by, or every one that the feature allows."""
+        if feature != PROBABILITIES:
+            return (Metric.EUCLIDEAN, Metric.COSINE) if every else (Metric.EUCLIDEAN,)
+        if every:
+            return Metric.INTERSECTION, Metric.INTERSECTION_L1, Metric.COSINE, Metric.DOT
+        return tuple(dict.fromkeys((Metric.INTERSECTION, self._searched_by)))
+
     def _with_expansions(
         self, called: str, rows: FeatureRows, metric: Metric, expand: Sequence[int]
     ) -> Iterator[EvaluatedRow]:
         truth = self._truth
         queries, gallery = SelectedRows(rows, truth.query_ids), SelectedRows(rows, truth.gallery_ids)
-        plain = self._row(called, rows.shape[1], _LABELS[metric], FeatureScoring(queries, gallery, metric))
+        plain = self._row(called, rows.shape[1], METRIC_NAMES[metric], FeatureScoring(queries, gallery, metric))
         yield plain
         for asked in expand:
             num_hits = min(asked, plain.ranking.shape[1])
@@ -166,7 +180,7 @@ class NetworkRows:
             yield self._row(
                 f"{called}, expanded by {num_hits}",
                 rows.shape[1],
-                _LABELS[metric],
+                METRIC_NAMES[metric],
                 FeatureScoring(expanded, gallery, metric),
             )
 
@@ -283,17 +297,6 @@ class FusedScoring:
 def with_first_results(row: EvaluatedRow) -> EvaluatedRow:
     """The row with as much of its ranking as result sheets show: whole ones add up over many rows."""
     return replace(row, ranking=row.ranking[:, :_KEPT_RANKS].copy())
-
-
-def _metrics(feature: str, *, every: bool) -> tuple[Metric, ...]:
-    """The paper's metric for a feature, or every one that it allows."""
-    if feature == PROBABILITIES:
-        return (*_PAPERS_FOR_PROB, *_OTHERS_FOR_PROB) if every else _PAPERS_FOR_PROB
-    return (Metric.EUCLIDEAN, Metric.COSINE) if every else (Metric.EUCLIDEAN,)
-
-
-_PAPERS_FOR_PROB = (Metric.INTERSECTION,)
-_OTHERS_FOR_PROB = (Metric.INTERSECTION_L1, Metric.COSINE, Metric.DOT)
 
 
 def _sample(positions: NDArray[np.int64], at_most: int) -> Positions:

@@ -22,8 +22,8 @@ _FORMATS = ("png", "svg")
 def write_figures(report: EvaluationReport, folder: Path) -> list[Path]:
     """``fig3`` and ``fig4`` as PNG and SVG: one curve per row of the table, at the finest level of labels.
 
-    The engine's answers are left out: they lie on the curves of what they approximate. Nothing is written where no
-    query could be judged by labels.
+    The engine's answers are left out: they lie on the curves of the exact rows that they approximate, but for what the
+    index loses. Nothing is written where no query could be judged by labels.
 
     Returns:
         The files.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from embeddings.evaluation.feature_rows import FeatureRows, FloatArray, block_rows
+from embeddings.normalization import Normalization
 from embeddings.similarity import (
     cosine_similarity,
     euclidean_distance,
@@ -48,6 +49,13 @@ class Metric(StrEnum):
     DOT = "dot"
     """Dot product of vectors that sum to 1: of two softmaxes, how likely both images are of the same class, if the
     class of each depends on its photo alone."""
+
+
+INTERSECTION_OF: Mapping[Normalization, Metric] = {
+    Normalization.L2: Metric.INTERSECTION,
+    Normalization.L1: Metric.INTERSECTION_L1,
+}
+"""By how a version scales prob: the intersection that searches of it rank by."""
 
 
 def similarity(metric: Metric, queries: FloatArray, gallery: FloatArray) -> FloatArray:

@@ -39,7 +39,7 @@ def test_a_catalog_is_evaluated_with_everything(drape, catalog, tmp_path):
         ("prob", "L2 + hist. inter."),
         ("pool + 0.5 prob", "cosine + hist. inter., standardised per query"),
         ("pool", "engine, visual: cosine, int8"),
-        ("prob", "engine, native: hist. inter."),
+        ("prob", "engine, native: L2 + hist. inter."),
     } <= shipped
     assert ("compact (random)", "pool", "L2 + Euclidean") in rows
     pool = rows["compact-rendered", "pool", "L2 + Euclidean"]["levels"]["product"]

@@ -18,6 +18,7 @@ from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
 from embeddings.export.whitened_version import WhiteningRequest, whiten
 from embeddings.model_store import ModelStore
+from embeddings.normalization import Normalization
 from tests.fakes import INPUT_SIZE, ColorEmbedder
 from tests.model_versions import RandomNetwork, add_version
 
@@ -68,7 +69,7 @@ def test_every_network_of_a_version_has_rows_and_the_engine_takes_features_from_
     assert {model for model, _, _ in rows} == {first, second, "two"}
     pairs = [
         ((first, "pool", "L2 + Euclidean"), ("two", "pool", "engine, visual: cosine, int8")),
-        ((second, "prob", "L2 + hist. inter."), ("two", "prob", "engine, native: hist. inter.")),
+        ((second, "prob", "L2 + hist. inter."), ("two", "prob", "engine, native: L2 + hist. inter.")),
     ]
     for exact, engine in pairs:
         recall = rows[exact].measures.levels["item"].recall
@@ -78,6 +79,28 @@ def test_every_network_of_a_version_has_rows_and_the_engine_takes_features_from_
         network.sha256 for network in service._store.open("two").manifest.networks
     ]
     assert any("1 of the data set's 3 attributes (33% of all" in note for note in report.notes), report.notes
+
+
+def test_the_engine_stands_beside_the_exact_row_of_what_it_ranks_by(service, store, photos):
+    """A version that scales prob to sum 1: without any option there is that intersection, exact, native and re-ranked.
+
+    The network's prob differs from photo to photo in its sum, so the two scalings differ in their curves.
+    """
+    network = RandomNetwork("multiattrib", ("pool", "prob"))
+    add_version(store, "shares", [(network, network.build(6))], prob_normalization=Normalization.L1)
+    report = service.evaluate(EvaluationRequest(photos, models=("shares",)))
+    of_prob = {row.metric: row.measures for row in report.rows if row.feature == "prob"}
+    assert set(of_prob) == {
+        "L2 + hist. inter.",
+        "L1 + hist. inter.",
+        "engine, native: L1 + hist. inter.",
+        "engine, rerank: L1 + hist. inter. of 200",
+    }
+    exact, paper = of_prob["L1 + hist. inter."], of_prob["L2 + hist. inter."]
+    for metric, measures in of_prob.items():
+        if metric.startswith("engine"):
+            # Of 12 points the index loses nothing.
+            assert measures == exact != paper
 
 
 def test_a_version_in_two_precisions_side_by_side(service, store, photos):

@@ -23,6 +23,7 @@ from embeddings.evaluation.ground_truth import GroundTruth
 from embeddings.evaluation.picture_features import compute_features
 from embeddings.evaluation.report import EvaluationReport, measure_at, write_csv, write_json
 from embeddings.evaluation.untrained import UnknownNetwork, parse_untrained
+from embeddings.normalization import Normalization
 
 NAMES = ("a1", "a2", "b1", "b2")
 IMAGES = tuple(DatasetImage(Path(name), {"item": name[0]}, (f"tag={name[0]}",)) for name in NAMES)
@@ -85,6 +86,20 @@ def test_every_metric_on_request(tmp_path):
         ("prob", "L1 + dot"),
     ]
     assert rows[0].ranking.tolist() == rows[1].ranking.tolist()
+
+
+def test_what_searches_rank_by_has_a_row_beside_the_papers(tmp_path):
+    """Versions that scale prob to sum 1 are searched so; where the paper scales as the version does, one row serves."""
+    prob = read_only([[1, 1, 0], [1, 1, 1], [1, 3, 0], [0, 0, 1]])
+    # Of length 1 the first is (.71, .71, 0) and shares .58 + .58 with the second, .32 + .71 with the third; of sum 1 it
+    # is (.5, .5, 0) and shares .33 + .33 and .25 + .5.
+    expected = {"L2 + hist. inter.": [1, 2, 3], "L1 + hist. inter.": [2, 1, 3]}
+    for normalization, metrics in ((Normalization.L2, 1), (Normalization.L1, 2)):
+        computed = NetworkRows("net", {"prob": prob}, TRUTH, tmp_path, prob_normalization=normalization)
+        found = [(row.metric, row.ranking[0].tolist()) for row in computed.rows(RowOptions())]
+        assert found == list(expected.items())[:metrics]
+        every = [row.metric for row in computed.rows(RowOptions(every_metric=True))]
+        assert every == [*expected, "cosine", "L1 + dot"]
 
 
 def test_one_feature_alone(tmp_path):
