@@ -149,6 +149,15 @@ def evaluate(
             received="neither" if dataset is None else f"--dataset {dataset} and --merchant {merchant}",
             expected="either --dataset KIND:PATH or --merchant NAME",
         )
+    of_untrained = {"--preprocessing": preprocessing, "--input-size": input_size}
+    given = [option for option, value in of_untrained.items() if value is not None]
+    if given and not untrained:
+        raise InvalidRequest(
+            "A model version has no use for an option: it brings its own",
+            received=", ".join(given),
+            expected="a trunk that was not trained on attributes",
+            remedy="add --untrained TRUNK, or leave the option out",
+        )
     chosen = dataset_options(dataset, dataset_option, category=category, gallery=gallery.value)
     mining = mining_options(attributes, vocabulary, learn_words)
     networks = tuple(

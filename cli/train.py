@@ -269,6 +269,13 @@ def train(
         )
     chosen = dataset_options(dataset, dataset_option, category=category)
     mining = mining_options(attributes, vocabulary, learn_words)
+    if end_to_end and recipe is RecipeName.FROZEN:
+        raise InvalidRequest(
+            "There are two answers to which layers to train",
+            received="--recipe frozen and --end-to-end",
+            expected="one of them",
+            remedy="leave out --end-to-end, or name --recipe small, paper or scratch",
+        )
     name = recipe or ((RecipeName.SMALL if weights else RecipeName.SCRATCH) if end_to_end else RecipeName.FROZEN)
     known = RECIPES.get(name)
     changes = {
@@ -281,12 +288,15 @@ def train(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
     }
-    of_all_layers = {
-        "head": head if head is not Head.MULTIATTRIB else None,
+    of_bilinear_heads = {
         "projection": None if projection is None else Projection(projection.value),
         "projection_rank": projection_rank,
         "train_projection": train_projection,
         "bilinear_normalization": bilinear_normalization,
+    }
+    of_all_layers = {
+        "head": head if head is not Head.MULTIATTRIB else None,
+        **of_bilinear_heads,
         "loss_within_groups": loss_within_groups,
         "frozen_stages": frozen_stages,
         "repeat_threshold": repeat_threshold,
@@ -296,7 +306,7 @@ def train(
     }
     config: TrainingConfig | HeadTrainingConfig
     if known is None:
-        given = [f"--{option.replace('_', '-')}" for option, value in of_all_layers.items() if value is not None]
+        given = _given(of_all_layers)
         if given or vary_colors:
             raise InvalidRequest(
                 "A frozen trunk has no use for an option",
@@ -308,6 +318,13 @@ def train(
     else:
         start = with_varied_colors(known.config) if vary_colors else known.config
         config = _changed(start, {**changes, **of_all_layers, "seed": seed})
+        if config.head != Head.BILINEAR and (given := _given(of_bilinear_heads)):
+            raise InvalidRequest(
+                f"A {config.head} head has no use for an option",
+                received=", ".join(given),
+                expected="a head that projects its feature map",
+                remedy="add --head bilinear, or leave the option out",
+            )
 
     # Only now: this starts TensorFlow, for which nobody should wait who made a slip in the options.
     from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest
@@ -342,6 +359,18 @@ def train(
         print(f"  {score_name} {score:.3f}")
     whose = source.merchant if isinstance(source, CatalogSource) else "MERCHANT"
     print(f"Change to it with: drape reindex --model {made.manifest.version} --merchant {whose}")
+
+
+def _given(options: dict[str, Any]) -> list[str]:
+    """Those options that were given, as they are written on the command line, a switch as it was switched."""
+    switched_off = {
+        "train_projection": "fixed_projection",
+        "bilinear_normalization": "no_bilinear_normalization",
+        "loss_within_groups": "loss_over_all",
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    names = [switched_off[name] if value is False else name for name, value in given.items()]
+    return [f"--{name.replace('_', '-')}" for name in names]
 
 
 def _changed(config: Any, changes: dict[str, Any]) -> Any:  # noqa: ANN401  One of two dataclasses in, the same out.

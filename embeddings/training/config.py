@@ -39,7 +39,8 @@ class TrainingConfig:
 
     Args:
         trunk, head, preprocessing, projection_rank, train_projection, bilinear_normalization: As
-            ``embeddings.networks.build`` takes them; None is the network's own default.
+            ``embeddings.networks.build`` takes them; None is the network's own default. Only bilinear heads have a
+            projection and its normalisation; others leave these numbers unused.
         activation: ``sigmoid``, ``softmax``, ``groups``, or ``auto``, which goes by the labels (``activation_for``).
         loss_within_groups: Compare an image's scores with those of the same group only, where groups share a softmax.
         prob_normalization: How ``prob`` is scaled before it is compared.

@@ -90,8 +90,8 @@ def train_network(
         UnusableWeights: ``pretrained`` does not fit.
         TrainingFailed: the loss is no number any more; the state cannot be saved, or belongs to another training; the
             score to stop by is not measured; the projection cannot be fitted.
-        ValueError: held-out images are of another size; there are fewer than two attributes; the network has no such
-            layers as ``config`` asks for.
+        ValueError: held-out images are of another size; there are fewer than two attributes;
+            ``embeddings.networks.build`` knows no such trunk, head, preprocessing or activation as ``config`` names.
     """
     _require_trainable(config, data, taxonomy, held_out)
     publication.store.require_free(publication.version, replace=publication.replace)

@@ -35,6 +35,10 @@ from embeddings.datasets.records import Dataset, DatasetImage
         (("--dataset", "cub:a", *("--dataset-option", "certainty=3") * 2), "received certainty twice"),
         (("--dataset", "table:a.csv", "--dataset-option", "certainty=3"), "it has none"),
         (("--merchant", "m", "--dataset-option", "certainty=3"), "--dataset KIND:PATH with it"),
+        (
+            ("--dataset", "table:a.csv", "--model", "v", "--preprocessing", "torch", "--input-size", "64"),
+            "received: --preprocessing, --input-size; expected: a trunk that was not trained",
+        ),
     ],
 )
 def test_what_has_no_meaning_is_told(tmp_path, monkeypatch, arguments, message):
