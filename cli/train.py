@@ -317,10 +317,11 @@ def train(
         config = _changed(HeadTrainingConfig(activation="auto", seed=seed), changes)
     else:
         start = with_varied_colors(known.config) if vary_colors else known.config
-        config = _changed(start, {**changes, **of_all_layers, "seed": seed})
-        if config.head != Head.BILINEAR and (given := _given(of_bilinear_heads)):
+        whole: TrainingConfig = _changed(start, {**changes, **of_all_layers, "seed": seed})
+        config = whole
+        if whole.head != Head.BILINEAR and (given := _given(of_bilinear_heads)):
             raise InvalidRequest(
-                f"A {config.head} head has no use for an option",
+                f"A {whole.head} head has no use for an option",
                 received=", ".join(given),
                 expected="a head that projects its feature map",
                 remedy="add --head bilinear, or leave the option out",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embeddings.embedder import Embedder
 from embeddings.evaluation.feature_rows import FloatArray
+from embeddings.evaluation.unusable_features import not_comparable
 
 
 class EmbedderNetwork:
@@ -29,5 +30,13 @@ class EmbedderNetwork:
         self.sizes = embedder.feature_sizes
 
     def compute(self, images: NDArray[np.uint8]) -> dict[str, FloatArray]:
-        """Every feature: (n, size) float32, scaled as the version has it, of n prepared images (n, S, S, 3) uint8."""
-        return self._embedder.embed(images)
+        """Every feature: (n, size) float32, scaled as the version has it, of n prepared images (n, S, S, 3) uint8.
+
+        Raises:
+            UnusableFeatures: a feature cannot be scaled, because it is no number.
+        """
+        try:
+            return self._embedder.embed(images)
+        except ValueError as error:
+            # Prepared images have the form that they need, so it is what comes out of the network.
+            raise not_comparable(self.name, str(error)) from error

@@ -51,6 +51,11 @@ class FeatureFile:
         """(rows appended so far, size)."""
         return self._num_rows, self._size
 
+    @property
+    def largest(self) -> float:
+        """The largest magnitude that can be kept."""
+        return float(np.finfo(self._dtype).max)
+
     def append(self, rows: FloatArray) -> None:
         """Add rows (m, size) after those that are there.
 
@@ -59,7 +64,7 @@ class FeatureFile:
         """
         if rows.ndim != 2 or rows.shape[1] != self._size:
             raise ValueError(f"expected rows of shape (m, {self._size}), received {rows.shape}")
-        if not np.isfinite(rows).all() or np.abs(rows).max(initial=0) > np.finfo(self._dtype).max:
+        if not np.isfinite(rows).all() or np.abs(rows).max(initial=0) > self.largest:
             raise ValueError(f"features must be finite numbers within {self._dtype.__name__}")
         with self._path.open("ab") as file:
             rows.astype(self._dtype).tofile(file)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embeddings.backend import keras
 from embeddings.evaluation.feature_rows import FloatArray
 from embeddings.evaluation.untrained import UntrainedNetwork
+from embeddings.evaluation.unusable_features import require_finite
 from embeddings.keras_embedder import compile_networks, load_network
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelVersion
@@ -63,12 +64,16 @@ class EvaluatedNetwork:
         """Every output: (n, size) float32 each, of n ≤ ``batch_size`` prepared images (n, S, S, 3) uint8.
 
         Raw, but for what is whitened.
+
+        Raises:
+            UnusableFeatures: what is to be whitened holds NaN or infinity.
         """
         filled = np.zeros((self.batch_size, *images.shape[1:]), dtype=np.uint8)
         filled[: len(images)] = images
         outputs = {name: np.asarray(values)[: len(images)] for name, values in self._run(filled).items()}
         if self._whitened is not None:
             name, whitening = self._whitened
+            require_finite(self.name, name, outputs[name])
             outputs[name] = whitening.apply(outputs[name])
         return outputs
 

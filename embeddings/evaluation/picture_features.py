@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.evaluation.feature_rows import FeatureFile, FloatArray, blocks
+from embeddings.evaluation.unusable_features import require_kept
 from embeddings.training.labelled_images import ImageSequence
 
 
 class Network(Protocol):
     """What computes features; see ``embeddings.evaluation.networks.EvaluatedNetwork``."""
 
+    name: str
     batch_size: int
     sizes: Mapping[str, int]
 
@@ -45,7 +47,7 @@ def compute_features(
 
     Raises:
         UnusableDataset: an image cannot be read.
-        ValueError: the network gave NaN or infinity.
+        UnusableFeatures: the network gave NaN or infinity, or what does not fit into float16 where that was asked for.
     """
     files = {
         name: FeatureFile(folder / f"{name}.features", size, half_precision=half_precision)
@@ -56,6 +58,7 @@ def compute_features(
     for batch in _read_ahead(images, network.batch_size, decode_threads):
         features = network.compute(batch)
         for name, file in files.items():
+            require_kept(network.name, name, features[name], file)
             file.append(features[name])
         done += len(batch)
         on_images(done)

@@ -16,9 +16,11 @@ from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
+from embeddings.evaluation.unusable_features import UnusableFeatures
 from embeddings.export.whitened_version import WhiteningRequest, whiten
 from embeddings.model_store import ModelStore
 from embeddings.normalization import Normalization
+from embeddings.similarity import l2_normalize
 from tests.fakes import INPUT_SIZE, ColorEmbedder
 from tests.model_versions import RandomNetwork, add_version
 
@@ -143,6 +145,48 @@ def test_what_runs_elsewhere_gives_its_features_as_they_are():
     expected = embedder.embed(images)
     for name, values in network.compute(images).items():
         assert np.array_equal(values, expected[name])
+
+
+@pytest.mark.parametrize(
+    ("weight", "value", "half_precision", "received", "remedy"),
+    [
+        # Weights that are no numbers are never saved; the sum over 384 channels is none.
+        ("kernel", 3e38, False, "NaN or infinity in scores", "--precision float32"),
+        ("bias", 7e4, True, "in scores", "--float16"),
+    ],
+    ids=["no number", "beyond float16"],
+)
+def test_a_network_whose_numbers_cannot_be_compared_is_named(
+    tmp_path, photos, weight, value, half_precision, received, remedy
+):
+    """Scores that are no numbers, or too large for float16: an error with the version and what to do, no traceback."""
+    store = ModelStore(tmp_path / "models")
+    one = RandomNetwork("multiattrib", ("pool", "prob"))
+    network = one.build(1)
+    variable = getattr(network.get_layer("scores"), weight)
+    variable.assign(np.full(variable.shape, value))
+    add_version(store, "broken", [(one, network)])
+    service = EvaluationService(
+        store, StoredModels(store, batch_size=4), None, batch_size=4, decode_threads=2, max_pixels=10**6
+    )
+    request = EvaluationRequest(photos, models=("broken",), engine=False, half_precision=half_precision)
+    with pytest.raises(UnusableFeatures, match="broken gives features") as refused:
+        service.evaluate(request)
+    assert received in refused.value.received
+    assert remedy in refused.value.remedy
+
+
+def test_what_runs_elsewhere_and_gives_no_numbers_is_named():
+    """An embedder cannot scale NaN; that is said as of any other network."""
+
+    class Broken(ColorEmbedder):
+        def embed(self, images):
+            return {"pool": l2_normalize(np.full((len(images), 48), np.nan, np.float32))}
+
+    network = EmbedderNetwork(Broken("colors-8"), {}, batch_size=3)
+    with pytest.raises(UnusableFeatures, match="colors-8 gives features that cannot be compared") as refused:
+        network.compute(np.zeros((2, INPUT_SIZE, INPUT_SIZE, 3), np.uint8))
+    assert "NaN" in refused.value.received
 
 
 def test_missing_photos_are_named(service, photos):

@@ -23,6 +23,7 @@ from embeddings.evaluation.ground_truth import GroundTruth
 from embeddings.evaluation.picture_features import compute_features
 from embeddings.evaluation.report import EvaluationReport, measure_at, write_csv, write_json
 from embeddings.evaluation.untrained import UnknownNetwork, parse_untrained
+from embeddings.evaluation.unusable_features import UnusableFeatures
 from embeddings.normalization import Normalization
 
 NAMES = ("a1", "a2", "b1", "b2")
@@ -183,6 +184,7 @@ class Brightness:
     """``pool``: mean of each channel, of two images at a time."""
 
     def __init__(self):
+        self.name = "brightness"
         self.batch_size = 2
         self.sizes = {"pool": 3, "prob": 1}
 
@@ -200,6 +202,31 @@ def test_features_are_computed_batch_by_batch_in_order(tmp_path):
     assert list(files) == ["pool"]
     assert files["pool"][:].tolist() == [[number] * 3 for number in range(5)]
     assert told == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("value", "half_precision", "facts"),
+    [
+        (np.nan, False, ("NaN or infinity in prob", "--precision float32")),
+        (-np.inf, True, ("NaN or infinity in prob", "--precision float32")),
+        # float16 ends at 65,504.
+        (-65_600.0, True, ("65,600 in prob", "leave out --float16")),
+    ],
+)
+def test_features_that_cannot_be_compared_are_named(tmp_path, value, half_precision, facts):
+    """In the third batch: the network, the feature, what was found in it, and what to do."""
+
+    class Broken(Brightness):
+        def compute(self, images):
+            found = super().compute(images)
+            found["prob"][images[:, 0, 0, 0] == 4] = value
+            return found
+
+    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1) * np.ones((1, 4, 4, 3), np.uint8)
+    with pytest.raises(UnusableFeatures, match="brightness gives features that") as refused:
+        compute_features(Broken(), images, tmp_path, half_precision=half_precision)
+    assert refused.value.received == facts[0]
+    assert facts[1] in refused.value.remedy
 
 
 def test_an_image_that_cannot_be_read_ends_it(tmp_path):
