@@ -34,6 +34,7 @@ class IndexableImage:
     price: Decimal | None
     currency: str | None
     availability: str
+    item_group: str | None
 
     @property
     def content_key(self) -> str:
@@ -63,6 +64,7 @@ class ImageRepository:
                 ProductRow.price,
                 ProductRow.currency,
                 ProductRow.availability,
+                ProductRow.item_group,
             )
             .join(ProductRow, ProductRow.id == ImageRow.product_id)
             .where(ImageRow.id.in_(image_ids), ImageRow.state == ImageState.READY, ImageRow.sha256.is_not(None))
@@ -81,6 +83,7 @@ class ImageRepository:
                 price=row[9],
                 currency=row[10],
                 availability=row[11],
+                item_group=row[12],
             )
             for row in rows
         }

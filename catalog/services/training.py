@@ -299,6 +299,8 @@ class TrainingService:
             images=stored,
             attributes=[image.attributes for image in found],
             item_ids=[str(image.product_id) for image in found],
+            item_groups=[image.item_group for image in found],
+            pictures=[image.content_key for image in found],
         )
         return labelled, described
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
-from embeddings.datasets.photos import DatasetPhotos
-from embeddings.datasets.records import DatasetImage
+from embeddings.datasets.photos import BROKEN_FILE_REMEDY, DatasetPhotos
+from embeddings.datasets.records import DatasetImage, UnusableDataset
 from embeddings.training.labelled_images import LabelledImages
 
 
 def dataset_images(images: Sequence[DatasetImage], input_size: int, *, max_cached_bytes: int = 0) -> LabelledImages:
     """The images with their attributes and labels; those whose item is unknown each stand for an item of their own.
+
+    Every file is read once, so that equal pictures are known as such by whatever names they go.
 
     Args:
         images: At least one.
@@ -18,7 +21,7 @@ def dataset_images(images: Sequence[DatasetImage], input_size: int, *, max_cache
         max_cached_bytes: How much of the prepared pixels is kept for the next epoch.
 
     Raises:
-        UnusableDataset: the first image cannot be read. The others are read when they are asked for.
+        UnusableDataset: a file cannot be read, or the first is no image. The others are decoded when asked for.
     """
     return LabelledImages(
         images=DatasetPhotos(images, input_size, max_cached_bytes=max_cached_bytes),
@@ -31,4 +34,20 @@ def dataset_images(images: Sequence[DatasetImage], input_size: int, *, max_cache
         if any(image.item is not None for image in images)
         else None,
         labels={level: [image.labels[level] for image in images] for level in images[0].labels},
+        pictures=[_picture(image) for image in images],
     )
+
+
+def _picture(image: DatasetImage) -> str:
+    """Equal for equal bytes and boxes."""
+    try:
+        with image.path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnusableDataset(
+            "An image of the data set cannot be read",
+            received=f"{image.path}: {error.strerror}",
+            expected="a readable file",
+            remedy=BROKEN_FILE_REMEDY,
+        ) from error
+    return f"{content} {image.crop}"

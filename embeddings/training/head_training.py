@@ -218,13 +218,14 @@ class _HeldOut:
         self.targets = taxonomy.encode(images.attributes)
         self._item_ids = images.item_ids
         self._labels = images.labels
+        self._pictures = images.pictures
 
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
         raw = self.read_by_scores @ kernel + bias
         prob = keras.ops.convert_to_numpy(attribute_probabilities(raw, self._activation, self._exclusive))
         require_finite([prob], "prob of held-out images")
         features = {**self._visual, PROBABILITIES: normalize(prob, self._normalization)}
-        return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels)
+        return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels, self._pictures)
 
 
 def _fit_linear(

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from embeddings.errors import EmbeddingsError
 from embeddings.taxonomy import Taxonomy
+from embeddings.training.held_out_items import num_asked_for
 from embeddings.training.labelled_images import LabelledImages
 
 _MOST_NAMED = 8
+# With fewer of what was asked for, the scores of held-out images are worth noticeably less.
+_CLEARLY_FEWER = 0.75
 
 
 class Untrainable(EmbeddingsError):
@@ -21,7 +24,7 @@ class PreparedData:
 
     Args:
         training: Every image has at least one attribute of the taxonomy.
-        held_out: Images of other items; None where nothing is held out.
+        held_out: Other pictures, of items of other groups; None where nothing is held out.
         taxonomy: At least two attributes; each is on at least one training image.
         notes: What was left out, in sentences.
     """
@@ -33,7 +36,7 @@ class PreparedData:
 
 
 def prepare_labels(data: LabelledImages, *, min_count: int, held_out_share: float, seed: int) -> PreparedData:
-    """Split the images by item and settle which attributes are trained.
+    """Split the images by item (``LabelledImages.split``) and settle which attributes are trained.
 
     Attributes that fewer than ``min_count`` images have are left out, and so are those that only held-out images
     have: the network would learn that they never occur.
@@ -56,8 +59,7 @@ def prepare_labels(data: LabelledImages, *, min_count: int, held_out_share: floa
         for name in set(attributes):
             counts[name] = counts.get(name, 0) + 1
     frequent = sorted(name for name, count in counts.items() if count >= min_count)
-    num_items = len(data) if data.item_ids is None else len(set(data.item_ids))
-    if len(frequent) < 2 or num_items < 2:
+    if len(frequent) < 2 or data.num_items < 2:
         raise Untrainable(
             "There is too little to train on",
             received=f"{len(data)} images, {len(frequent)} attributes on at least {min_count} of them",
@@ -65,7 +67,10 @@ def prepare_labels(data: LabelledImages, *, min_count: int, held_out_share: floa
             remedy="lower --min-count, or give images with attributes",
         )
     notes: list[str] = []
-    training, held_out = data.split(held_out_share, seed) if held_out_share else (data, None)
+    training, held_out = data, None
+    if held_out_share:
+        training, held_out = data.split(held_out_share, seed)
+        notes.extend(_notes_on_split(data.num_items, 0 if held_out is None else held_out.num_items, held_out_share))
     seen = {name for attributes in training.attributes for name in attributes}
     if unseen := [name for name in frequent if name not in seen]:
         notes.append(f"Left out, because no training image has them: {_listed(unseen)}.")
@@ -87,6 +92,16 @@ def prepare_labels(data: LabelledImages, *, min_count: int, held_out_share: floa
         )
         training = training.subset(labelled)
     return PreparedData(training, held_out, Taxonomy(tuple(trained)), tuple(notes))
+
+
+def _notes_on_split(num_items: int, num_held_out: int, share: float) -> list[str]:
+    num_asked = num_asked_for(share, num_items)
+    if num_held_out >= _CLEARLY_FEWER * num_asked:
+        return []
+    return [
+        f"{num_held_out:,} of {num_items:,} items are held out, where {num_asked:,} were asked for: items that share a "
+        "photo or an item group stay together, and where more than that belong together, they are trained on."
+    ]
 
 
 def _listed(names: list[str]) -> str:

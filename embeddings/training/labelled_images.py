@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embeddings.training.held_out_items import choose_held_out
 
 
 class ImageSequence(Protocol):
@@ -28,6 +30,9 @@ class LabelledImages:
         attributes: For each image, its attributes in normal form.
         item_ids: For each image, the item it shows; None where identities are unknown.
         labels: By level, such as ``species``, each image's label: what results are judged by. Nothing is trained on it.
+        item_groups: For each image, what it shares with variants of its item, such as other colours; None where the
+            item has none, or none is known of any.
+        pictures: For each image, a key that is equal where the pictures are; None where all differ.
 
     Raises:
         ValueError: the lengths differ, there are no images, or they are not (S, S, 3) uint8.
@@ -37,11 +42,14 @@ class LabelledImages:
     attributes: Sequence[Sequence[str]]
     item_ids: Sequence[str] | None = None
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    item_groups: Sequence[str | None] | None = None
+    pictures: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         lengths = {"images": len(self.images), "attributes": len(self.attributes)}
-        if self.item_ids is not None:
-            lengths["item_ids"] = len(self.item_ids)
+        for name in ("item_ids", "item_groups", "pictures"):
+            if (values := getattr(self, name)) is not None:
+                lengths[name] = len(values)
         lengths |= {f"labels of {level}": len(labels) for level, labels in self.labels.items()}
         if len(set(lengths.values())) != 1 or not lengths["images"]:
             raise ValueError(f"expected as many of each and at least one, received {lengths}")
@@ -66,32 +74,49 @@ class LabelledImages:
         return LabelledImages(
             images=_Selection(self.images, tuple(positions)),
             attributes=[self.attributes[position] for position in positions],
-            item_ids=None if self.item_ids is None else [self.item_ids[position] for position in positions],
+            item_ids=_at(self.item_ids, positions),
             labels={level: [labels[position] for position in positions] for level, labels in self.labels.items()},
+            item_groups=_at(self.item_groups, positions),
+            pictures=_at(self.pictures, positions),
         )
 
-    def split(self, held_out_share: float, seed: int) -> tuple[LabelledImages, LabelledImages]:
-        """Training and held-out images. All images of an item fall on the same side, where identities are known.
+    @property
+    def num_items(self) -> int:
+        """How many items there are; as many as images, where identities are unknown."""
+        return len(self) if self.item_ids is None else len(set(self.item_ids))
+
+    def split(self, held_out_share: float, seed: int) -> tuple[LabelledImages, LabelledImages | None]:
+        """Training and held-out images. No picture, no item and no group of items is on both sides.
+
+        Items that share a picture or a group are held out together, as ``choose_held_out`` does it.
 
         Args:
             held_out_share: In (0, 1), of the items (of the images, where identities are unknown).
             seed: Decides which.
+
+        Returns:
+            Held-out images are None where more items than that belong together, whichever is taken.
 
         Raises:
             ValueError: the share is outside (0, 1), or there are fewer than two items.
         """
         if not 0 < held_out_share < 1:
             raise ValueError(f"held_out_share must lie between 0 and 1, received {held_out_share}")
-        keys = self.item_ids if self.item_ids is not None else [str(position) for position in range(len(self))]
-        items = sorted(set(keys))
-        if len(items) < 2:
-            raise ValueError(f"a split needs at least two items, received {len(items)}")
-        num_held_out = min(max(round(held_out_share * len(items)), 1), len(items) - 1)
-        chosen = np.random.default_rng(seed).permutation(len(items))[:num_held_out]
-        held_out_items = {items[position] for position in chosen}
-        training = [position for position, key in enumerate(keys) if key not in held_out_items]
-        held_out = [position for position, key in enumerate(keys) if key in held_out_items]
-        return self.subset(training), self.subset(held_out)
+        if self.num_items < 2:
+            raise ValueError(f"a split needs at least two items, received {self.num_items}")
+        items = self.item_ids if self.item_ids is not None else [str(position) for position in range(len(self))]
+        links = [keys for keys in (self.item_groups, self.pictures) if keys is not None]
+        held_out = choose_held_out(items, links, held_out_share, seed)
+        if not held_out.any():
+            return self, None
+        return self.subset(np.flatnonzero(~held_out).tolist()), self.subset(np.flatnonzero(held_out).tolist())
+
+
+_Value = TypeVar("_Value")
+
+
+def _at(values: Sequence[_Value] | None, positions: Sequence[int]) -> list[_Value] | None:
+    return None if values is None else [values[position] for position in positions]
 
 
 @dataclass(frozen=True, slots=True)

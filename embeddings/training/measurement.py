@@ -63,7 +63,7 @@ class Measurement:
             name: normalize(values, self._normalization if name == PROBABILITIES else Normalization.L2)
             for name, values in features.items()
         }
-        return retrieval_scores(normalized, self._attributes, images.item_ids, ks, images.labels)
+        return retrieval_scores(normalized, self._attributes, images.item_ids, ks, images.labels, images.pictures)
 
 
 def measure_features(
@@ -77,7 +77,9 @@ def measure_features(
     ]
     names = [name for name in (*VISUAL_FEATURES, PROBABILITIES) if name in parts[0]]
     features = {name: np.concatenate([part[name] for part in parts]) for name in names}
-    return retrieval_scores(features, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels)
+    return retrieval_scores(
+        features, taxonomy.encode(images.attributes) > 0, images.item_ids, ks, images.labels, images.pictures
+    )
 
 
 def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxonomy) -> list[str]:
@@ -88,7 +90,12 @@ def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxon
     truth = taxonomy.encode(images.attributes) > 0
     return list(
         retrieval_scores(
-            {visual: nothing, PROBABILITIES: nothing}, truth, images.item_ids, RANKS_WHILE_TRAINING, images.labels
+            {visual: nothing, PROBABILITIES: nothing},
+            truth,
+            images.item_ids,
+            RANKS_WHILE_TRAINING,
+            images.labels,
+            images.pictures,
         )
     )
 

@@ -60,6 +60,7 @@ def of_catalog(shelf, named, **options):
             price=None,
             currency=None,
             availability="in stock",
+            item_group=None,
         )
         for position, (name, crop) in enumerate(named)
     ]

@@ -1,5 +1,6 @@
 """A photo that cannot be used ends the training with its own error, whichever thread and library was reading it."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_items_keep_their_photos_together_and_others_stand_alone(tmp_path):
     ids = dataset_images(images, 8).item_ids
     assert ids[0] == ids[1] == "0"
     assert len(set(ids)) == 3
+
+
+def test_equal_files_are_equal_pictures_whatever_their_names(tmp_path):
+    """Copies of a photo are one picture, its boxes are pictures of their own; a file that is gone is named."""
+    images = photos(tmp_path, 4)
+    shutil.copyfile(images[0].path, tmp_path / "copy.png")
+    images[1] = replace(images[0], path=tmp_path / "copy.png")
+    images[3] = replace(images[1], crop=CropBox(0, 0, 5, 5))
+    pictures = dataset_images(images, 8).pictures
+    # Photos 0 and 2 are of the same grey.
+    assert pictures[0] == pictures[1] == pictures[2] != pictures[3]
+    images[2].path.unlink()
+    with pytest.raises(UnusableDataset, match=r"photo-2\.png: No such file"):
+        dataset_images(images, 8)
 
 
 def test_threads_change_nothing(tmp_path, monkeypatch):

@@ -1,11 +1,18 @@
 """Retrieval scores against arithmetic done by hand; calibration against the truth it should recover."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embeddings.similarity import cosine_similarity
+from embeddings.datasets.records import Dataset, DatasetImage
+from embeddings.evaluation.feature_rows import SelectedRows
+from embeddings.evaluation.ground_truth import GroundTruth
+from embeddings.evaluation.ranking import rank_blockwise
+from embeddings.evaluation.scoring import FeatureScoring, Metric
+from embeddings.similarity import cosine_similarity, l2_normalize
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_calibration, fit_scales, fit_temperature
 from embeddings.training.retrieval_scores import ranking_among_others, retrieval_scores
 
@@ -89,6 +96,76 @@ def test_without_identities_there_is_only_iou():
     assert set(retrieval_scores({"pool": FEATURES}, ATTRIBUTES, None, ks=(1,))) == {"pool/cosine attribute IoU@1"}
     single = retrieval_scores({"pool": FEATURES}, ATTRIBUTES, list("abcd"), ks=(1,))
     assert set(single) == {"pool/cosine attribute IoU@1"}
+
+
+def test_a_picture_never_finds_itself_under_another_item():
+    """Photos at 0° and 30° are listed for two items each: neither twin is found, as a wrong item or as an alike one."""
+    features = directions(0, 0, 10, 30, 30)
+    items, pictures = ["x", "z", "x", "y", "w"], ["1", "1", "2", "3", "3"]
+    attributes = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
+    scores = retrieval_scores({"pool": features}, attributes, items, ks=(1, 3, 4), pictures=pictures)
+    # 0 (x) finds 2 (x); 2 (x) finds 0, the first of the twins at 0°, x too; z, y and w have one picture.
+    assert scores["pool/cosine same-item precision@1"] == 1
+    # {a} finds {a} from 0, 1 and 2; {ab} and {c} find 2 at 10°: 1/2 and 0.
+    assert scores["pool/cosine attribute IoU@1"] == pytest.approx((1 + 1 + 1 + 1 / 2 + 0) / 5)
+    # Of other items and other pictures: 0 finds 3 (y), 1 finds 2 (x), 2 finds 1 (z), 3 and 4 find 2.
+    assert scores["pool/cosine other-item attribute IoU@1"] == pytest.approx((1 / 2 + 1 + 1 + 1 / 2 + 0) / 5)
+    # A twin has three images that are not its picture.
+    assert "pool/cosine attribute IoU@3" in scores
+    assert "pool/cosine attribute IoU@4" not in scores
+
+
+def test_the_same_picture_twice_makes_no_item_of_two():
+    """Items of one picture each ask nothing, however many images show it, at every level; equal pictures of all that
+    there is leave nothing to find."""
+    twice = retrieval_scores(
+        {"pool": FEATURES}, ATTRIBUTES, ITEMS, ks=(1,), labels={"kind": ITEMS}, pictures=["1", "1", "2", "2"]
+    )
+    assert set(twice) == {"pool/cosine attribute IoU@1"}
+    assert retrieval_scores({"pool": FEATURES}, ATTRIBUTES, ITEMS, ks=(1,), pictures=["1"] * 4) == {}
+
+
+def test_scores_are_those_of_an_evaluation():
+    """The same images as a data set's queries and gallery, pictures twice and attributes missing: the same figures."""
+    random = np.random.default_rng(6)
+    pictures = [str(number) for number in random.integers(0, 30, 40)]
+    features = l2_normalize(random.normal(size=(31, 8)).astype(np.float32))[[int(name) for name in pictures]]
+    attributes = random.random((40, 5)) < 0.25
+    items = [str(number) for number in random.integers(0, 9, 40)]
+    scores = retrieval_scores({"pool": features}, attributes, items, ks=(1, 5), pictures=pictures)
+
+    images = [
+        DatasetImage(Path(picture), {"item": item}, tuple(f"tag={column}" for column in np.flatnonzero(row)))
+        for picture, item, row in zip(pictures, items, attributes, strict=True)
+    ]
+    truth = GroundTruth(Dataset("numbers", (), tuple(images), tuple(images)))
+    scoring = FeatureScoring(
+        SelectedRows(features, np.arange(40)), SelectedRows(features, np.arange(40)), Metric.COSINE
+    )
+    measured = truth.measure(rank_blockwise(scoring, truth.query_ids, truth.gallery_ids, truth.num_ranks))
+    assert measured.attributes.num_excluded
+    assert measured.levels["item"].num_queries
+    for k in (1, 5):
+        assert scores[f"pool/cosine attribute IoU@{k}"] == pytest.approx(measured.attributes.iou[k - 1])
+        assert scores[f"pool/cosine same-item precision@{k}"] == pytest.approx(measured.levels["item"].precision[k - 1])
+
+
+def test_images_without_attributes_ask_nothing_and_are_found():
+    """Nothing has nothing in common with nothing: 10° and 80° do not ask, 0° finds 10° (0), 30° finds 10° (0)."""
+    attributes = np.array([[1, 0], [0, 0], [1, 1], [0, 0]], dtype=bool)
+    scores = retrieval_scores({"pool": FEATURES}, attributes, ITEMS, ks=(1, 2))
+    assert scores["pool/cosine attribute IoU@1"] == 0
+    # At 2: 0° finds {} and {ab}, 30° finds {} and {a}: (0 + 1/2) / 2 each.
+    assert scores["pool/cosine attribute IoU@2"] == pytest.approx(1 / 4)
+    # 0° (x) finds 30° (y): 1/2; 30° finds 10° (x): 0.
+    assert scores["pool/cosine other-item attribute IoU@1"] == pytest.approx((1 / 2 + 0) / 2)
+    assert scores["pool/cosine same-item precision@1"] == pytest.approx(3 / 4)
+
+
+def test_without_any_attribute_there_is_no_iou():
+    """As other scores that nothing asks for: missing, and not 1."""
+    scores = retrieval_scores({"pool": FEATURES}, np.zeros((4, 3), dtype=bool), ITEMS, ks=(1,))
+    assert set(scores) == {"pool/cosine same-item precision@1"}
 
 
 @pytest.mark.parametrize("items", [None, ["x"], ["x", "x"]])
