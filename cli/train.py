@@ -282,6 +282,7 @@ def train(
         "trunk": trunk,
         "preprocessing": preprocessing,
         "activation": activation,
+        "loss_within_groups": loss_within_groups,
         "prob_normalization": None if prob_normalization is None else Normalization(prob_normalization.value),
         "epochs": epochs,
         "batch_size": batch_size,
@@ -297,7 +298,6 @@ def train(
     of_all_layers = {
         "head": head if head is not Head.MULTIATTRIB else None,
         **of_bilinear_heads,
-        "loss_within_groups": loss_within_groups,
         "frozen_stages": frozen_stages,
         "repeat_threshold": repeat_threshold,
         "patience": patience,

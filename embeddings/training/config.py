@@ -124,6 +124,8 @@ class HeadTrainingConfig:
         preprocessing: The convention those weights were trained with; None is the trunk's own default.
         activation: How scores become ``prob``.
         prob_normalization: How ``prob`` is scaled before it is compared.
+        loss_within_groups: As in ``TrainingConfig``. On 587 held-out photos it raised the attribute IoU
+            of ``prob`` by intersection at 1 / 5 / 10 from .539 / .531 / .519 to .559 / .536 / .529.
         epochs, batch_size, learning_rate: Of the linear layer alone, with a cosine schedule.
         weight_decay: Decoupled (AdamW). Strong, because thousands of features against hundreds of images per attribute
             would otherwise be learnt by heart: a weight that nothing supports shrinks by 3 % with every step.
@@ -137,6 +139,7 @@ class HeadTrainingConfig:
     preprocessing: str | None = None
     activation: str = "sigmoid"
     prob_normalization: Normalization = Normalization.L1
+    loss_within_groups: bool = True
     epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 3e-3

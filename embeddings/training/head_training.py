@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.errors import UnusableWeights
-from embeddings.losses import LSEP
 from embeddings.manifest import PROBABILITIES, VISUAL_FEATURES
 from embeddings.model_store import ModelVersion
 from embeddings.networks import Span, attribute_probabilities, build, default_preprocessing
@@ -26,6 +25,7 @@ from embeddings.training.divergence import require_finite
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.loss_scope import loss_for
 from embeddings.training.optimization import adam
 from embeddings.training.progress import EpochCallback, EpochRecord, NoteCallback, ignore_epoch, ignore_note
 from embeddings.training.publication import Publication, TrainedNetwork, publish
@@ -88,6 +88,7 @@ def train_head(
         on_note(activation.note)
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
+    loss = loss_for(activation, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
     config = replace(config, activation=activation.name)
     trunk = _Trunk(config, activation, taxonomy, publication, data.input_size, trunk_weights)
     total = len(data) + (0 if held_out is None else len(held_out))
@@ -110,7 +111,7 @@ def train_head(
         history.append(record)
         on_epoch(record)
 
-    kernel, bias = _fit_linear(features[trunk.read_by_scores], targets, config, measured, note_epoch)
+    kernel, bias = _fit_linear(features[trunk.read_by_scores], targets, config, loss, measured, note_epoch)
     unseen = measured is not None and len(measured.targets) >= FEWEST_UNSEEN
     calibrated_on, truth = (features[trunk.read_by_scores], targets)
     if measured is not None and unseen:
@@ -232,6 +233,7 @@ def _fit_linear(
     features: FloatArray,
     targets: NDArray[np.float32],
     config: HeadTrainingConfig,
+    loss: keras.losses.Loss,
     held_out: _HeldOut | None,
     on_epoch: EpochCallback,
 ) -> tuple[FloatArray, FloatArray]:
@@ -253,7 +255,7 @@ def _fit_linear(
         warm_up=0.0,
         weight_decay=config.weight_decay,
     )
-    model.compile(optimizer=optimizer, loss=LSEP())
+    model.compile(optimizer=optimizer, loss=loss)
 
     def on_raw_features() -> tuple[FloatArray, FloatArray]:
         kernel, bias = (weight.numpy() for weight in layer.weights)

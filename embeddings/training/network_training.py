@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.errors import TrainingFailed
-from embeddings.losses import LSEP
 from embeddings.model_store import ModelVersion
 from embeddings.networks import (
     build,
@@ -22,11 +21,12 @@ from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.checkpoints import Checkpoints
-from embeddings.training.config import AUTO_ACTIVATION, Projection, TrainingConfig
+from embeddings.training.config import Projection, TrainingConfig
 from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.loss_scope import loss_for
 from embeddings.training.measurement import RANKS, Measurement, score_names
 from embeddings.training.optimization import adam
 from embeddings.training.progress import (
@@ -107,16 +107,7 @@ def train_network(
     activation = activation_for(targets, taxonomy, config.activation)
     if activation.note is not None:
         on_note(activation.note)
-    if (
-        config.loss_within_groups
-        and not activation.exclusive_groups
-        and (activation.name, config.activation)
-        != (
-            "softmax",
-            AUTO_ACTIVATION,
-        )
-    ):
-        on_note("The loss compares all attributes with each other, because no group shares a softmax of its own.")
+    loss = loss_for(activation, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
     network = _build(config, activation, taxonomy, data.input_size, folded=pretrained is not None)
@@ -135,7 +126,7 @@ def train_network(
     if held_out is not None:
         measurement = Measurement(model, held_out, taxonomy, config.prob_normalization)
     report = EpochReport(model, config, data, measurement, saved, state, on_epoch, on_phase)
-    _fit(model, config, data, targets, _loss(config, activation, taxonomy), report)
+    _fit(model, config, data, targets, loss, report)
     history = report.history
     if report.best_epoch is not None:
         report.restore_best()
@@ -199,10 +190,6 @@ def _build(
         bilinear_normalization=config.bilinear_normalization or not bilinear,
         input_size=input_size,
     )
-
-
-def _loss(config: TrainingConfig, activation: LabelActivation, taxonomy: Taxonomy) -> keras.losses.Loss:
-    return LSEP(activation.spans(taxonomy)) if config.loss_within_groups else LSEP()
 
 
 def _fit(
