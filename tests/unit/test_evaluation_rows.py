@@ -285,19 +285,25 @@ def test_figures_are_drawn_for_both_protocols(report, tmp_path):
     assert [path.name for path in written] == ["fig3.png", "fig3.svg", "fig4.png", "fig4.svg"]
     with Image.open(tmp_path / "fig3.png") as picture:
         colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0).tolist()
+    panels = (tmp_path / "fig3.svg").read_text()
+    assert "precision@k" in panels
+    assert "mean attribute IoU of the first k" in panels
     # The first four of Okabe and Ito's colours, one per curve.
     assert all(colour in colours for colour in ([0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167]))
 
 
-def test_no_figures_without_labels_to_judge_by(tmp_path):
-    """Where nothing is relevant to anything there is IoU, and no curve of precision."""
+def test_no_figure_of_accuracy_without_labels_to_judge_by(tmp_path):
+    """Where nothing is relevant to anything there is IoU, and no curve of precision or accuracy."""
     images = tuple(DatasetImage(Path(name), {"item": name}, ("tag=a",)) for name in NAMES)
     truth = GroundTruth(Dataset("single", (), images, images))
     rows = list(NetworkRows("net", {"pool": POOL}, truth, tmp_path).rows(RowOptions()))
     lonely = EvaluationReport({"name": "single"}, [], rows, [], "", "")
     assert lonely.levels == ()
     assert lonely.has_attributes
-    assert write_figures(lonely, tmp_path) == []
+    assert [path.name for path in write_figures(lonely, tmp_path)] == ["fig3.png", "fig3.svg"]
+    shown = (tmp_path / "fig3.svg").read_text()
+    assert "mean attribute IoU of the first k" in shown
+    assert "precision@k" not in shown
 
 
 def test_values_beyond_the_curve_are_none(report):
