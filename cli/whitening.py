@@ -47,14 +47,14 @@ def whiten_version(
             max=0.99,
             help="Draw variances towards their mean: from 0, every component counts alike, to nearly 1, PCA alone.",
         ),
-    ] = 0.0,
+    ] = 0.05,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Decides which photos it is fitted on.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a model version with PCA-whitened vectors, fitted on photos; then change to it with `drape reindex`.
 
     It helps some networks and hurts others: `drape evaluate --whiten N` tells beforehand. At most 2²⁵ numbers are
-    sampled, 16,384 photos of 2,048 components, in less than 1 GB of memory.
+    sampled, 16,384 photos of 2,048 components, in about 1 GB of memory.
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest

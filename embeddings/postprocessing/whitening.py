@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from embeddings.similarity import l2_normalize
 
 FloatArray = NDArray[np.float32]
+
+DEFAULT_SHRINKAGE: Final = 0.05
+"""Measured on photos of dresses and of clothing in general, 64 to 256 components of the compact network's 384: mostly
+better than none, most of all where components are many and photos few, and never worse by more than chance."""
+
+_LEAST_DEVIATION: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +44,7 @@ class Whitening:
         return l2_normalize((l2_normalize(features) - self.mean) @ self.projection)
 
 
-def fit_whitening(features: FloatArray, size: int, *, shrinkage: float = 0.0, seed: int = 0) -> Whitening:
+def fit_whitening(features: FloatArray, size: int, *, shrinkage: float = DEFAULT_SHRINKAGE, seed: int = 0) -> Whitening:
     """Principal directions of L2-normalised features.
 
     With a shrinkage s, variances λ are first drawn towards the mean variance of all D directions, (1 − s)·λ + s·mean:
@@ -48,10 +55,10 @@ def fit_whitening(features: FloatArray, size: int, *, shrinkage: float = 0.0, se
     scaled: the whitening has as many components as there are, which may be fewer than asked for.
 
     Args:
-        features: (n, D) float32, n ≥ 2. Memory is about twice this array.
+        features: (n, D) float32, n ≥ 2. Memory is three to seven times this array.
         size: N, at least 1.
         shrinkage: s in [0, 1); 0 gives every component a variance of 1 over the samples.
-        seed: Of the randomised decomposition, which large arrays get.
+        seed: Of the randomised decomposition, which large arrays of fewer than D samples get.
 
     Raises:
         ValueError: there are fewer than two samples, they are all the same, the size is below 1, or the shrinkage
@@ -64,16 +71,25 @@ def fit_whitening(features: FloatArray, size: int, *, shrinkage: float = 0.0, se
         raise ValueError(f"expected at least two samples and one component, received {features.shape}, size {size}")
     if not 0 <= shrinkage < 1:
         raise ValueError(f"expected a shrinkage in [0, 1), received {shrinkage}")
-    unit = l2_normalize(features)
+    # In float64, because a deviation found from the covariance is known to the root of a float's precision: in float32
+    # to 3e-4 of the largest, which is more than what many directions have that matter.
+    unit = l2_normalize(features).astype(np.float64)
     if not (unit != unit[0]).any():
         raise ValueError("the samples do not differ, so there is no direction to whiten")
-    most = min(len(unit) - 1, unit.shape[1])
-    pca = PCA(n_components=min(size, most), random_state=seed).fit(unit)
+    num_samples, num_before = unit.shape
+    pca = PCA(
+        n_components=min(size, num_samples - 1, num_before),
+        # Exact, and less to keep than a decomposition of the samples; where they are fewer than D, that is the smaller.
+        svd_solver="covariance_eigh" if num_before <= num_samples else "auto",
+        copy=False,
+        random_state=seed,
+    ).fit(unit)
     deviations = np.sqrt(pca.explained_variance_)
-    # Below this share of the largest, a deviation is rounding of float32, and dividing by it would make noise loud.
-    usable = deviations > max(deviations[0] * 1e-5, 1e-7)
+    # Below this share of the largest, a deviation is rounding of the float32 features, and dividing by it would make
+    # noise loud.
+    usable = deviations > max(deviations[0] * _LEAST_DEVIATION, 1e-7)
     if shrinkage:
-        mean_variance = float(unit.var(axis=0, ddof=1, dtype=np.float64).mean())
+        mean_variance = pca.explained_variance_[0] / pca.explained_variance_ratio_[0] / num_before
         deviations = np.sqrt((1 - shrinkage) * pca.explained_variance_ + shrinkage * mean_variance)
     return Whitening(
         mean=pca.mean_.astype(np.float32),

@@ -21,7 +21,7 @@ def test_whitened_components_have_mean_zero_and_variance_one():
     """Before the last normalisation: over the samples, zero mean, unit variance, no correlation."""
     random = np.random.default_rng(6)
     samples = read_only(random.normal(size=(400, 6)) * [9, 5, 3, 2, 1, 0.5] + 4)
-    whitening = fit_whitening(samples, 5)
+    whitening = fit_whitening(samples, 5, shrinkage=0)
     assert whitening.size == 5
     plain = (l2_normalize(samples) - whitening.mean) @ whitening.projection
     assert plain.mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-4)
@@ -35,7 +35,7 @@ def test_whitening_makes_a_weak_direction_count():
     """Far apart along one axis and near along another: whitened, both count alike."""
     # Unit vectors (a, b, c) with a ≈ ±0.4, b ≈ ±0.04: whitened, every pair of signs is (±1, ±1) / √2.
     corners = [[a, b, np.sqrt(1 - a * a - b * b)] for a in (-0.4, 0.4) for b in (-0.04, 0.04)]
-    whitened = fit_whitening(read_only(corners), 2).apply(read_only(corners))
+    whitened = fit_whitening(read_only(corners), 2, shrinkage=0).apply(read_only(corners))
     assert np.abs(whitened) == pytest.approx(np.full((4, 2), np.sqrt(0.5)), abs=1e-3)
 
 
@@ -62,6 +62,28 @@ def test_no_more_components_than_the_samples_can_tell():
     assert fit_whitening(read_only(random.normal(size=(3, 8))), 8).size == 2
     # On the unit circle two points and their mean: one direction.
     assert fit_whitening(read_only([[1, 0, 0], [0, 1, 0], [1, 0, 0]]), 3).size == 1
+
+
+def photos(num_photos, size, seed):
+    """Features of which the first components vary most, none negative, as pooled ones are."""
+    mixing = np.random.default_rng(1).normal(size=(size, size)) / np.arange(1, size + 1)[:, None] ** 0.7
+    return np.abs(np.random.default_rng(seed).normal(size=(num_photos, size)) @ mixing) + 1
+
+
+@pytest.mark.parametrize("times", [1, 10, 20])
+def test_photos_that_repeat_tell_no_more_than_once(times):
+    """200 photos span 199 directions, however often each is there; none of what is kept is rounding."""
+    whitening = fit_whitening(read_only(np.tile(photos(200, 384, 5), (times, 1))), 256)
+    assert whitening.size == 199
+    new = read_only(photos(50, 384, 6))
+    once, now = (fitted.apply(new) for fitted in (fit_whitening(read_only(photos(200, 384, 5)), 199), whitening))
+    assert now @ now.T == pytest.approx(once @ once.T, abs=1e-3)
+
+
+@pytest.mark.parametrize("times", [25, 300])
+def test_two_photos_differ_in_one_direction(times):
+    """In groups of as many rows as tell covariances from samples: 50 and 600 of 48 components."""
+    assert fit_whitening(read_only(np.tile(photos(2, 48, 1), (times, 1))), 4).size == 1
 
 
 @pytest.mark.parametrize(

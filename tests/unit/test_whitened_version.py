@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import replace
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from cli.whitening import whiten_version
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.export import whitened_version
@@ -27,7 +29,7 @@ from embeddings.manifest import (
 )
 from embeddings.model_store import ModelStore, ModelVersionExists
 from embeddings.postprocessing.stored_whitening import WHITENING_FILE, load_whitening, whitening_bytes
-from embeddings.postprocessing.whitening import Whitening, fit_whitening
+from embeddings.postprocessing.whitening import DEFAULT_SHRINKAGE, Whitening, fit_whitening
 from embeddings.whitened_embedder import WhitenedEmbedder
 from tests.fakes import ColorEmbedder
 
@@ -75,7 +77,7 @@ def whitened(store, size=8, images=IMAGES, **options):
 def test_whitened_vectors_are_of_the_size_and_of_equal_variance(store):
     """8 of 48 components, of unit length; before that, mean zero and covariance one over the fitting sample."""
     told = []
-    request = WhiteningRequest(WHITENED, 8)
+    request = WhiteningRequest(WHITENED, 8, shrinkage=0)
     model = whiten(
         store.open(PLAIN), request, IMAGES, "colours", store, batch_size=64, on_images=lambda *done: told.append(done)
     )
@@ -104,6 +106,12 @@ def test_the_manifest_tells_what_was_done(store):
     assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
     assert store.open(PLAIN).manifest.whitening is None
     assert "whitening" not in store.open(PLAIN).manifest.to_json()
+
+
+def test_the_command_shrinks_as_the_library_does():
+    """The command line states the number, because it must not load the library for its help."""
+    shrinkage = inspect.signature(whiten_version).parameters["shrinkage"].default
+    assert shrinkage == WhiteningRequest(WHITENED, 8).shrinkage == DEFAULT_SHRINKAGE
 
 
 def test_a_whitened_version_survives_the_journey(store, tmp_path):
