@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from embeddings.datasets.category_choice import Part, choose_category
@@ -10,6 +11,7 @@ from embeddings.datasets.dataset_options import DatasetOptions
 from embeddings.datasets.held_out import is_held_out
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.datasets.rendered.catalog import DEFAULT_HEIGHT, MANIFEST_NAME, image_path, write_catalog
+from embeddings.datasets.rendered.folder_exchange import settle_exchange
 from embeddings.datasets.rendered.items import RenderedItem, items
 
 _DEFAULTS = {"num_items": 600, "views_per_item": 3, "seed": 0, "height": DEFAULT_HEIGHT}
@@ -23,7 +25,7 @@ def read_rendered(folder: Path, options: DatasetOptions | None = None) -> Datase
     already has the catalog asked for is left as it is, one with another rendered catalog is drawn anew.
 
     Args:
-        folder: Made if it does not exist.
+        folder: Made if it does not exist; a link is followed.
         options: The ``rendered_…`` fields, ``category`` and ``gallery`` count. What is None is as in the folder.
 
     Raises:
@@ -31,8 +33,11 @@ def read_rendered(folder: Path, options: DatasetOptions | None = None) -> Datase
             has no such category.
     """
     options = options or DatasetOptions()
-    request = _request(folder, options)
+    # Drawing anew replaces the folder, by which a path from inside of it would lead nowhere.
+    folder = Path(os.path.realpath(folder))
     try:
+        settle_exchange(folder)
+        request = _request(folder, options)
         write_catalog(
             folder, request["num_items"], request["views_per_item"], request["seed"], height=request["height"]
         )
