@@ -187,6 +187,7 @@ def evaluate(
             half_precision=half_precision,
             read_image=read_image,
             broken_image_remedy=remedy,
+            merchant=merchant,
         )
         report = application.evaluation.evaluate(request, lambda label, unit: progress(label, unit=unit, quiet=as_json))
         written = write_evaluation(report, opened, out, read_image, num_queries=sheet_queries)

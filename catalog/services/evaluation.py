@@ -17,6 +17,7 @@ from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import VectorIndex
 from catalog.services.engine_rankings import EngineRankings
 from catalog.services.progress import Advance, unheard
+from catalog.services.trained_catalog import is_of_catalog
 from catalog.types import SearchMode
 from embeddings.datasets.photos import BROKEN_FILE_REMEDY, DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage
@@ -72,6 +73,7 @@ class EvaluationRequest:
         half_precision: Keep features as float16 while they are compared.
         read_image: Gives an image's bytes.
         broken_image_remedy: What to do about an image that cannot be read.
+        merchant: Whose catalog the data set is; None where it is no catalog.
     """
 
     dataset: Dataset
@@ -83,6 +85,7 @@ class EvaluationRequest:
     half_precision: bool = False
     read_image: Callable[[DatasetImage], bytes] = read_from_path
     broken_image_remedy: str = BROKEN_FILE_REMEDY
+    merchant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class EvaluationService:
         notes = _notes(request.dataset, truth)
         for version in versions:
             version.on_disk.verify()
+            notes.extend(_notes_on_training(version.on_disk.manifest, request.merchant))
             notes.extend(_taxonomy_notes(version.on_disk.manifest, request.dataset))
         rows: list[EvaluatedRow] = []
         facts: list[Mapping[str, object]] = []
@@ -360,6 +364,21 @@ def _notes(dataset: Dataset, truth: GroundTruth) -> list[str]:
             f"{num_without:,} of {len(dataset.queries):,} queries have no attributes and do not count for IoU."
         )
     return notes
+
+
+def _notes_on_training(manifest: ModelManifest, merchant: str | None) -> Sequence[str]:
+    """That photos are searched which the version was trained on, and where to find scores of others."""
+    if merchant is None or not is_of_catalog(manifest.provenance.data, merchant):
+        return ()
+    name = manifest.version
+    fair = (
+        f"`drape model show {name}` has its scores on products that were held out."
+        if manifest.scores
+        else "None were held out: train with --held-out to have scores on others."
+    )
+    return (
+        f"{name} was trained on photos of this very catalog, so its rows look better than on photos new to it. {fair}",
+    )
 
 
 def _taxonomy_notes(manifest: ModelManifest, dataset: Dataset) -> Sequence[str]:

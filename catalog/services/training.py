@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -17,6 +18,7 @@ from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService
 from catalog.services.dataset_mining import mine_dataset_images
 from catalog.services.gallery_layout import category_keyword, category_keywords
 from catalog.services.stored_photos import StoredPhotos
+from catalog.services.trained_catalog import catalog_in_words
 from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.datasets.dataset_options import DatasetOptions
@@ -46,11 +48,16 @@ from embeddings.training.progress import (
     ignore_phase,
 )
 from embeddings.training.publication import Publication
+from embeddings.training.training_identity import training_identity
 from embeddings.training.training_weights import default_weights
 from embeddings.weights.expected_preprocessing import preprocessing_for
+from embeddings.whole_file import written_whole
 
 MAX_CACHED_BYTES = 2 * 2**30
 """How much of the prepared pixels is kept for the next epoch: 28,000 images at 160 pixels, 14,000 at 224."""
+
+_IDENTITY_FILE = "identity.json"
+"""In the folder of a network that is still to be quantized: what its training is known by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,47 +194,39 @@ class TrainingService:
             precision=request.precision,
         )
 
-        def trained(publication: Publication) -> ModelVersion:
-            if isinstance(request.recipe, HeadTrainingConfig):
-                weights = request.weights or default_weights(request.recipe.trunk, "multiattrib")
-                return train_head(
-                    _with_preprocessing(request.recipe, weights, on_note),
-                    prepared.training,
-                    prepared.taxonomy,
-                    publication,
-                    trunk_weights=weights,
-                    held_out=prepared.held_out,
-                    on_images=lambda done, total: on_phase("computing features", done, total),
-                    on_epoch=on_epoch,
-                    on_note=on_note,
-                )
-            return self._train_network(request, request.recipe, prepared, publication, on_phase, on_epoch, on_note)
-
-        if request.precision is not Precision.INT8:
-            return trained(publication)
-        return self._quantized(trained, publication, prepared, request, on_note)
+        # Drawn before training, so that too few images are found before the work.
+        sample = _calibration_sample(prepared.training) if request.precision is Precision.INT8 else None
+        if isinstance(request.recipe, HeadTrainingConfig):
+            training = _head_training(request, request.recipe, prepared, on_phase, on_epoch, on_note)
+        else:
+            training = self._network_training(request, request.recipe, prepared, on_phase, on_epoch, on_note)
+        if sample is None:
+            return training.run(publication)
+        return self._quantized(training, publication, prepared, sample, request, on_note)
 
     def _quantized(
         self,
-        trained: Callable[[Publication], ModelVersion],
+        training: _Training,
         publication: Publication,
         prepared: PreparedData,
+        sample: CalibrationImages,
         request: TrainingRequest,
         on_note: NoteCallback,
     ) -> ModelVersion:
         """Train in float32, then make the version in int8 of it; a training that ended is not repeated for that."""
-        # Drawn before training, so that too few images are found before the work.
-        sample = _calibration_sample(prepared.training)
         # Beside the unfinished trainings; no version's name begins with a dot.
         aside = ModelStore(self._states / ".unquantized")
         folder = self._states / ".unquantized" / request.version
-        if folder.exists() and (request.restart or not _is_of(aside, publication)):
-            shutil.rmtree(folder)
-        if folder.exists():
-            on_note("The network was trained already, by the same command: it is quantized now.")
-            network = aside.open(request.version)
+        known_by = _identity(training, publication, prepared)
+        network = None if request.restart else _trained_before(aside, request.version, known_by)
+        if network is not None:
+            on_note("The network was trained already, by the same command on the same images: it is quantized now.")
         else:
-            network = trained(replace(publication, store=aside, precision=Precision.FLOAT32))
+            if folder.exists():
+                shutil.rmtree(folder)
+            network = training.run(replace(publication, store=aside, precision=Precision.FLOAT32))
+            with written_whole(network.folder / _IDENTITY_FILE) as file:
+                file.write(known_by)
         on_note(f"Rounding weights to int8 by {len(sample.images)} training images.")
 
         def scores_of(int8: LiteRtNetwork) -> Mapping[str, float]:
@@ -239,36 +238,39 @@ class TrainingService:
         shutil.rmtree(folder)
         return made
 
-    def _train_network(
+    def _network_training(
         self,
         request: TrainingRequest,
         recipe: TrainingConfig,
         prepared: PreparedData,
-        publication: Publication,
         on_phase: PhaseCallback,
         on_epoch: EpochCallback,
         on_note: NoteCallback,
-    ) -> ModelVersion:
+    ) -> _Training:
         weights = request.weights
         if weights is None and request.pretrained:
             weights = default_weights(recipe.trunk, recipe.head)
         if weights is not None:
             recipe = _with_preprocessing(recipe, weights, on_note)
         states = self._states / request.version
-        if request.restart:
-            remove_state(states)
-        return train_network(
-            recipe,
-            prepared.training,
-            prepared.taxonomy,
-            publication,
-            held_out=prepared.held_out,
-            pretrained=weights,
-            checkpoints=states,
-            on_epoch=on_epoch,
-            on_phase=on_phase,
-            on_note=on_note,
-        )
+
+        def run(publication: Publication) -> ModelVersion:
+            if request.restart:
+                remove_state(states)
+            return train_network(
+                recipe,
+                prepared.training,
+                prepared.taxonomy,
+                publication,
+                held_out=prepared.held_out,
+                pretrained=weights,
+                checkpoints=states,
+                on_epoch=on_epoch,
+                on_phase=on_phase,
+                on_note=on_note,
+            )
+
+        return _Training(recipe, weights, run)
 
     def _images_of(self, request: TrainingRequest, on_note: NoteCallback) -> tuple[LabelledImages, str]:
         """The images with at least one attribute, and where they come from in words."""
@@ -284,8 +286,7 @@ class TrainingService:
             images = dataset_images(training, request.input_size, max_cached_bytes=MAX_CACHED_BYTES)
             return images, f"{dataset.name}, its training images{_mined_from(source.mining)}"
         found, num_looked_at = self._all_images(source)
-        of = "" if source.category is None else f", category {source.category}"
-        described = f"catalog of {source.merchant}{of}{_mined_from(source.mining)}"
+        described = catalog_in_words(source.merchant, source.category) + _mined_from(source.mining)
         if not found:
             raise _nothing_labelled(described, num_looked_at, source.mining)
         stored = StoredPhotos(
@@ -326,6 +327,42 @@ class TrainingService:
         return found, num_looked_at
 
 
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """A training that is ready to run, with what it starts from."""
+
+    recipe: TrainingConfig | HeadTrainingConfig
+    weights: Path | None
+    run: Callable[[Publication], ModelVersion]
+
+
+def _head_training(
+    request: TrainingRequest,
+    recipe: HeadTrainingConfig,
+    prepared: PreparedData,
+    on_phase: PhaseCallback,
+    on_epoch: EpochCallback,
+    on_note: NoteCallback,
+) -> _Training:
+    weights = request.weights or default_weights(recipe.trunk, "multiattrib")
+    recipe = _with_preprocessing(recipe, weights, on_note)
+
+    def run(publication: Publication) -> ModelVersion:
+        return train_head(
+            recipe,
+            prepared.training,
+            prepared.taxonomy,
+            publication,
+            trunk_weights=weights,
+            held_out=prepared.held_out,
+            on_images=lambda done, total: on_phase("computing features", done, total),
+            on_epoch=on_epoch,
+            on_note=on_note,
+        )
+
+    return _Training(recipe, weights, run)
+
+
 _Recipe = TypeVar("_Recipe", TrainingConfig, HeadTrainingConfig)
 
 
@@ -343,13 +380,29 @@ def _head(recipe: TrainingConfig | HeadTrainingConfig) -> str:
     return "multiattrib" if isinstance(recipe, HeadTrainingConfig) else recipe.head
 
 
-def _is_of(store: ModelStore, publication: Publication) -> bool:
-    """Whether a version was made by the same command from the same images."""
+def _identity(training: _Training, publication: Publication, prepared: PreparedData) -> bytes:
+    """Equal for trainings of the same command on the same pictures and labels."""
+    facts = training_identity(
+        training.recipe,
+        prepared.training,
+        prepared.held_out,
+        prepared.taxonomy,
+        training.weights,
+        # On no other backend are versions made in int8.
+        "tensorflow",
+    )
+    # A version of another command would say that it was made by that one.
+    return json.dumps({"command": publication.command, "data": publication.data, **facts}, sort_keys=True).encode()
+
+
+def _trained_before(store: ModelStore, version: str, known_by: bytes) -> ModelVersion | None:
+    """The version, if it is there whole and was trained by what is known by the same."""
     try:
-        provenance = store.open(publication.version).manifest.provenance
-    except UnusableModel:
-        return False
-    return (provenance.command, provenance.data) == (publication.command, publication.data)
+        found = store.open(version)
+        same = (found.folder / _IDENTITY_FILE).read_bytes() == known_by
+    except (UnusableModel, OSError):
+        return None
+    return found if same else None
 
 
 def _calibration_sample(training: LabelledImages) -> CalibrationImages:

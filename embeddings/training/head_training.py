@@ -61,6 +61,9 @@ def train_head(
     (``calibration.fit_scales``) on held-out images, or on training images where there are fewer than a hundred others,
     and both are folded into its weights. Nothing is augmented: every image is seen by the trunk only once.
 
+    The last epoch is kept, so held-out images choose none. They do fit the few numbers of the calibration, and what is
+    then measured on them is a little better for it.
+
     Args:
         config: The recipe.
         data: Training images; their edge becomes the network's input size.

@@ -68,7 +68,9 @@ def train_network(
 
     The scores are calibrated (``calibration.fit_scales``) on held-out images, or on training images where there are
     fewer than a hundred others. Few numbers are fitted so, one or two a group; what is then measured on the same
-    held-out images is a little better for it.
+    held-out images is a little better for it. So it is with ``config.patience``, which keeps the epoch that was best on
+    them: the highest of several measurements is higher than the same network's on photos that had no part in choosing
+    it. Photos that are neither trained on nor held out, such as a data set's queries, tell without either.
 
     Runs on any Keras backend; the weights it writes do not depend on which. With ``checkpoints``, the state is saved
     after every epoch and the same call goes on where an earlier one stopped, with the result it would have had.
@@ -130,7 +132,10 @@ def train_network(
     history = report.history
     if report.best_epoch is not None:
         report.restore_best()
-        on_note(f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept.")
+        on_note(
+            f"Epoch {report.best_epoch} of {len(history)} was the best by {config.monitor}: its weights are kept. The "
+            "held-out images chose it, so its scores on them are a little better than on others."
+        )
     if config.calibrate:
         _calibrate(model, activation, data, held_out, taxonomy)
     scores = {} if measurement is None else measurement(RANKS)

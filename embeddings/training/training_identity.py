@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from embeddings.taxonomy import Taxonomy
-from embeddings.training.config import TrainingConfig
+from embeddings.training.config import HeadTrainingConfig, TrainingConfig
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.weights import file_sha256
 
-# Reading every image would take minutes; these few tell one set of photos from another, and the labels tell the rest.
+# Reading every image would take minutes. These few tell how images are prepared, and one set of photos from another
+# where nothing names their pictures.
 _IMAGES_LOOKED_AT = 16
 
 
 def training_identity(
-    config: TrainingConfig,
+    config: TrainingConfig | HeadTrainingConfig,
     data: LabelledImages,
     held_out: LabelledImages | None,
     taxonomy: Taxonomy,
@@ -50,6 +51,7 @@ def _images(data: LabelledImages) -> dict[str, object]:
         "edge": data.input_size,
         "labels": _digest("\t".join(sorted(attributes)) for attributes in data.attributes),
         "items": None if data.item_ids is None else _digest(data.item_ids),
+        "pictures": None if data.pictures is None else _digest(data.pictures),
         "pixels": pixels.hexdigest()[:16],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from embeddings.evaluation.embedder_network import EmbedderNetwork
 from embeddings.evaluation.evaluated_rows import Fusion, RowOptions
 from embeddings.evaluation.unusable_features import UnusableFeatures
 from embeddings.export.whitened_version import WhiteningRequest, whiten
+from embeddings.manifest import MANIFEST_FILE, write_manifest
 from embeddings.model_store import ModelStore
 from embeddings.normalization import Normalization
 from embeddings.similarity import l2_normalize
@@ -103,6 +105,30 @@ def test_the_engine_stands_beside_the_exact_row_of_what_it_ranks_by(service, sto
         if metric.startswith("engine"):
             # Of 12 points the index loses nothing.
             assert measures == exact != paper
+
+
+@pytest.mark.parametrize(
+    ("data", "scores", "merchant", "said"),
+    [
+        ("catalog of atelier: 90 of 100 images", {"prob IoU@1": 0.5}, "atelier", "`drape model show {name}`"),
+        ("catalog of atelier, category Hats: 90 of 100 images", {}, "atelier", "train with --held-out"),
+        ("catalog of atelier-2: 90 of 100 images", {}, "atelier", None),
+        ("catalog of atelier: 90 of 100 images", {}, None, None),
+    ],
+    ids=["held out", "nothing held out", "another catalog", "a data set"],
+)
+def test_a_catalog_that_was_trained_on_is_told_of(service, store, photos, data, scores, merchant, said):
+    """Its photos are known to the version, so its rows flatter it; fair scores are named, or how to have some."""
+    network = RandomNetwork("multiattrib", ("pool", "prob"))
+    name = f"trained-{len(store.list())}"
+    made = add_version(store, name, [(network, network.build(2))])
+    provenance = replace(made.manifest.provenance, data=data)
+    write_manifest(replace(made.manifest, provenance=provenance, scores=scores), made.folder / MANIFEST_FILE)
+    asked = EvaluationRequest(photos, models=(name,), rows=RowOptions(features=("prob",)), engine=False)
+    report = service.evaluate(replace(asked, merchant=merchant))
+    told = [note for note in report.notes if "was trained on photos of this very catalog" in note]
+    assert len(told) == (said is not None)
+    assert all(note.startswith(f"{name} was") and said.format(name=name) in note for note in told)
 
 
 def test_a_version_in_two_precisions_side_by_side(service, store, photos):

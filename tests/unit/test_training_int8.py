@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_version_is_made_in_int8(service, request_, models, tmp_path, monkeypa
     assert manifest.precision is Precision.INT8
     # 30 % of 30 items are held out, 9 of 2 photos: 42 of 60 are trained on, and all of them round the weights.
     assert manifest.int8.calibration == "training images: 42 of 42 images (seed 0)"
-    assert "The network was trained already, by the same command: it is quantized now." in notes
+    assert "The network was trained already, by the same command on the same images: it is quantized now." in notes
     assert "Rounding weights to int8 by 42 training images." in notes
     assert "pool/cosine same-item precision@1" in manifest.scores
     assert "prob/intersection attribute IoU@5" in manifest.scores
@@ -115,6 +116,26 @@ def test_what_another_command_left_is_not_taken(service, request_, tmp_path, mon
     monkeypatch.setattr(training, "train_network", failing(RuntimeError("trained")))
     with pytest.raises(RuntimeError, match="trained"):
         service.train(request_)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("changed", ["label", "pixels"])
+def test_a_network_of_other_labels_or_photos_is_not_taken(service, request_, table, tmp_path, monkeypatch, changed):
+    """The command and the number of images are the same: an item's colour is corrected, a photo is taken anew."""
+    copied = shutil.copytree(Path(table).parent, tmp_path / "photos") / "photos.csv"
+    request = replace(request_, source=DatasetSource(f"table:{copied}"))
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "quantize", failing(UnwritableFile("no space")))
+        with pytest.raises(UnwritableFile):
+            service.train(request)
+    left = ModelStore(tmp_path / "training" / ".unquantized").open("colors-1").folder
+    if changed == "label":
+        copied.write_text(copied.read_text().replace("color=red,item-3\n", "color=blue,item-3\n"))
+    else:
+        Image.new("RGB", (36, 36), COLORS["red"]).save(copied.parent / "7.png")
+    monkeypatch.setattr(training, "train_network", failing(RuntimeError("trained again")))
+    with pytest.raises(RuntimeError, match="trained again"):
+        service.train(request)
     assert not left.exists()
 
 

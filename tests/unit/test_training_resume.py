@@ -113,7 +113,10 @@ def test_early_stopping_keeps_the_best_weights(tmp_path):
     recipe = replace(RECIPE, epochs=9, learning_rate=1e-12, patience=2, weight_decay=0)
     _, finished, version = run(tmp_path, recipe, on_note=notes.append)
     assert finished == [1, 2, 3]
-    assert any(note.startswith("Epoch 1 of 3 was the best by prob/intersection attribute IoU@5") for note in notes)
+    told = next(
+        note for note in notes if note.startswith("Epoch 1 of 3 was the best by prob/intersection attribute IoU@5")
+    )
+    assert "a little better" in told, "scores of what was chosen by them are not those of other photos"
     history = json.loads((version.folder / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2, 3]
     assert (version.folder / "history.png").read_bytes().startswith(b"\x89PNG")
@@ -133,8 +136,9 @@ def test_a_score_that_is_not_measured_cannot_stop_a_training(tmp_path):
         ({"recipe": replace(RECIPE, learning_rate=1e-4)}, "recipe.learning_rate 0.0001"),
         ({"data": swatches(16)}, "training images.number 16"),
         ({"data": swatches(12, seed=8)}, "training images.pixels"),
+        ({"data": replace(swatches(), pictures=[str(number) for number in range(12)])}, "training images.pictures"),
     ],
-    ids=["recipe", "number of images", "other pixels"],
+    ids=["recipe", "number of images", "other pixels", "other pictures"],
 )
 def test_a_state_of_another_training_is_refused(tmp_path, change, named):
     """What differs is named, and how to begin anew; the state stays."""
