@@ -47,6 +47,8 @@ class TrainingConfig:
         calibrate: Whether scores are calibrated after training (``calibration.fit_scales``).
         projection: What the bilinear head's projection starts as.
         projection_locations: How many locations of feature maps it is fitted on, at the most.
+        balanced_projection: Whether it is scaled so that scores learn as fast as from pooled features
+            (``projection_start.start_projection``).
         frozen_stages: How many of the trunk's five stages stay untrained, from the image on.
         epochs: How often every training image is seen.
         batch_size: Images per step.
@@ -79,6 +81,7 @@ class TrainingConfig:
     projection_rank: int = 20
     projection: Projection = Projection.ORTHONORMAL
     projection_locations: int = 200_000
+    balanced_projection: bool = True
     train_projection: bool = False
     bilinear_normalization: bool = True
     frozen_stages: int = 0

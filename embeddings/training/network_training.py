@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 from embeddings.backend import keras
 from embeddings.errors import TrainingFailed
 from embeddings.model_store import ModelVersion
-from embeddings.networks import (
-    build,
-    default_preprocessing,
-    feature_map_network,
-    freeze_stages,
-    set_projection,
-)
+from embeddings.networks import build, default_preprocessing, freeze_stages
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.batches import TrainingBatches
 from embeddings.training.calibration import FEWEST_UNSEEN, fit_scales
 from embeddings.training.checkpoints import Checkpoints
-from embeddings.training.config import Projection, TrainingConfig
+from embeddings.training.config import TrainingConfig
 from embeddings.training.epoch_report import EpochReport
 from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
@@ -37,7 +31,7 @@ from embeddings.training.progress import (
     ignore_note,
     ignore_phase,
 )
-from embeddings.training.projection_fitting import FloatArray, fit_projection, sample_locations, sample_size
+from embeddings.training.projection_start import start_projection
 from embeddings.training.publication import Publication, TrainedNetwork, publish
 from embeddings.training.training_identity import training_identity
 from embeddings.weights import load_pretrained
@@ -118,8 +112,8 @@ def train_network(
         if pretrained is not None:
             load_pretrained(model, pretrained)
         _start_scores(model, targets, config.initial_scores_scale)
-        if config.head == "bilinear" and config.projection is not Projection.ORTHONORMAL:
-            _fit_projection(model, config, data, on_phase, on_note)
+        if config.head == "bilinear":
+            start_projection(model, config, data, on_phase, on_note)
     else:
         on_note(f"Going on after epoch {len(state.history)}, whose state is in {checkpoints}.")
     freeze_stages(model, config.trunk, config.frozen_stages)
@@ -254,44 +248,6 @@ def _start_scores(model: keras.Model, targets: NDArray[np.float32], scale: float
     layer.bias.assign(np.log(rates / (1 - rates)))
     if scale != 1:
         layer.kernel.assign(np.asarray(layer.kernel.numpy()) * np.float32(scale))
-
-
-def _fit_projection(
-    model: keras.Model, config: TrainingConfig, data: LabelledImages, on_phase: PhaseCallback, on_note: NoteCallback
-) -> None:
-    maps = feature_map_network(model)
-    height, width, channels = (int(size) for size in maps.output.shape[1:])
-    num_images, per_image = sample_size(len(data), height * width, config.projection_locations)
-    positions = np.linspace(0, len(data) - 1, num_images).astype(int)
-    on_note(
-        f"The projection is fitted on {num_images * per_image:,} locations of {num_images:,} images: "
-        f"{num_images * per_image * channels * 4 / 2**20:,.0f} MiB, and as much again while it is fitted."
-    )
-
-    def feature_maps(batch: range) -> FloatArray:
-        images = data.batch([int(positions[index]) for index in batch])
-        return np.asarray(maps.predict_on_batch(images), dtype=np.float32)
-
-    sample = sample_locations(
-        feature_maps,
-        len(data),
-        (height, width, channels),
-        most_locations=config.projection_locations,
-        seed=config.seed,
-        on_images=lambda done, total: on_phase("feature maps for the projection", done, total),
-    )
-    try:
-        fitted = fit_projection(sample, config.projection_rank, config.projection, seed=config.seed)
-    except ValueError as error:
-        raise TrainingFailed(
-            "The projection cannot be fitted to these images",
-            received=str(error),
-            expected=f"feature maps of at least {config.projection_rank} independent directions",
-            remedy="give more images, a smaller --projection-rank, or --projection orthonormal",
-        ) from error
-    if fitted.warning:
-        on_note(fitted.warning)
-    set_projection(model, fitted.basis)
 
 
 def _calibrate(

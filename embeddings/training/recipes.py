@@ -39,6 +39,7 @@ PAPER: Final = Recipe(
         projection=Projection.ICA,
         projection_rank=20,
         train_projection=False,
+        balanced_projection=False,
         bilinear_normalization=False,
         prob_normalization=Normalization.L2,
         calibrate=False,

@@ -10,12 +10,13 @@ from embeddings.backend import keras
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.manifest import NetworkSpec
 from embeddings.model_store import ModelStore
-from embeddings.networks import build, freeze_stages
+from embeddings.networks import build, feature_map_network, freeze_stages, projection
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.augmentation import NO_AUGMENTATION
 from embeddings.training.config import Projection, TrainingConfig
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
+from embeddings.training.projection_start import start_projection
 from embeddings.training.publication import Publication
 from embeddings.weights import load_pretrained, load_weights, save_weights
 
@@ -101,6 +102,28 @@ def test_a_bilinear_head_without_normalization_comes_back_as_it_was(trunk_weight
     assert (spec.head, spec.projection_rank, spec.bilinear_normalization) == ("bilinear", 3, False)
     features = KerasEmbedder(version, batch_size=12).embed(swatches().images)
     assert features["bilinear"].shape == (12, 240 * 3)
+
+
+@pytest.mark.parametrize("kind", [Projection.PCA, Projection.ORTHONORMAL])
+def test_a_projection_starts_in_balance_with_pooled_features(trunk_weights, kind):
+    """Magnitudes of a descriptor add up to as much as those of the pooled map, so that scores learn as fast of both."""
+    images = swatches().images.astype(np.float32)
+    described, pooled, bases = [], [], []
+    for balanced in (False, True):
+        model = build("compact", "bilinear", 3, input_size=SIZE, projection_rank=3, bilinear_normalization=False)
+        load_pretrained(model, trunk_weights)
+        recipe = replace(RECIPE, head="bilinear", projection_rank=3, bilinear_normalization=False, projection=kind)
+        start_projection(
+            model, replace(recipe, balanced_projection=balanced), swatches(), lambda *_: None, lambda _: None
+        )
+        maps = keras.ops.convert_to_numpy(feature_map_network(model)(images, training=False))
+        pooled.append(float(np.abs(maps.mean(axis=(1, 2))).sum()))
+        descriptors = keras.ops.convert_to_numpy(model(images, training=False)["bilinear"])
+        described.append(float(np.abs(descriptors).sum()))
+        bases.append(projection(model))
+    assert described[1] == pytest.approx(pooled[1], rel=1e-3)
+    assert described[0] != pytest.approx(pooled[0], rel=0.2), "before, it is far from that"
+    np.testing.assert_allclose(bases[1], bases[0] * (pooled[0] / described[0]), rtol=1e-3)
 
 
 def test_frozen_stages_stay_as_they_were(trunk_weights, tmp_path):
