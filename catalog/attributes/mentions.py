@@ -95,6 +95,10 @@ class TextReader:
         """The vocabulary's name of a group, from that name or an alias of it in any spelling; None if there is none."""
         return self._headings.get(tuple(word.text for word in split_words(name, self._spellings)))
 
+    def is_name_of(self, group: str, name: str) -> bool:
+        """Whether a name is the group's own in some spelling, and no alias of it."""
+        return [word.text for word in self.words(name)] == [word.text for word in self.words(group)]
+
     def words(self, text: str) -> list[Word]:
         """The text's words as this vocabulary spells them."""
         return split_words(text, self._spellings)

@@ -68,14 +68,16 @@ class AttributeMiner:
         option columns say. ``both`` gives the feed's and, in groups that it leaves open, the texts'; a feed's attribute
         that the vocabulary knows under another name gets the vocabulary's (``colour=navy blue`` becomes
         ``color=navy``), so that one thing has one name, and a bare one that it understands is replaced by its meaning.
+        A value with digits that the vocabulary does not know (``length=95 cm``) leaves its group open.
         """
         sources = self._text_sources(texts)
         feed = self._feed_attributes(texts, source)
         text = set() if source is AttributeSource.FEED else self._decide(sources[0], sources[1:])
         conflicts: tuple[Conflict, ...] = ()
         if source is AttributeSource.BOTH:
-            conflicts = tuple(self._conflicts(feed, text))
-            decided = {split_attribute(name)[0] for name in feed}
+            deciding = {name for name in feed if self._decides(name)}
+            conflicts = tuple(self._conflicts(deciding, text))
+            decided = {split_attribute(name)[0] for name in deciding}
             text = {name for name in text if name in feed or self._is_open(name, decided)}
         everything = Mentions()
         for mentions in sources:
@@ -92,17 +94,20 @@ class AttributeMiner:
 
     def _text_sources(self, texts: ProductTexts) -> list[Mentions]:
         """What the texts say, by source, in the order in which they are believed."""
-        brand = tuple(word.text for word in self._reader.words(texts.brand))
+        brand = self._brand(texts)
         options, tags = Mentions(), Mentions()
         for name, value in texts.options:
             group = self._reader.group_of(name)
             if group is not None:
                 options.add(self._reader.read_value(group, self._reader.words(value)))
         for tag in texts.tags:
-            tags.add(self._reader.read(self._reader.words(tag)))
+            tags.add(self._reader.read(_without(self._reader.words(tag), brand)))
         title = self._reader.read(_without(self._reader.words(texts.title), brand))
         description = self._reader.read(_without(self._reader.words(texts.description), brand), tells_parts=True)
         return [options, title, tags, description]
+
+    def _brand(self, texts: ProductTexts) -> tuple[str, ...]:
+        return tuple(word.text for word in self._reader.words(texts.brand))
 
     def _decide(self, options: Mentions, prose: Iterable[Mentions]) -> set[str]:
         """What option columns and prose say together; ``prose`` in the order in which it is believed."""
@@ -129,21 +134,36 @@ class AttributeMiner:
             return set()
         if source is AttributeSource.FEED:
             return set(texts.feed_attributes)
-        return {known for name in texts.feed_attributes if (known := self._known_name(name)) is not None}
+        brand = self._brand(texts)
+        return {known for name in texts.feed_attributes if (known := self._known_name(name, brand)) is not None}
 
-    def _known_name(self, name: str) -> str | None:
+    def _known_name(self, name: str, brand: tuple[str, ...]) -> str | None:
         """The vocabulary's name of a feed's attribute, or that name where the vocabulary has none for it.
 
-        None for a bare attribute that the vocabulary understands: what it means is among the texts'.
+        None for a bare attribute that the vocabulary understands: what it means is among the texts'. Under an alias a
+        shop may mean something else than the vocabulary ("style=casual"): without a value of the group it is kept.
         """
         group_name, value = split_attribute(name)
         if group_name == TAG_GROUP:
-            mentions = self._reader.read(self._reader.words(value))
+            mentions = self._reader.read(_without(self._reader.words(value), brand))
             return None if mentions.named or mentions.denied else name
         group = self._reader.group_of(group_name)
         if group is None:
             return name
-        return self._reader.whole_value(group, value) or f"{group}={value}"
+        if (whole := self._reader.whole_value(group, value)) is not None:
+            return whole
+        is_certain = self._reader.is_name_of(group, group_name) or self._mentions_value(group, value)
+        return f"{group}={value}" if is_certain else name
+
+    def _mentions_value(self, group: str, value: str) -> bool:
+        return bool(self._reader.read_value(group, self._reader.words(value)).named)
+
+    def _decides(self, name: str) -> bool:
+        """Whether a feed's attribute answers its group: "length=95 cm" and "color=012" leave the texts' word open."""
+        group, value = split_attribute(name)
+        if group not in self.vocabulary.groups or not any(letter.isdigit() for letter in value):
+            return True
+        return self._reader.whole_value(group, value) is not None or self._mentions_value(group, value)
 
     def _conflicts(self, feed: set[str], text: set[str]) -> Iterable[Conflict]:
         for group, values in sorted(_by_group(text).items()):

@@ -16,7 +16,14 @@ _OPTION = re.compile(r"option ?(\d+) (name|value)")
 _TAG_COLUMNS = frozenset(["tag", "tags", "keyword", "keywords", "label", "labels"])
 _BRAND_COLUMNS = frozenset(["brand", "vendor", "manufacturer", "designer", "maker"])
 _SEPARATORS = re.compile(r"[\s_\-]+")
-_MAKER = re.compile(r"\s+by\s+(?!(?:the|a|an)\b)[^,;|(]*", re.IGNORECASE)
+_NO_MAKERS = (
+    r"the|a|an|side|hands?|machine|night|day|nature|design|default|request|order|popular|piece|pair|step|yard|meter|metre|"
+    r"us|you"
+)
+"""What follows "by" where it names no maker: side by side, sewn by hand, 70 by 180 cm."""
+
+_END_OF_MAKER = r"\s(?:in|with)\s|\s[-‐‑]|[-‐‑]\s|[,;:|/(\[–—•·]"
+_MAKER = re.compile(rf"\sby\s+(?!\s|(?:{_NO_MAKERS})\b|\d)(?:(?!{_END_OF_MAKER}).)*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class ProductTexts:
     """A product's texts, readable (no HTML).
 
     Args:
-        title: Without the maker's name at its end ("… by Oat & Ivory").
+        title: Without the maker's name behind "by" ("… by Oat & Ivory in navy").
         tags: One thought each.
         options: (name, value) of everything the feed says in columns of its own, such as ("Colour", "Navy"); the names
             are the feed's.
@@ -66,13 +73,25 @@ def texts_of_product(
     for option in numbered.values():
         options.extend((name, text) for name in option.get("name", []) for text in option.get("value", []))
     return ProductTexts(
-        title=_MAKER.sub("", html_to_text(title)),
+        title=_without_maker(html_to_text(title), brand),
         description=html_to_text(description),
         tags=tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip())),
         options=tuple(options),
         brand=brand.strip(),
         feed_attributes=tuple(attributes),
     )
+
+
+def _without_maker(title: str, brand: str) -> str:
+    """The title without the maker behind "by": the brand where it stands there, else what looks like a name."""
+    names = brand.split()
+    if names and names[0].casefold() in title.casefold():
+        # Of "Oat & Ivory" the brand Oat would be a part only.
+        known = r"\sby\s+" + r"\s+".join(map(re.escape, names)) + r"(?!\w|\s*[&+]|\s+and\s)"
+        rest, count = re.subn(known, "", title, flags=re.IGNORECASE)
+        if count:
+            return rest
+    return _MAKER.sub("", title)
 
 
 def _texts(value: object) -> Iterator[str]:

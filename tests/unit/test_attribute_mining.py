@@ -158,6 +158,45 @@ def test_makers_say_nothing_of_the_item():
     assert set(MINER.mine(texts, AttributeSource.TEXT).names) == {"color=red", "fabric=cotton"}
 
 
+@pytest.mark.parametrize(
+    ("title", "brand", "expected"),
+    [
+        # A maker's name ends where the item goes on.
+        ("Floral maxi dress by Vila in navy blue", "", "color=navy length=maxi pattern=floral"),
+        ("Dress by Rose & Lace with pockets", "", "detail=pockets"),
+        ("Dress by & Other Stories - black lace midi", "", "color=black fabric=lace length=midi"),
+        ("Dress by Rose – black", "", "color=black"),
+        ("Trainers by Golden Hour: red leather", "", "color=red fabric=leather"),
+        ("Dress by Rose / Navy / M", "", "color=navy"),
+        # Not everything behind "by" is a maker.
+        ("Side by side striped shirt in red", "", "color=red pattern=striped"),
+        ("Trainers made by hand: red leather", "", "color=red fabric=leather"),
+        ("Red by night, striped by day", "", "color=red pattern=striped"),
+        ("Scarf, 70 by 180 cm red silk", "", "color=red fabric=silk"),
+        ("Sewn by  hand in red", "", "color=red"),
+        # Where the maker is known, nothing else is left out.
+        ("Maxi dress by Golden  Rose navy lace", "Golden Rose", "color=navy fabric=lace length=maxi"),
+        ("Maxi dress BY golden rose", "Golden Rose", "length=maxi"),
+        # The shop's own column may name another, or a part of the name.
+        ("Maxi dress by Golden Rose", "Atelier", "length=maxi"),
+        ("Maxi dress by Oat & Ivory", "Oat", "length=maxi"),
+        ("Maxi dress by Rosewood + Ivory in red", "Rosewood", "color=red length=maxi"),
+    ],
+)
+def test_a_makers_name_in_the_title_ends(title, brand, expected):
+    """What stands behind it is said of the item."""
+    texts = texts_of_product(title, "", (), {"Brand": brand})
+    assert MINER.mine(texts, AttributeSource.TEXT).names == tuple(expected.split())
+
+
+def test_tags_with_the_brand_say_nothing_of_the_item():
+    """Shops tag products with their maker; the bare attribute stays what it is."""
+    raw = {"Vendor": "Lace & Beads", "Tags": "Lace & Beads, Lace & Beads dresses, Summer, satin"}
+    texts = texts_of_product("Dress", "", ("tag=lace & beads", "tag=satin"), raw)
+    assert MINER.mine(texts, AttributeSource.TEXT).names == ("fabric=satin",)
+    assert MINER.mine(texts, AttributeSource.BOTH).names == ("fabric=satin", "tag=lace & beads")
+
+
 def test_option_columns_name_their_group():
     """Columns by the group's name or alias, and pairs of option name and value; sizes and others say nothing."""
     raw = {"Colour": "Navy Blue", "Google Shopping / Material": ["silk", "Satin"], "Option1 Name": "Neck type",
@@ -185,6 +224,32 @@ def test_one_thing_gets_one_name():
     assert product.names == ("brand=halden", "color=navy", "color=ocean mist", "fabric=lace", "tag=limited")
     assert product.conflicts == ()
     assert product.from_text == {"color=navy", "fabric=lace"}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "title", "expected"),
+    [
+        # Under an alias, only what the group has a value for: the shop's style is another thing than a silhouette.
+        ("style=casual", "A-line dress", {"silhouette=a-line", "style=casual"}),
+        ("design=ss24", "Floral dress", {"design=ss24", "pattern=floral"}),
+        ("shade=ocean mist", "Red dress", {"color=red", "shade=ocean mist"}),
+        ("print=floral", "Striped dress", {"pattern=floral"}),
+        ("print=large floral", "Striped dress", {"pattern=large floral"}),
+        # Another spelling of the group's own name is no alias.
+        ("colours=ocean mist", "Red dress", {"color=ocean mist"}),
+        # Numbers and codes answer no question that the vocabulary knows.
+        ("shade=012", "Red dress", {"color=red", "shade=012"}),
+        ("color=012", "Red dress", {"color=012", "color=red"}),
+        ("length=95 cm", "Maxi dress", {"length=95 cm", "length=maxi"}),
+        ("color=navy 012", "Red dress", {"color=navy 012"}),
+        ("length=7/8", "Maxi dress", {"length=cropped"}),
+    ],
+)
+def test_a_value_that_means_nothing_to_a_group_leaves_it_open(attribute, title, expected):
+    """It keeps the shop's own name, the texts are believed, and nothing contradicts them."""
+    product = MINER.mine(texts_of_product(title, "", (attribute,), {}), AttributeSource.BOTH)
+    assert set(product.names) == expected
+    assert bool(product.conflicts) == (len(expected) == 1)
 
 
 def test_feed_alone_is_the_feed_as_it_is():
