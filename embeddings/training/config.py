@@ -42,7 +42,8 @@ class TrainingConfig:
             ``embeddings.networks.build`` takes them; None is the network's own default. Only bilinear heads have a
             projection and its normalisation; others leave these numbers unused.
         activation: ``sigmoid``, ``softmax``, ``groups``, or ``auto``, which goes by the labels (``activation_for``).
-        loss_within_groups: Compare an image's scores with those of the same group only, where groups share a softmax.
+        loss_within_groups: Compare an image's scores with those of the same group only, where groups share a softmax
+            and hold most of what images have (``loss_scope.loss_for``).
         prob_normalization: How ``prob`` is scaled before it is compared.
         calibrate: Whether scores are calibrated after training (``calibration.fit_scales``).
         projection: What the bilinear head's projection starts as.

@@ -91,7 +91,7 @@ def train_head(
         on_note(activation.note)
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
-    loss = loss_for(activation, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
+    loss = loss_for(activation, targets, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
     config = replace(config, activation=activation.name)
     trunk = _Trunk(config, activation, taxonomy, publication, data.input_size, trunk_weights)
     total = len(data) + (0 if held_out is None else len(held_out))

@@ -103,7 +103,7 @@ def train_network(
     activation = activation_for(targets, taxonomy, config.activation)
     if activation.note is not None:
         on_note(activation.note)
-    loss = loss_for(activation, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
+    loss = loss_for(activation, targets, taxonomy, within_groups=config.loss_within_groups, on_note=on_note)
     if len(data) < config.batch_size:
         on_note(f"There are fewer images than a batch of {config.batch_size}: batches have {len(data)}.")
     network = _build(config, activation, taxonomy, data.input_size, folded=pretrained is not None)

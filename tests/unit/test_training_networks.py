@@ -137,19 +137,6 @@ def test_groups_of_one_value_share_a_softmax_from_training_to_features(tmp_path)
     assert not [note for note in notes if "compares all attributes" in note]
 
 
-def test_a_loss_within_groups_that_do_not_exist_is_told_of(tmp_path):
-    """With a sigmoid each there are no groups to compare within."""
-    notes = []
-    train_network(
-        replace(TINY, epochs=1, activation="sigmoid", loss_within_groups=True),
-        swatches(6, seed=1),
-        TAXONOMY,
-        Publication(store=ModelStore(tmp_path), version="alone", data="swatches", command="train swatches"),
-        on_note=notes.append,
-    )
-    assert [note for note in notes if "compares all attributes" in note]
-
-
 def test_the_same_seed_trains_the_same_network(tmp_path):
     """A recipe with its seed decides the weights, up to the order in which threads add; another seed, others."""
     images = swatches(6, seed=9).images
