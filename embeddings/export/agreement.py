@@ -54,24 +54,30 @@ def compare(full: Embed, converted: Embed, images: NDArray[np.uint8]) -> Agreeme
 
     Args:
         full, converted: ``embed`` of the version and of its conversion: unit rows by feature.
-        images: (n, S, S, 3) uint8, n ≥ 2; of fewer than 11 images all neighbours but one are compared.
+        images: (n, S, S, 3) uint8, n ≥ 3; of fewer than 12 images all neighbours but one are compared. Rates are those
+            of whole blocks of 32, of fewer images that of all together.
 
     Raises:
         ValueError: there are fewer than three images.
     """
     if len(images) < 3:
         raise ValueError(f"neighbours of at least three images can be compared, received {len(images)}")
+    block = min(_BLOCK, len(images))
     # Both compile on their first call, which is not what is measured.
     for embed in (full, converted):
-        embed(images[:_BLOCK])
+        embed(images[:block])
     features: list[list[Mapping[str, NDArray[np.float32]]]] = [[], []]
     seconds = [0.0, 0.0]
     # In turns, so that whatever else the machine does slows both alike.
-    for first in range(0, len(images), _BLOCK):
+    for first in range(0, len(images), block):
+        part = images[first : first + block]
         for which, embed in enumerate((full, converted)):
             start = time.perf_counter()
-            features[which].append(embed(images[first : first + _BLOCK]))
-            seconds[which] += time.perf_counter() - start
+            features[which].append(embed(part))
+            # A last block of fewer images is compiled anew, or filled up: its time says nothing about a rate.
+            if len(part) == block:
+                seconds[which] += time.perf_counter() - start
+    num_timed = len(images) - len(images) % block
     k = min(NEIGHBOURS, len(images) - 2)
     recall = {
         name: neighbour_recall(
@@ -81,7 +87,7 @@ def compare(full: Embed, converted: Embed, images: NDArray[np.uint8]) -> Agreeme
         )
         for name in features[0][0]
     }
-    return Agreement(recall, k, len(images) / seconds[1], len(images) / seconds[0], len(images))
+    return Agreement(recall, k, num_timed / seconds[1], num_timed / seconds[0], len(images))
 
 
 def _nearest(rows: NDArray[np.float32], k: int) -> NDArray[np.intp]:

@@ -102,3 +102,25 @@ def test_few_images_are_compared_by_fewer_neighbours():
     assert (agreement.recall, agreement.neighbours, agreement.num_images) == ({"pool": 1.0}, 4, 6)
     with pytest.raises(ValueError, match="at least three images"):
         compare(lambda _: {}, lambda _: {}, images[:2])
+
+
+@pytest.mark.parametrize("num_images", [20, 32, 36, 64, 95])
+def test_rates_are_those_of_whole_blocks(monkeypatch, num_images):
+    """A block of another size takes a second more, to be compiled or filled up; 1/100 s an image are 100 images/s."""
+    clock = [0.0]
+    seen = [[], []]
+
+    def embedding(which, seconds):
+        def embed(images):
+            blocks_before = [*seen[which]]
+            seen[which].append(len(images))
+            clock[0] += len(images) * seconds + (len(images) not in blocks_before)
+            return {"pool": np.ones((len(images), 2), np.float32)}
+
+        return embed
+
+    monkeypatch.setattr("embeddings.export.agreement.time.perf_counter", lambda: clock[0])
+    found = compare(embedding(0, 1 / 100), embedding(1, 1 / 400), np.zeros((num_images, 1, 1, 3), np.uint8))
+    assert (found.full_rate, found.rate) == (pytest.approx(100), pytest.approx(400))
+    assert found.num_images == num_images
+    assert sum(seen[0]) == sum(seen[1]) == num_images + min(num_images, 32)
