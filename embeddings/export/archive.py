@@ -12,11 +12,16 @@ from typing import Final
 from embeddings.errors import EmbeddingsError
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, read_manifest
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.postprocessing.stored_whitening import load_whitening
+from embeddings.training.history import HISTORY_FILES
+from embeddings.weights.digest import file_sha256
 from embeddings.whole_file import written_whole
 
 # The shipped manifest has 5 kB; one of 100,000 attributes would still fit.
 _LARGEST_MANIFEST_BYTES: Final = 16 * 2**20
 _EVERYONE_MAY_READ: Final = 0o644
+# Of files that the manifest does not name; keywords of applications are in capitals, by the format's rules.
+_SHA256: Final = "DRAPE.sha256"
 
 
 class UnusableArchive(EmbeddingsError):
@@ -24,27 +29,31 @@ class UnusableArchive(EmbeddingsError):
 
 
 def write_archive(model: ModelVersion, path: Path) -> int:
-    """Write a version's manifest and weights as ``VERSION/…`` into a tar file, and return the file's size in bytes.
+    """Write a version's folder as ``VERSION/…`` into a tar file, and return the file's size in bytes.
 
-    The same version gives the same bytes wherever it is written: owners and times are left out. It is not compressed,
-    because weights hardly are compressible.
+    Manifest, every file that it names, and the history of the training where there is one. The same version gives the
+    same bytes wherever it is written: owners and times are left out. It is not compressed, because weights hardly are
+    compressible.
 
     Raises:
         UnusableWeights: the weights are missing or altered; nothing is written then.
         UnwritableFile: the archive cannot be written.
     """
     model.verify()
-    names = [MANIFEST_FILE, *sorted(model.manifest.file_hashes)]
+    named = [MANIFEST_FILE, *sorted(model.manifest.file_hashes)]
+    unnamed = [name for name in HISTORY_FILES if name not in named and (model.folder / name).is_file()]
     with (
         written_whole(path) as file,
         # A fixed format, because Python's default may change, and with it the bytes.
         tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for name in names:
+        for name in [*named, *unnamed]:
             source = model.folder / name
             entry = tarfile.TarInfo(f"{model.manifest.version}/{name}")
             entry.size = source.stat().st_size
             entry.mode = _EVERYONE_MAY_READ
+            if name in unnamed:
+                entry.pax_headers = {_SHA256: file_sha256(source)}
             with source.open("rb") as content:
                 archive.addfile(entry, content)
     return path.stat().st_size
@@ -54,11 +63,12 @@ def read_archive(path: Path, store: ModelStore) -> ModelVersion:
     """Add the version in an archive of ``write_archive`` to a store.
 
     Nothing of the archive decides where something is written but the version's name and the file names of its
-    manifest, both of which cannot lead out of the store. The hashes of all files are checked before it appears.
+    manifest, both of which cannot lead out of the store. The hashes of all files are checked before it appears, and
+    whether its whitening fits it.
 
     Raises:
         UnusableArchive: no such file, no tar file, cut off, or its entries are not those of one model version.
-        UnusableModel: its manifest is invalid.
+        UnusableModel: its whitening is not what its manifest says.
         UnusableWeights: its weights are not those that the manifest names.
         ModelVersionExists: the store has a version of that name.
     """
@@ -74,9 +84,12 @@ def read_archive(path: Path, store: ModelStore) -> ModelVersion:
                         raise _unusable(path, f"{entry.name} without content")
                     with content, (folder / name).open("wb") as target:
                         shutil.copyfileobj(content, target)
+                    if name in HISTORY_FILES and name not in manifest.file_hashes:
+                        _check_history(folder / name, entry, path)
                 # What was checked is what was written: the manifest is read once more from the folder.
                 if read_manifest(folder / MANIFEST_FILE) != manifest:
                     raise _unusable(path, "a manifest that changes while it is read")
+                load_whitening(ModelVersion(manifest, folder))
     except (tarfile.TarError, EOFError) as error:
         raise _unusable(path, str(error)) from error
     except FileNotFoundError as error:
@@ -122,13 +135,19 @@ def _manifest(archive: tarfile.TarFile, entries: dict[str, tarfile.TarInfo], pat
     except (ValueError, RecursionError) as error:
         raise _unusable(path, f"{entry.name}: {error}") from error
     expected = {MANIFEST_FILE, *manifest.file_hashes}
-    if set(entries) != expected:
+    if expected != set(entries) - (set(HISTORY_FILES) - expected):
         raise _unusable(
             path, f"the files {', '.join(sorted(entries))}; its manifest names {', '.join(sorted(expected))}"
         )
     if PurePosixPath(entry.name).parts[0] != manifest.version:
         raise _unusable(path, f"the folder {PurePosixPath(entry.name).parts[0]} for version {manifest.version}")
     return manifest
+
+
+def _check_history(written: Path, entry: tarfile.TarInfo, path: Path) -> None:
+    """The manifest knows no hash of a training's history, so the archive itself has it."""
+    if file_sha256(written) != entry.pax_headers.get(_SHA256):
+        raise _unusable(path, f"{entry.name}, altered or without its SHA-256")
 
 
 def _unusable(path: Path, received: str) -> UnusableArchive:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import shutil
 import socket
 import tarfile
 from pathlib import Path
@@ -14,11 +16,12 @@ import pytest
 from embeddings.errors import UnusableWeights
 from embeddings.export.archive import UnusableArchive, read_archive, write_archive
 from embeddings.manifest import MANIFEST_FILE
-from embeddings.model_store import ModelStore, ModelVersionExists
+from embeddings.model_store import ModelStore, ModelVersion, ModelVersionExists
 from embeddings.whole_file import UnwritableFile, written_whole
 
 SHIPPED = "compact-rendered"
 WEIGHTS = "compact_multiattrib.weights.h5"
+SCORE = re.compile(rb'("scores": \{\s*"[^"]*": )[0-9.]+')
 
 
 @pytest.fixture
@@ -73,6 +76,43 @@ def test_the_same_version_gives_the_same_bytes(version, archive, tmp_path):
     assert size == archive.stat().st_size
 
 
+@pytest.fixture
+def trained(version, tmp_path):
+    """The version with a history of its training, and something else that its manifest does not name."""
+    folder = tmp_path / "trained" / SHIPPED
+    shutil.copytree(version.folder, folder)
+    for name in ("history.json", "history.csv", "notes.txt"):
+        (folder / name).write_text(f"of the {name}\n")
+    return ModelVersion(version.manifest, folder)
+
+
+def test_the_history_of_a_training_goes_along(trained, elsewhere, tmp_path):
+    """Epoch by epoch, though the manifest does not name it; what else lies there stays."""
+    write_archive(trained, tmp_path / "version.tar")
+    folder = read_archive(tmp_path / "version.tar", elsewhere).folder
+    expected = {MANIFEST_FILE, WEIGHTS, "history.json", "history.csv"}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        name: (trained.folder / name).read_bytes() for name in expected
+    }
+
+
+@pytest.mark.parametrize("alter", [lambda entry: None, lambda entry: entry.pax_headers.clear()])
+def test_an_altered_history_is_refused(trained, elsewhere, tmp_path, alter):
+    """Its hash travels in the archive; without it nothing tells that it is whole."""
+    write_archive(trained, tmp_path / "version.tar")
+
+    def change(entries):
+        for entry, content in entries:
+            history = entry.name.endswith("history.csv")
+            if history:
+                alter(entry)
+            yield entry, content.replace(b"history", b"mystery") if history and entry.pax_headers else content
+
+    with pytest.raises(UnusableArchive, match=r"history\.csv, altered or without its SHA-256"):
+        read_archive(rewritten(tmp_path / "version.tar", change), elsewhere)
+    assert elsewhere.list() == []
+
+
 def test_a_version_that_is_there_is_not_overwritten(archive, elsewhere):
     """Versions never change, wherever the other one comes from."""
     read_archive(archive, elsewhere)
@@ -98,6 +138,10 @@ def test_a_version_that_is_there_is_not_overwritten(archive, elsewhere):
         (lambda entries: [], "0 files in 0 folders"),
         (lambda entries: [*entries, named("other/thing")], "in 2 folders"),
         (lambda entries: [(entries[0][0], b"{"), entries[1]], "manifest.json: Expecting"),
+        (
+            lambda entries: [(entries[0][0], SCORE.sub(b"\\g<1>1" + b"0" * 400, entries[0][1], count=1)), entries[1]],
+            "scores.* must lie within",
+        ),
         (
             lambda entries: [named(f"renamed/{Path(entry.name).name}", content) for entry, content in entries],
             "the folder renamed for version",
