@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.command_line import command_line
 from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 from cli.whitening import whiten_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
 
     from catalog.bootstrap import Application
     from embeddings.export.agreement import Agreement
@@ -74,28 +77,34 @@ def list_versions(as_json: AsJson = False) -> None:
         body = {"versions": [manifest.to_json() for manifest in manifests], "live": live, "damaged": damaged}
         print(json.dumps(body, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, header_style="bold")
     table.add_column("version", no_wrap=True)
-    for column in ("networks", "input", "features", "attributes", "made", "live for"):
+    for column in ("networks", "input", "precision", "features", "attributes", "made", "live for"):
         table.add_column(column, overflow="fold")
     for manifest in manifests:
         table.add_row(
             manifest.version,
             ", ".join(f"{network.trunk} + {network.head}" for network in manifest.networks),
             f"{manifest.input_size} px",
+            manifest.precision.value,
             ", ".join(f"{name} {feature.size}" for name, feature in manifest.features.items()),
             str(len(manifest.taxonomy)),
             manifest.created.isoformat(),
-            Text(", ".join(_live_for(manifest.version, live))),
+            ", ".join(_live_for(manifest.version, live)),
         )
-    console = Console()
+    console = _plain_console()
     console.print(table)
     for name, reason in damaged.items():
-        console.print(f"{name} cannot be used: {reason}", markup=False, highlight=False)
+        console.print(f"{name} cannot be used: {reason}")
+
+
+def _plain_console() -> Console:
+    """Prints texts as they are: names in manifests come from anywhere, and none of them is markup."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def _live_for(version: str, live: Mapping[str, Sequence[str]]) -> list[str]:
@@ -127,32 +136,33 @@ def show_version(version: Version, as_json: AsJson = False) -> None:
 
 
 def _print_manifest(manifest: ModelManifest) -> None:
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(highlight=False)
+    console = _plain_console()
     provenance = manifest.provenance
-    console.print(f"[bold]{manifest.version}[/bold], {manifest.input_size} px, {manifest.precision}")
+    console.print(Text.assemble((manifest.version, "bold"), f", {manifest.input_size} px, {manifest.precision}"))
     for network in manifest.networks:
         console.print(f"  network     {network.trunk} + {network.head}, {network.weights} ({network.sha256[:12]}…)")
     if manifest.int8 is not None:
         int8 = manifest.int8
-        console.print(f"  int8        {int8.file} ({int8.sha256[:12]}…), {int8.calibration}", markup=False)
+        console.print(f"  int8        {int8.file} ({int8.sha256[:12]}…), {int8.calibration}")
     if manifest.whitening is not None:
         whitening = manifest.whitening
         shrunk = f", shrinkage {whitening.shrinkage:g}" if whitening.shrinkage else ""
         console.print(
             f"  whitening   {manifest.visual_feature} of {whitening.size_before} components, fitted on "
-            f"{whitening.fitted_on}{shrunk} ({whitening.file}, {whitening.sha256[:12]}…)",
-            markup=False,
+            f"{whitening.fitted_on}{shrunk} ({whitening.file}, {whitening.sha256[:12]}…)"
         )
     for name, feature in manifest.features.items():
         visual = " (searched by looks)" if name == manifest.visual_feature else ""
         console.print(f"  feature     {name}, {feature.size} components{visual}")
-    console.print(f"  attributes  {len(manifest.taxonomy)}: {', '.join(manifest.taxonomy.names)}", markup=False)
-    console.print(f"  trained on  {provenance.data}, {provenance.num_images:,} images", markup=False)
-    console.print(f"  made by     {provenance.command}", markup=False)
+    console.print(f"  attributes  {len(manifest.taxonomy)}: {', '.join(manifest.taxonomy.names)}")
+    console.print(f"  trained on  {provenance.data}, {provenance.num_images:,} images")
+    console.print(f"  made by     {provenance.command}")
+    for version, command in provenance.origins:
+        console.print(f"  made of     {version}, made by {command}")
     for name, score in manifest.scores.items():
-        console.print(f"  score       {name} {score:.3f}", markup=False)
+        console.print(f"  score       {name} {score:.3f}")
 
 
 @app.command("activate")
@@ -183,7 +193,8 @@ def export_version(
     form: Annotated[
         ExportFormat,
         typer.Option(
-            "--format", help="archive: everything, for `drape model import`. tflite: the network alone, for LiteRT."
+            "--format",
+            help="archive: the whole version, for `drape model import`. tflite: the network alone, for LiteRT.",
         ),
     ] = ExportFormat.ARCHIVE,
     precision: Annotated[
@@ -202,14 +213,21 @@ def export_version(
     from catalog.errors import InvalidRequest
     from embeddings.export.archive import write_archive
 
-    if form is ExportFormat.ARCHIVE and (check or precision is not None or calibration_images is not None):
+    with_photos = merchant is not None or calibration_images is not None
+    if form is ExportFormat.ARCHIVE and (check or precision is not None or with_photos):
         raise InvalidRequest(
             "An archive holds the model version as it is",
             received="--format archive with an option of tflite files",
-            expected="--format tflite with --precision, --calibration-images and --check",
+            expected="--format tflite with --precision, --merchant, --calibration-images and --check",
         )
     agreement: Agreement | None = None
     stored = (precision or FilePrecision.FLOAT16) if form is ExportFormat.TFLITE else None
+    if with_photos and stored is not FilePrecision.INT8 and not check:
+        raise InvalidRequest(
+            "Only int8 and a comparison have a use for photos",
+            received=f"--merchant or --calibration-images with --precision {stored} and without --check",
+            expected="--precision int8, or --check",
+        )
     with Application(settings_from_environment()) as application:
         model = application.model_store.open(version)
         if stored is None:
@@ -242,9 +260,16 @@ def _calibration(
     application: Application, model: ModelVersion, merchant: str | None, folder: Path | None, seed: int
 ) -> CalibrationImages:
     """Photos of the folder, else of the merchant's catalog."""
+    from catalog.errors import InvalidRequest
     from cli.search import only_merchant
     from embeddings.export.calibration import sample_folder
 
+    if folder is not None and merchant is not None:
+        raise InvalidRequest(
+            "There are two sources of photos",
+            received=f"--merchant {merchant} and --calibration-images {folder}",
+            expected="one of them",
+        )
     size = model.manifest.input_size
     if folder is not None:
         return sample_folder(folder, size, max_pixels=application.settings.max_image_pixels, seed=seed)
@@ -299,7 +324,7 @@ def quantize_version(
         model = application.model_store.open(version)
         application.model_store.require_free(name)
         sample = _calibration(application, model, merchant, calibration_images, seed)
-        made = quantize(model, name, application.model_store, sample)
+        made = quantize(model, name, application.model_store, sample, command=command_line())
     if as_json:
         print(json.dumps(made.manifest.to_json(), ensure_ascii=False))
     else:

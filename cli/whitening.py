@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.command_line import command_line
 from cli.image_sources import dataset_options
 from cli.options import AsJson, DatasetChoices, OptionalMerchant
 
@@ -100,6 +101,7 @@ def whiten_version(
                 photos,
                 opened.name,
                 application.model_store,
+                command=command_line(),
                 batch_size=application.settings.batch_size,
                 decode_threads=application.settings.decode_threads,
                 on_images=advance,

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,9 @@ WHITENED_VISUAL_FEATURES = (*VISUAL_FEATURES, "bilinear")
 
 PROBABILITIES = "prob"
 """The feature with one component per attribute, in the taxonomy's order."""
+
+MADE_OF = "made_of"
+"""The key of a provenance's settings that tells which version this one was made of, and by what that was made."""
 
 _VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -191,7 +194,8 @@ class Provenance:
         data: The training data in words, seeds included.
         num_images: How many images it was trained on.
         command: The command line, or the call, that made the version.
-        settings: The training settings, JSON-serialisable.
+        settings: The training settings, JSON-serialisable. Of a version that was made of a trained one, with the key
+            ``MADE_OF``; see ``after``.
 
     Raises:
         ValueError: a text is empty or the number negative.
@@ -207,6 +211,23 @@ class Provenance:
             raise ValueError("data and command must not be empty")
         if self.num_images < 0:
             raise ValueError(f"num_images must not be negative, received {self.num_images}")
+
+    def after(self, version: str, command: str) -> Provenance:
+        """The provenance of what a command made of a version: the same training, and how the version was made."""
+        trained = {name: value for name, value in self.settings.items() if name != MADE_OF}
+        earlier = {MADE_OF: self.settings[MADE_OF]} if MADE_OF in self.settings else {}
+        made_of = {"version": version, "command": self.command, **earlier}
+        return replace(self, command=command, settings={**trained, MADE_OF: made_of})
+
+    @property
+    def origins(self) -> tuple[tuple[str, str], ...]:
+        """The versions that this one was made of, the last first: the name of each, and the command that made it."""
+        found: list[tuple[str, str]] = []
+        made_of = self.settings.get(MADE_OF)
+        while isinstance(made_of, Mapping):
+            found.append((str(made_of.get("version")), str(made_of.get("command"))))
+            made_of = made_of.get(MADE_OF)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

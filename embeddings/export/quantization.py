@@ -28,6 +28,8 @@ def quantize(
     store: ModelStore,
     calibration: CalibrationImages,
     scores_of: ScoresOf | None = None,
+    *,
+    command: str | None = None,
 ) -> ModelVersion:
     """Add a version that computes in int8: the same weights, a LiteRT file of them, and the same whitening, if any.
 
@@ -36,6 +38,7 @@ def quantize(
 
     Args:
         scores_of: None keeps the scores of the trained version, which then say so.
+        command: What makes it, for its provenance; None is the command that trained the version.
 
     Raises:
         ModelVersionExists: the name is taken.
@@ -56,6 +59,7 @@ def quantize(
         version=version,
         precision=Precision.INT8,
         int8=Int8File(INT8_FILE, hashlib.sha256(content).hexdigest(), calibration.described, len(calibration.images)),
+        provenance=manifest.provenance if command is None else manifest.provenance.after(manifest.version, command),
         scores=scores,
         created=datetime.now(UTC).date(),
     )

@@ -66,6 +66,7 @@ def whiten(
     described: str,
     store: ModelStore,
     *,
+    command: str,
     batch_size: int = 32,
     decode_threads: int = 2,
     on_images: Callable[[int, int], None] = lambda _done, _total: None,
@@ -78,6 +79,7 @@ def whiten(
     Args:
         images: The photos that will be searched, or a part of them, prepared for the version's input.
         described: Where they come from, in words.
+        command: What makes the version, for its provenance.
         on_images: Told how many images' features are computed, of how many.
 
     Raises:
@@ -124,6 +126,7 @@ def whiten(
             num_images=len(drawn),
             shrinkage=request.shrinkage,
         ),
+        provenance=model.manifest.provenance.after(model.manifest.version, command),
         scores=scores_of_origin(model.manifest),
         created=datetime.now(UTC).date(),
     )

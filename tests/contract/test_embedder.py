@@ -96,7 +96,7 @@ def whitened(tmp_path_factory):
     whole = add_version(store, "whole", [(network, network.build(7))])
     # Of noise no direction tells more than another, so that hardly any is scaled up with its rounding.
     request = WhiteningRequest("white", 4, shrinkage=0.5)
-    version = whiten(whole, request, random_images(32, seed=6), "noise", store)
+    version = whiten(whole, request, random_images(32, seed=6), "noise", store, command="whiten it")
     tolerances = {"pool": 1e-3, "prob": 2e-6}
     return Kind(lambda: open_embedder(version, batch_size=8), WhitenedEmbedder, "white", TAXONOMY, tolerances)
 

@@ -34,6 +34,8 @@ def test_a_version_is_whitened_and_changed_to(drape, tmp_path):
     shown = drape.run_here("model", "show", "white-1")
     assert f"feature     pool, {SIZE} components (searched by looks)" in shown.out
     assert "whitening   pool of 384 components, fitted on catalog of atelier" in shown.out
+    assert f"made by     drape model whiten compact-rendered --name white-1 --size {SIZE}\n" in shown.out
+    assert "made of     compact-rendered, made by python -m embeddings.training.compact" in shown.out
 
     archive = tmp_path / "white.tar"
     assert drape.run_here("model", "export", "white-1", "--out", archive).code == 0

@@ -149,7 +149,8 @@ def test_a_version_in_two_precisions_side_by_side(service, store, photos):
 def test_a_whitened_version_is_evaluated_as_it_is_searched(service, store, photos):
     """Its bilinear descriptor, whitened to 4 components, is what the engine searches; it is not whitened once more."""
     pictures = DatasetPhotos(photos.gallery, 32)
-    whiten(store.open("two"), WhiteningRequest("white", 4, feature="bilinear"), pictures, "photos", store)
+    request = WhiteningRequest("white", 4, feature="bilinear")
+    whiten(store.open("two"), request, pictures, "photos", store, command="whiten it")
     report = service.evaluate(EvaluationRequest(photos, models=("white",), rows=RowOptions(whiten=(3,))))
     rows = {(row.feature, row.metric): row for row in report.rows}
     exact, engine = rows["bilinear", "L2 + Euclidean"], rows["bilinear", "engine, visual: cosine, int8"]

@@ -235,7 +235,7 @@ def test_features_are_nearly_those_of_the_weights(quantized, features, images):
 @pytest.fixture(scope="module")
 def whitened(two_networks, store, images):
     """The version of two networks with pool whitened to 6 components."""
-    return whiten(two_networks, WhiteningRequest("two-white", 6), images, "noise", store)
+    return whiten(two_networks, WhiteningRequest("two-white", 6), images, "noise", store, command="whiten it")
 
 
 def test_a_whitened_version_runs_on_keras_and_in_a_file(whitened, two_networks, images):
@@ -257,10 +257,14 @@ def test_a_whitened_version_runs_on_keras_and_in_a_file(whitened, two_networks, 
 def test_a_whitened_version_runs_in_int8(whitened, quantized, store, images):
     """Quantized after whitening or whitened after quantizing: int8 networks, and the same last layer in float32."""
     noise = CalibrationImages(random_images(32, seed=5), "noise: 32 of 32 images (seed 5)")
-    first = quantize(whitened, "white-int8", store, noise)
-    then = whiten(quantized, WhiteningRequest("int8-white", 6), images, "noise", store)
+    first = quantize(whitened, "white-int8", store, noise, command="round it")
+    then = whiten(quantized, WhiteningRequest("int8-white", 6), images, "noise", store, command="whiten it")
     assert set(first.manifest.file_hashes) == {"0.weights.h5", "1.weights.h5", INT8_FILE, WHITENING_FILE}
     assert set(then.manifest.file_hashes) == set(first.manifest.file_hashes)
+    assert quantized.manifest.provenance.origins == ()
+    assert first.manifest.provenance.command == "round it"
+    assert first.manifest.provenance.origins == (("two-white", "whiten it"), ("two", "test"))
+    assert then.manifest.provenance.origins == (("two-int8", "test"),)
     networks = LiteRtEmbedder(quantized).embed(images)
     for model in (first, then):
         embedder = open_embedder(model)

@@ -77,6 +77,27 @@ def test_any_manifest_survives_json(scores, settings, version, created):
     assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
 
 
+def test_a_provenance_tells_what_it_was_made_of():
+    """Trained, whitened, then rounded: the training's settings stay, and each command is told once, the last first."""
+    trained = MANIFEST.provenance
+    whitened = trained.after("dresses-1", "whiten it")
+    rounded = whitened.after("dresses-1-w64", "round it")
+    assert (rounded.data, rounded.num_images, rounded.command) == ("dresses", 7, "round it")
+    assert rounded.settings["seed"] == 5
+    assert trained.origins == ()
+    assert whitened.origins == (("dresses-1", "train it"),)
+    assert rounded.origins == (("dresses-1-w64", "whiten it"), ("dresses-1", "train it"))
+    manifest = replace(MANIFEST, provenance=rounded)
+    assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+    assert trained.settings == {"seed": 5}
+
+
+@pytest.mark.parametrize("made_of", ["dresses-1", None, 3, ["dresses-1"]])
+def test_settings_that_name_no_origin_are_no_failure(made_of):
+    """Settings are free; only what ``after`` writes is read."""
+    assert replace(MANIFEST.provenance, settings={"made_of": made_of}).origins == ()
+
+
 def test_exclusive_groups_survive_and_are_groups_of_the_taxonomy(tmp_path):
     """Written only where there are some, as every manifest before them; a group the taxonomy lacks is named."""
     in_groups = replace(BILINEAR, activation="groups", exclusive_groups=("color", "sleeve"))

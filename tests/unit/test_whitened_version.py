@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import zipfile
 from dataclasses import replace
 from datetime import date
 
@@ -35,6 +37,7 @@ from tests.fakes import ColorEmbedder
 
 PLAIN = "colors-1"
 WHITENED = "colors-8"
+COMMAND = "drape model whiten colors-1 --name colors-8 --size 8"
 NO_WEIGHTS = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 IMAGES = np.random.default_rng(3).integers(0, 256, (200, 16, 16, 3), dtype=np.uint8)
 IMAGES.flags.writeable = False
@@ -71,7 +74,7 @@ def store(tmp_path, monkeypatch):
 
 def whitened(store, size=8, images=IMAGES, **options):
     request = WhiteningRequest(WHITENED, size, **options)
-    return whiten(store.open(PLAIN), request, images, "random colours", store, batch_size=64)
+    return whiten(store.open(PLAIN), request, images, "random colours", store, command=COMMAND, batch_size=64)
 
 
 def test_whitened_vectors_are_of_the_size_and_of_equal_variance(store):
@@ -79,7 +82,10 @@ def test_whitened_vectors_are_of_the_size_and_of_equal_variance(store):
     told = []
     request = WhiteningRequest(WHITENED, 8, shrinkage=0)
     model = whiten(
-        store.open(PLAIN), request, IMAGES, "colours", store, batch_size=64, on_images=lambda *done: told.append(done)
+        *(store.open(PLAIN), request, IMAGES, "colours", store),
+        command=COMMAND,
+        batch_size=64,
+        on_images=lambda *done: told.append(done),
     )
     assert told[-1] == (200, 200)
     embedder = WhitenedEmbedder(ColorEmbedder(WHITENED), load_whitening(model))
@@ -103,6 +109,8 @@ def test_the_manifest_tells_what_was_done(store):
     assert manifest.whitening.fitted_on == "random colours: 200 of 200 images (seed 4)"
     assert (manifest.whitening.num_images, manifest.whitening.shrinkage) == (200, 0.25)
     assert manifest.scores == {"pool precision@1 (of colors-1)": 0.5}
+    assert (manifest.provenance.data, manifest.provenance.command) == ("none", COMMAND)
+    assert manifest.provenance.origins == (("colors-1", "test"),)
     assert ModelManifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
     assert store.open(PLAIN).manifest.whitening is None
     assert "whitening" not in store.open(PLAIN).manifest.to_json()
@@ -128,7 +136,8 @@ def test_a_whitened_version_survives_the_journey(store, tmp_path):
 def test_the_same_photos_give_the_same_file(store):
     """The name of a version stands for its bytes."""
     first = whitened(store).manifest.whitening
-    model = whiten(store.open(PLAIN), WhiteningRequest("again", 8), IMAGES, "random colours", store, batch_size=16)
+    request = WhiteningRequest("again", 8)
+    model = whiten(store.open(PLAIN), request, IMAGES, "random colours", store, command=COMMAND, batch_size=16)
     assert model.manifest.whitening == first
 
 
@@ -200,19 +209,70 @@ def with_content(model, content):
     return replace(model, manifest=replace(model.manifest, whitening=described))
 
 
+def npz(**entries):
+    """A ZIP archive of these entries."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", entries.pop("compression", zipfile.ZIP_STORED)) as archive:
+        for name, content in entries.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def npy(array, shape=None):
+    """NumPy's file of one array, under a header that promises another shape."""
+    file = io.BytesIO()
+    described = {"descr": array.dtype.str, "fortran_order": False, "shape": shape or array.shape}
+    np.lib.format.write_array_header_1_0(file, described)
+    return file.getvalue() + array.tobytes()
+
+
+WHOLE = whitening_bytes(Whitening(np.zeros(48, np.float32), np.ones((48, 8), np.float32)))
+MEAN, PROJECTION = npy(np.zeros(48, np.float32)), npy(np.ones((48, 8), np.float32))
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"no arrays",
+        b"",
+        WHOLE[:-30],
+        WHOLE[:200],
+        WHOLE.replace(b"NUMPY", b"NUMPI"),
+        WHOLE.replace(b"(48, 8), }", b"(((((((((("),
+        MEAN,
+        npz(mean=MEAN),
+        npz(mean=MEAN, projection=PROJECTION, more=MEAN),
+        npz(mean=MEAN, projection=PROJECTION, compression=zipfile.ZIP_DEFLATED),
+        npz(mean=MEAN, projection=npy(np.ones((48, 8), np.float32), shape=(2**40, 2**20))),
+        npz(mean=MEAN, projection=npy(np.ones((47, 8), np.float32), shape=(48, 8))),
+        npz(mean=npy(np.array([object()] * 48)), projection=PROJECTION),
         whitening_bytes(Whitening(np.zeros(48, np.float32), np.zeros((48, 7), np.float32))),
         whitening_bytes(Whitening(np.zeros(48, np.float32), np.full((48, 8), np.nan, np.float32))),
     ],
-    ids=["bytes", "size", "nan"],
+    ids=[
+        *("bytes", "nothing", "cut off", "half", "magic", "header", "array", "one array", "three arrays", "compressed"),
+        *("huge", "too few numbers", "objects", "size", "nan"),
+    ],
 )
 def test_a_file_of_something_else_is_refused(store, content):
-    """Its hash may be right and its content no whitening of this version."""
+    """Its hash may be right and its content no whitening of this version; nor does it come in from elsewhere."""
+    model = with_content(whitened(store), content)
     with pytest.raises(UnusableModel, match="does not fit"):
-        load_whitening(with_content(whitened(store), content))
+        load_whitening(model)
+    write_manifest(model.manifest, model.folder / MANIFEST_FILE)
+    write_archive(model, model.folder.parent / "version.tar")
+    elsewhere = ModelStore(model.folder.parent / "elsewhere", shipped=model.folder / "none")
+    with pytest.raises(UnusableModel, match="does not fit"):
+        read_archive(model.folder.parent / "version.tar", elsewhere)
+    assert elsewhere.list() == []
+
+
+def test_a_file_of_the_arrays_expected_is_read(store):
+    """What the files above are spoilt from: a matrix stored by rows or by columns."""
+    by_columns = Whitening(np.zeros(48, np.float32), np.ones((48, 8), np.float32, order="F"))
+    model = whitened(store)
+    for content in (npz(mean=MEAN, projection=PROJECTION), whitening_bytes(by_columns)):
+        assert np.array_equal(load_whitening(with_content(model, content)).projection, np.ones((48, 8)))
 
 
 @pytest.mark.parametrize(
