@@ -75,6 +75,7 @@ SMALL: Final = Recipe(
         activation=AUTO_ACTIVATION,
         loss_within_groups=True,
         projection=Projection.ICA,
+        bilinear_normalization=False,
         epochs=9,
         batch_size=32,
         learning_rate=2e-4,
