@@ -15,7 +15,7 @@ from cli.options import AsJson, Attributes, DatasetChoices, LearnWords, Vocabula
 from cli.train import PREPROCESSING_HELP, ComputePrecision, Preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from catalog.bootstrap import Application
     from catalog.services.attribute_mining import MiningOptions
@@ -59,6 +59,12 @@ def evaluate(
     gallery: Annotated[
         Gallery, typer.Option("--gallery", help="Search images of the same category, or of all.")
     ] = Gallery.SAME,
+    held_out_only: Annotated[
+        bool,
+        typer.Option(
+            "--held-out-only", help="Of a catalog: only photos that the versions named held out when they were trained."
+        ),
+    ] = False,
     attributes: Attributes = AttributeSource.FEED,
     vocabulary: VocabularyFile = None,
     learn_words: LearnWords = 0,
@@ -149,6 +155,12 @@ def evaluate(
             received="neither" if dataset is None else f"--dataset {dataset} and --merchant {merchant}",
             expected="either --dataset KIND:PATH or --merchant NAME",
         )
+    if held_out_only and merchant is None:
+        raise InvalidRequest(
+            "A data set says itself what is trained on",
+            received="--held-out-only",
+            expected="--merchant NAME with it",
+        )
     of_untrained = {"--preprocessing": preprocessing, "--input-size": input_size}
     given = [option for option, value in of_untrained.items() if value is not None]
     if given and not untrained:
@@ -176,7 +188,8 @@ def evaluate(
     # Made first: after an hour of computing, a folder that cannot be written would be found too late.
     out.mkdir(parents=True, exist_ok=True)
     with Application(settings_from_environment()) as application:
-        opened, read_image, remedy = _images(application, dataset, merchant, chosen, mining)
+        only = application.evaluation.held_out_pictures(model or (), merchant) if merchant and held_out_only else None
+        opened, read_image, remedy = _images(application, dataset, merchant, chosen, mining, only)
         request = EvaluationRequest(
             dataset=opened,
             models=tuple(model or ()),
@@ -187,7 +200,7 @@ def evaluate(
             half_precision=half_precision,
             read_image=read_image,
             broken_image_remedy=remedy,
-            merchant=merchant,
+            merchant=None if held_out_only else merchant,
         )
         report = application.evaluation.evaluate(request, lambda label, unit: progress(label, unit=unit, quiet=as_json))
         written = write_evaluation(report, opened, out, read_image, num_queries=sheet_queries)
@@ -199,7 +212,12 @@ def evaluate(
 
 
 def _images(
-    application: Application, dataset: str | None, merchant: str | None, options: DatasetOptions, mining: MiningOptions
+    application: Application,
+    dataset: str | None,
+    merchant: str | None,
+    options: DatasetOptions,
+    mining: MiningOptions,
+    only: Collection[str] | None,
 ) -> tuple[Dataset, Callable[[DatasetImage], bytes], str]:
     """What to evaluate on, how to read its images, and what to do about one that cannot be read."""
     from catalog.services.dataset_mining import with_mined_attributes
@@ -210,7 +228,7 @@ def _images(
 
     if merchant is not None:
         catalogs = application.catalog_datasets
-        read = catalogs.read(merchant, options.category, options.gallery, mining)
+        read = catalogs.read(merchant, options.category, options.gallery, mining, only)
         return read, catalogs.image_bytes, BROKEN_IMAGE_REMEDY
     opened = with_mined_attributes(open_dataset(dataset or "", options), mining)
     return opened, read_from_path, BROKEN_FILE_REMEDY

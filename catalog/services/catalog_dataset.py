@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,7 @@ class CatalogDatasets:
         category: str | None = None,
         gallery: Literal["same", "all"] = "same",
         mining: MiningOptions = FEED_ALONE,
+        only: Collection[str] | None = None,
     ) -> Dataset:
         """The merchant's images that can be indexed, with their attributes.
 
@@ -42,6 +44,7 @@ class CatalogDatasets:
             category: Ask with this category alone, a level's name or a path of levels; None is all.
             gallery: Search the images of the same category, or all.
             mining: Where attributes come from: the feed, texts, or both.
+            only: Ask with these pictures and search these alone, by ``IndexableImage.content_key``; None is all.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -61,7 +64,7 @@ class CatalogDatasets:
                 shown = work.products.shown([image.id for image in page], merchant_id)
                 for image in page:
                     product = shown.get(image.id)
-                    if product is None:
+                    if product is None or (only is not None and image.content_key not in only):
                         continue
                     found = DatasetImage(
                         path=Path(image.sha256),
@@ -77,17 +80,22 @@ class CatalogDatasets:
         if not queries:
             raise InvalidRequest(
                 "There is nothing to evaluate on",
-                received=f"no image of {merchant}" + ("" if category is None else f" in category {category}"),
+                received=("no image" if only is None else f"none of {len(only):,} held-out pictures")
+                + f" of {merchant}"
+                + ("" if category is None else f" in category {category}"),
                 expected="a catalog with indexed images",
                 remedy="ingest a feed, or choose another category",
             )
         of = "" if category is None else f", {category}" + (" among all" if gallery == "all" else "")
+        notes = [] if mined is None else [judged_by(mining.source)]
+        if only is not None:
+            notes.append("Queries and gallery are pictures that were held out in training.")
         return Dataset(
-            name=f"catalog of {merchant}{of}",
+            name=f"catalog of {merchant}{of}" + ("" if only is None else ", held out"),
             training=(),
             queries=tuple(queries),
             gallery=tuple(everything if gallery == "all" else queries),
-            notes=() if mined is None else (judged_by(mining.source),),
+            notes=tuple(notes),
         )
 
     def image_bytes(self, image: DatasetImage) -> bytes:

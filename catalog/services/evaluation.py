@@ -32,6 +32,7 @@ from embeddings.evaluation.untrained import UntrainedNetwork
 from embeddings.manifest import PROBABILITIES, ModelManifest, Precision
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.normalization import Normalization
+from embeddings.training.held_out_pictures import read_held_out
 
 if TYPE_CHECKING:
     from embeddings.evaluation.networks import EvaluatedNetwork
@@ -73,7 +74,7 @@ class EvaluationRequest:
         half_precision: Keep features as float16 while they are compared.
         read_image: Gives an image's bytes.
         broken_image_remedy: What to do about an image that cannot be read.
-        merchant: Whose catalog the data set is; None where it is no catalog.
+        merchant: Whose catalog the data set is, trained photos and others; None where it is something else.
     """
 
     dataset: Dataset
@@ -174,6 +175,31 @@ class EvaluationService:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
+    def held_out_pictures(self, models: Sequence[str], merchant: str) -> frozenset[str]:
+        """The pictures of a catalog that every model version trained on it held out then.
+
+        Versions that were not trained on this catalog take none away.
+
+        Raises:
+            UnusableModel: a version is missing or damaged.
+            InvalidRequest: none was trained on this catalog, or what one of them held out is not known.
+        """
+        versions = [self._store.open(_place_and_precision(name)[0]) for name in models]
+        held_out = {
+            version.manifest.version: read_held_out(version.folder)
+            for version in versions
+            if is_of_catalog(version.manifest.provenance.data, merchant)
+        }
+        unknown = [name for name, pictures in held_out.items() if not pictures]
+        if unknown or not held_out:
+            raise InvalidRequest(
+                "What was held out in training is not known",
+                received=", ".join(unknown) or f"no version that was trained on the catalog of {merchant}",
+                expected="--model with versions that were trained here, with --held-out above 0",
+                remedy="train anew, or leave --held-out-only out; archives do not carry what was held out",
+            )
+        return frozenset.intersection(*held_out.values())
+
     def _evaluate_untrained(
         self,
         network: UntrainedNetwork,
@@ -196,12 +222,9 @@ class EvaluationService:
 
     def _asked(self, text: str, precision: Precision | None) -> _AskedVersion:
         """The version that a name, a folder, or one of them with a precision at its end asks for."""
-        place = text
-        for suffix in Precision:
-            if text.endswith(f".{suffix}"):
-                place, precision = text.removesuffix(f".{suffix}"), suffix
+        place, own = _place_and_precision(text)
         found = self._store.open(place)
-        computed_in = precision or found.manifest.precision
+        computed_in = own or precision or found.manifest.precision
         known_as = place if computed_in is found.manifest.precision else f"{place}.{computed_in}"
         return _AskedVersion(found, computed_in, self._models.describe(known_as), known_as)
 
@@ -345,6 +368,14 @@ def _rows(
     return rows
 
 
+def _place_and_precision(text: str) -> tuple[str, Precision | None]:
+    """A version's name or folder, and the precision at its end, if there is one."""
+    for suffix in Precision:
+        if text.endswith(f".{suffix}"):
+            return text.removesuffix(f".{suffix}"), suffix
+    return text, None
+
+
 def _of(advance: Advance, total: int) -> Callable[[int], None]:
     return lambda done: advance(done, total)
 
@@ -372,7 +403,7 @@ def _notes_on_training(manifest: ModelManifest, merchant: str | None) -> Sequenc
         return ()
     name = manifest.version
     fair = (
-        f"`drape model show {name}` has its scores on products that were held out."
+        f"`drape model show {name}` has its scores on products that were held out, --held-out-only measures on these."
         if manifest.scores
         else "None were held out: train with --held-out to have scores on others."
     )

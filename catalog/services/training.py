@@ -192,6 +192,7 @@ class TrainingService:
             data=f"{described}: {len(prepared.training)} of {len(labelled)} images (seed {request.recipe.seed})",
             command=shlex.join(["drape", *sys.argv[1:]]),
             precision=request.precision,
+            held_out=() if prepared.held_out is None else prepared.held_out.pictures or (),
         )
 
         # Drawn before training, so that too few images are found before the work.

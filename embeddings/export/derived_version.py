@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, write_manifest
 from embeddings.model_store import ModelStore, ModelVersion
+from embeddings.training.held_out_pictures import HELD_OUT_FILE
 from embeddings.training.history import HISTORY_FILES
 from embeddings.whole_file import UnwritableFile
 
@@ -14,7 +15,7 @@ from embeddings.whole_file import UnwritableFile
 def add_derived(model: ModelVersion, manifest: ModelManifest, store: ModelStore, files: Mapping[str, bytes]) -> None:
     """Add a version that has its own manifest and some files of its own, and takes the others from ``model``.
 
-    The history of its training, where there is one, goes with it.
+    The history of its training and what that held out, where they are there, go with it.
 
     Raises:
         ModelVersionExists: the name is taken.
@@ -28,7 +29,7 @@ def add_derived(model: ModelVersion, manifest: ModelManifest, store: ModelStore,
                     (folder / name).write_bytes(files[name])
                 else:
                     shutil.copyfile(model.folder / name, folder / name)
-            for name in HISTORY_FILES:
+            for name in (*HISTORY_FILES, HELD_OUT_FILE):
                 if (model.folder / name).is_file():
                     shutil.copyfile(model.folder / name, folder / name)
             write_manifest(manifest, folder / MANIFEST_FILE)

@@ -21,6 +21,7 @@ from embeddings.manifest import (
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
+from embeddings.training.held_out_pictures import write_held_out
 from embeddings.training.history import write_history
 from embeddings.training.label_activation import LabelActivation
 from embeddings.training.progress import EpochRecord
@@ -39,6 +40,7 @@ class Publication:
         precision: What the version computes in.
         replace: Let it take the place of a version of the same name.
         float16_weights: Store kernels in half the space.
+        held_out: Keys of the pictures that are held out, for measurements to come.
     """
 
     store: ModelStore
@@ -48,6 +50,7 @@ class Publication:
     precision: Precision = Precision.FLOAT32
     replace: bool = False
     float16_weights: bool = False
+    held_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def publish(
     """Add the network to the store as a model version of its own.
 
     Its features are ``prob``, its visual feature, and its bilinear descriptor where it has one. The history of its
-    epochs lies in the version's folder, as ``history.write_history`` writes it.
+    epochs (``history.write_history``) and the keys of held-out pictures lie in the version's folder.
 
     Raises:
         ModelVersionExists: the name is taken.
@@ -123,5 +126,6 @@ def publish(
             created=datetime.now(UTC).date(),
         )
         write_history(history, folder)
+        write_held_out(publication.held_out, folder)
         write_manifest(manifest, folder / MANIFEST_FILE)
     return publication.store.open(publication.version)

@@ -31,6 +31,16 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     assert head.json["scores"]
     assert "epoch 2/2" in head.err
 
+    results = ("evaluate", "--merchant", "atelier", "--out", tmp_path / "results", "--model", "head-1", "--no-engine")
+    flattered = drape.run_here(*results, "--feature", "prob", "--json")
+    assert flattered.code == 0, flattered.err
+    assert "head-1 was trained on photos of this very catalog" in " ".join(flattered.json["notes"])
+    fair = drape.run_here(*results, "--feature", "prob", "--held-out-only", "--json")
+    assert fair.code == 0, fair.err
+    # A tenth of 16 products.
+    assert fair.json["dataset"]["num_queries"] == fair.json["dataset"]["num_gallery"] == 2 * VIEWS
+    assert "trained on photos" not in " ".join(fair.json["notes"])
+
     changed = drape.run("reindex", "--model", "head-1", "--json")
     assert changed.code == 0, changed.err
     assert (changed.json["embedded"], changed.json["live"]) == (NUM_ITEMS * VIEWS, True)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.adapters.stored_models import StoredModels
+from catalog.errors import InvalidRequest
 from catalog.services.evaluation import EvaluationRequest, EvaluationService
 from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
@@ -23,6 +24,7 @@ from embeddings.manifest import MANIFEST_FILE, write_manifest
 from embeddings.model_store import ModelStore
 from embeddings.normalization import Normalization
 from embeddings.similarity import l2_normalize
+from embeddings.training.held_out_pictures import write_held_out
 from tests.fakes import INPUT_SIZE, ColorEmbedder
 from tests.model_versions import RandomNetwork, add_version
 
@@ -129,6 +131,24 @@ def test_a_catalog_that_was_trained_on_is_told_of(service, store, photos, data, 
     told = [note for note in report.notes if "was trained on photos of this very catalog" in note]
     assert len(told) == (said is not None)
     assert all(note.startswith(f"{name} was") and said.format(name=name) in note for note in told)
+
+
+def test_what_several_versions_held_out_is_what_all_of_them_did(service, store):
+    """Versions of other catalogs take nothing away; one that does not know what it held out is named."""
+    network = RandomNetwork("multiattrib", ("pool", "prob"))
+    built = network.build(2)
+    of_atelier = {"first": ["a", "b", "c"], "second": ["b", "c", "d"], "unknown": []}
+    for name, pictures in of_atelier.items():
+        made = add_version(store, name, [(network, built)])
+        provenance = replace(made.manifest.provenance, data="catalog of atelier: 9 of 12 images")
+        write_manifest(replace(made.manifest, provenance=provenance), made.folder / MANIFEST_FILE)
+        write_held_out(pictures, made.folder)
+    assert service.held_out_pictures(["first.bfloat16"], "atelier") == {"a", "b", "c"}
+    assert service.held_out_pictures(["first", "two", "second"], "atelier") == {"b", "c"}
+    with pytest.raises(InvalidRequest, match=r"not known.*received: unknown;"):
+        service.held_out_pictures(["first", "unknown"], "atelier")
+    with pytest.raises(InvalidRequest, match="no version that was trained on the catalog of salon"):
+        service.held_out_pictures(["first"], "salon")
 
 
 def test_a_version_in_two_precisions_side_by_side(service, store, photos):

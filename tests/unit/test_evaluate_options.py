@@ -23,6 +23,7 @@ from embeddings.datasets.records import Dataset, DatasetImage
         (("--dataset", "table:a.csv", "--merchant", "m"), "either --dataset"),
         (("--dataset", "table:/nowhere/a.csv", "--model", "compact-rendered"), "a.csv"),
         (("--dataset", "nothing:a"), "table:FILE"),
+        (("--dataset", "table:a.csv", "--held-out-only"), "--merchant NAME with it"),
         (("--dataset", "table:a.csv", "--fuse", "pool"), "FEATURE:WEIGHT"),
         (("--dataset", "table:a.csv", "--fuse", "pool:2"), "FEATURE:WEIGHT"),
         (("--dataset", "table:a.csv", "--fuse", "scores:0.5"), "FEATURE:WEIGHT"),

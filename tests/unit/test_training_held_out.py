@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embeddings.errors import UnusableModel
 from embeddings.training.held_out_items import choose_held_out
+from embeddings.training.held_out_pictures import HELD_OUT_FILE, read_held_out, write_held_out
 from embeddings.training.label_preparation import prepare_labels
 from embeddings.training.labelled_images import LabelledImages
 
@@ -101,3 +103,20 @@ def test_what_belongs_to_images_goes_with_them():
     for wrong in ({"groups": ["g"]}, {"pictures": ["1", "2", "3", "4"]}):
         with pytest.raises(ValueError, match="as many of each"):
             labelled(list("abc"), **wrong)
+
+
+def test_what_was_held_out_is_known_later(tmp_path):
+    """Each picture once; where nothing was held out there is no file, and none are read."""
+    write_held_out([], tmp_path)
+    assert not (tmp_path / HELD_OUT_FILE).exists()
+    assert read_held_out(tmp_path) == frozenset()
+    write_held_out(["b7", "a4", "b7"], tmp_path)
+    assert read_held_out(tmp_path) == {"a4", "b7"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pictures": "a4"}', '{"pictures": [4]}'])
+def test_a_damaged_list_of_what_was_held_out_is_named(tmp_path, content):
+    """Nothing is measured on by mistake."""
+    (tmp_path / HELD_OUT_FILE).write_text(content)
+    with pytest.raises(UnusableModel, match=HELD_OUT_FILE):
+        read_held_out(tmp_path)

@@ -17,6 +17,7 @@ from embeddings.errors import UnusableModel
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
+from embeddings.training.held_out_pictures import read_held_out
 from embeddings.training.recipes import RECIPES
 from embeddings.whole_file import UnwritableFile
 
@@ -101,6 +102,7 @@ def test_a_version_is_made_in_int8(service, request_, models, tmp_path, monkeypa
     assert "prob/intersection attribute IoU@5" in manifest.scores
     assert all(0 <= score <= 1 for score in manifest.scores.values())
     assert (made.folder / "history.csv").read_text().count("\n") == 2
+    assert len(read_held_out(made.folder)) == 18
     assert [path.name for path in (tmp_path / "training").rglob("*") if path.is_file()] == []
     features = open_embedder(made).embed(np.zeros((1, 32, 32, 3), np.uint8))
     assert features["prob"].shape == (1, 3)

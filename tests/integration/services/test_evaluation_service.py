@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,18 @@ def test_a_catalog_is_judged_by_its_texts_where_asked_for(datasets, source, colo
     assert len(found.notes) == 1
     assert "texts" in found.notes[0]
     assert [image.attributes for image in datasets.read(MERCHANT, "Dresses").queries][2:] == [(), ()]
+
+
+def test_pictures_that_were_held_out_are_a_data_set_of_their_own(datasets, shop):
+    """D1's first picture by its content and box, and the skirt; the same content without its box is another picture."""
+    boxed, whole, skirt = (sha256(picture(*colors)).hexdigest() for colors in (("red", "blue"), ("blue",), ("green",)))
+    found = datasets.read(MERCHANT, only={f"{boxed}@0,0,16,24", skirt, f"{whole}@0,0,16,24"})
+    assert [image.labels["product"] for image in found.queries] == ["D1", "S1"]
+    assert found.gallery == found.queries
+    assert found.name.endswith("held out")
+    assert any("held out in training" in note for note in found.notes)
+    with pytest.raises(InvalidRequest, match="none of 1 held-out pictures of atelier in category Skirts"):
+        datasets.read(MERCHANT, "Skirts", only={whole})
 
 
 def test_nothing_to_evaluate_on_is_told(datasets):
