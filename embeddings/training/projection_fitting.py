@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ _MOST_PER_IMAGE = 64
 _MOST_ITERATIONS = 400
 _TOLERANCE = 1e-3
 _LOCATION_STREAM = 3
+_BLOCK_ELEMENTS = 2**22
+_LEAST_VARIANCE = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,22 @@ def fit_projection(sample: FloatArray, rank: int, kind: Projection, *, seed: int
     Where FastICA does not converge, its last iterate is kept and the result says so; where it fails outright,
     principal components take its place, and the result says that.
 
+    Means and products of the centred sample are taken in float64: of maps whose mean is well above what they vary by,
+    as after ReLU, float32 would leave rounding where nothing varies, and a basis of that.
+
     Source: Hyvärinen and Oja, "Independent Component Analysis: Algorithms and Applications", Neural Networks 2000.
 
     Args:
-        sample: (n, C) float32, finite. About twice its memory is needed on top of it while ICA is fitted.
+        sample: (n, C) float32, finite. Memory on top of it: a few times 4·n·rank bytes while ICA is fitted, matrices
+            of C × C, and a block of 32 MiB.
         rank: Columns, at most C and below n.
         kind: ``ICA`` or ``PCA``.
         seed: Decides where ICA starts. The same sample and seed give the same basis on the same machine.
 
     Raises:
-        ValueError: the sample has fewer dimensions than ``rank`` columns need, or ``kind`` is not fitted to data.
+        ValueError: the sample has fewer dimensions than ``rank`` columns need (directions with less than 1e-7 of the
+            widest one's variance, or less than rounding to float32 makes, do not count), or ``kind`` is not fitted to
+            data.
     """
     num_samples, num_channels = sample.shape
     if kind is Projection.ORTHONORMAL:
@@ -114,36 +122,36 @@ def fit_projection(sample: FloatArray, rank: int, kind: Projection, *, seed: int
             f"a projection of rank {rank} needs at least {rank} channels and more locations than that, "
             f"received {num_channels} channels and {num_samples} locations"
         )
-    principal, directions = _principal_components(sample, rank)
+    mean = sample.mean(axis=0, dtype=np.float64)
+    principal, directions = _principal_components(sample, mean, rank)
     if directions < rank:
         raise ValueError(
             f"a projection of rank {rank} needs feature maps that vary in as many directions, received {directions}"
         )
     if kind is Projection.PCA:
-        return FittedProjection(principal, Projection.PCA)
+        return FittedProjection(principal.astype(np.float32), Projection.PCA)
     # Imported here, because it takes a second and only bilinear heads need it.
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    ica = FastICA(
-        rank,
-        whiten="unit-variance",
-        whiten_solver="eigh",
-        max_iter=_MOST_ITERATIONS,
-        tol=_TOLERANCE,
-        random_state=seed,
-    )
+    # FastICA would whiten in float32, by a product of the sample with its mean still in it.
+    whitened = np.concatenate([block @ principal for block in _centred(sample, mean)], dtype=np.float32)
+    ica = FastICA(whiten=False, max_iter=_MOST_ITERATIONS, tol=_TOLERANCE, random_state=seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            basis = np.asarray(ica.fit(sample).components_.T, dtype=np.float32)
+            basis = (principal @ ica.fit(whitened).components_.T).astype(np.float32)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             return FittedProjection(
-                principal, Projection.PCA, f"FastICA failed ({error}): principal components take its place."
+                principal.astype(np.float32),
+                Projection.PCA,
+                f"FastICA failed ({error}): principal components take its place.",
             )
     if not np.isfinite(basis).all():
         return FittedProjection(
-            principal, Projection.PCA, "FastICA gave no finite numbers: principal components take its place."
+            principal.astype(np.float32),
+            Projection.PCA,
+            "FastICA gave no finite numbers: principal components take its place.",
         )
     if any(issubclass(one.category, ConvergenceWarning) for one in caught):
         return FittedProjection(
@@ -155,15 +163,24 @@ def fit_projection(sample: FloatArray, rank: int, kind: Projection, *, seed: int
     return FittedProjection(basis, Projection.ICA)
 
 
-def _principal_components(sample: FloatArray, rank: int) -> tuple[FloatArray, int]:
+def _principal_components(sample: FloatArray, mean: NDArray[np.float64], rank: int) -> tuple[NDArray[np.float64], int]:
     """The first ``rank`` directions, scaled to unit variance, and how many of them the sample varies in."""
-    mean = sample.mean(axis=0, dtype=np.float64)
-    # The sample's own product is in float32, which is fast and needs no copy; the rest is as small as C × C.
-    covariance = (sample.T @ sample).astype(np.float64) / len(sample) - np.outer(mean, mean)
-    variances, vectors = np.linalg.eigh(covariance)
+    num_channels = sample.shape[1]
+    product = np.zeros((num_channels, num_channels))
+    for block in _centred(sample, mean):
+        product += block.T @ block
+    variances, vectors = np.linalg.eigh(product / len(sample))
     variances, vectors = variances[::-1][:rank], vectors[:, ::-1][:, :rank]
-    alive = variances > max(float(variances[0]), 0.0) * 1e-7
+    # The sample itself was rounded to float32, which is variance of a kind.
+    rounding = np.square(float(np.finfo(np.float32).eps) * np.abs(mean).max())
+    alive = variances > max(float(variances[0]) * _LEAST_VARIANCE, rounding)
     # An eigenvector's sign is the library's choice; the largest component is made positive.
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(rank)])
-    scaled = vectors * signs / np.sqrt(np.where(alive, variances, 1.0))
-    return scaled.astype(np.float32), int(alive.sum())
+    return vectors * signs / np.sqrt(np.where(alive, variances, 1.0)), int(alive.sum())
+
+
+def _centred(sample: FloatArray, mean: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """The sample less its mean, in float64, block by block."""
+    num_rows = max(1, _BLOCK_ELEMENTS // sample.shape[1])
+    for start in range(0, len(sample), num_rows):
+        yield sample[start : start + num_rows] - mean

@@ -63,7 +63,7 @@ def _fit(
     positions = np.linspace(0, len(data) - 1, num_images).astype(int)
     on_note(
         f"The projection is fitted on {num_images * per_image:,} locations of {num_images:,} images: "
-        f"{num_images * per_image * channels * 4 / 2**20:,.0f} MiB, and as much again while it is fitted."
+        f"{num_images * per_image * channels * 4 / 2**20:,.0f} MiB."
     )
 
     def feature_maps(batch: range) -> FloatArray:

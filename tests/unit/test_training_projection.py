@@ -42,6 +42,38 @@ def test_principal_components_are_uncorrelated_and_of_unit_variance():
     np.testing.assert_allclose(np.cov((sample @ fitted.basis).T), np.eye(3), atol=1e-2)
 
 
+def relu_like(deviations, num_samples=2000, num_channels=64, seed=6):
+    """Independent sources of these deviations, mixed into 64 channels by an orthonormal basis, about a mean of 10."""
+    random = np.random.default_rng(seed)
+    sources = random.laplace(scale=np.sqrt(0.5), size=(num_samples, len(deviations))) * deviations
+    mixing, _ = np.linalg.qr(random.normal(size=(num_channels, len(deviations))))
+    sample = (sources @ mixing.T + random.uniform(5, 15, num_channels)).astype(np.float32)
+    sample.flags.writeable = False
+    return sample
+
+
+@pytest.mark.parametrize("kind", [Projection.ICA, Projection.PCA])
+def test_rounding_is_no_direction(kind):
+    """Three directions of variance 1 about a mean of 10: differences of float32 squares of it would have more."""
+    sample = relu_like([1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="as many directions, received 3"):
+        fit_projection(sample, 5, kind, seed=0)
+    assert fit_projection(sample, 3, kind, seed=0).warning == ""
+
+
+@pytest.mark.parametrize("kind", [Projection.ICA, Projection.PCA])
+def test_small_directions_about_a_large_mean_are_kept(kind):
+    """Deviations of 0.01 and 0.003 beside 1 (variances 1e-4 and 9e-6 of the widest) become columns of unit variance."""
+    sample = relu_like([1.0, 0.5, 0.3, 0.01, 0.003])
+    fitted = fit_projection(sample, 5, kind, seed=0)
+    assert (fitted.kind, fitted.warning) == (kind, "")
+    # In float64, so that what is measured is the basis and not the rounding of the product.
+    projected = sample.astype(np.float64) @ fitted.basis.astype(np.float64)
+    np.testing.assert_allclose(np.cov(projected.T), np.eye(5), atol=2e-2)
+    # No column needs more than 1 / 0.003 of any channel.
+    assert np.abs(fitted.basis).max() < 1.1 / 0.003
+
+
 def test_the_same_seed_fits_the_same_basis():
     """Bit for bit, so that a training can be made again."""
     sample, _ = mixture(500)
@@ -78,9 +110,10 @@ def test_where_ica_fails_principal_components_take_its_place(monkeypatch):
         (np.ones((10, 4), np.float32), 5, Projection.ICA, "received 4 channels and 10 locations"),
         (np.ones((3, 4), np.float32), 3, Projection.PCA, "received 4 channels and 3 locations"),
         (np.ones((10, 4), np.float32), 2, Projection.ICA, "as many directions, received 0"),
+        (np.full((1000, 4), 0.1, np.float32), 2, Projection.PCA, "as many directions, received 0"),
         (np.ones((10, 4), np.float32), 2, Projection.ORTHONORMAL, "is not fitted"),
     ],
-    ids=["more columns than channels", "too few locations", "nothing varies", "not fitted"],
+    ids=["more columns than channels", "too few locations", "nothing varies", "nor but for rounding", "not fitted"],
 )
 def test_impossible_projections_are_refused(sample, rank, kind, said):
     """A basis of directions that do not exist would be noise."""
