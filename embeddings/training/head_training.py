@@ -26,6 +26,7 @@ from embeddings.training.feature_computation import compute_features
 from embeddings.training.label_activation import LabelActivation, activation_for
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.loss_scope import loss_for
+from embeddings.training.measurement import RANKS, RANKS_WHILE_TRAINING, measured_positions
 from embeddings.training.optimization import adam
 from embeddings.training.progress import EpochCallback, EpochRecord, NoteCallback, ignore_epoch, ignore_note
 from embeddings.training.publication import Publication, TrainedNetwork, publish
@@ -36,7 +37,6 @@ ImagesCallback: TypeAlias = Callable[[int, int], None]
 """Told how many images' features have been computed, of how many."""
 
 _HEAD = "multiattrib"
-_RANKS_WHILE_TRAINING, _RANKS = (1, 5), (1, 5, 10)
 
 
 def ignore_images(_done: int, _total: int) -> None:
@@ -70,7 +70,9 @@ def train_head(
         taxonomy: The attributes to train; others are left out.
         publication: Where the version goes, and under what name. Features are computed in its precision.
         trunk_weights: The trunk's weights file, such as Keras's published ones.
-        held_out: Images of other items, measured after every epoch; the last measurement goes into the manifest.
+        held_out: Images of other items, measured after every epoch; the last measurement goes into the manifest. Of
+            more than 3,000, evenly spaced ones are measured (``measurement.measured_positions``), while all of them
+            calibrate the scores.
         on_images: Told while features are computed.
         on_epoch: Told after every epoch.
         on_note: Told what was decided by the data.
@@ -121,7 +123,7 @@ def train_head(
         calibrated_on, truth = measured.read_by_scores, measured.targets
     scales, shifts = fit_scales(calibrated_on @ kernel + bias, truth, activation.softmax_spans(taxonomy), unseen=unseen)
     kernel, bias = kernel * scales, bias * scales + shifts
-    scores = {} if measured is None else measured.scores(kernel, bias, _RANKS)
+    scores = {} if measured is None else measured.scores(kernel, bias, RANKS)
     return publish(
         trunk.with_scores(kernel, bias),
         taxonomy,
@@ -200,7 +202,12 @@ class _Trunk:
 
 
 class _HeldOut:
-    """Held-out images as their features, so that measuring a new layer of scores takes one multiplication."""
+    """Held-out images as their features, so that measuring a new layer of scores takes no network.
+
+    Attributes:
+        read_by_scores: (n, size) what the layer of scores reads, of all of them.
+        targets: (n, K) float32, their attributes.
+    """
 
     def __init__(
         self,
@@ -215,21 +222,28 @@ class _HeldOut:
         taxonomy: Taxonomy,
     ) -> None:
         self.read_by_scores = features[read_by_scores]
-        self._visual = {visual: l2_normalize(features[visual])}
+        self.targets = taxonomy.encode(images.attributes)
+        positions = measured_positions(images)
+        self._images = images.subset(positions)
+        self._attributes = self.targets[positions] > 0
+        self._read_by_scores = self.read_by_scores[positions]
+        # The trunk is frozen, so these scores stay as they are.
+        self._visual_scores = self._retrieval_scores({visual: l2_normalize(features[visual][positions])}, RANKS)
         self._activation = activation
         self._exclusive = exclusive
         self._normalization = normalization
-        self.targets = taxonomy.encode(images.attributes)
-        self._item_ids = images.item_ids
-        self._labels = images.labels
-        self._pictures = images.pictures
 
     def scores(self, kernel: FloatArray, bias: FloatArray, ks: tuple[int, ...]) -> dict[str, float]:
-        raw = self.read_by_scores @ kernel + bias
+        """Scores at those of ``RANKS`` that ``ks`` names, of the visual feature and of a layer's ``prob``."""
+        raw = self._read_by_scores @ kernel + bias
         prob = keras.ops.convert_to_numpy(attribute_probabilities(raw, self._activation, self._exclusive))
         require_finite([prob], "prob of held-out images")
-        features = {**self._visual, PROBABILITIES: normalize(prob, self._normalization)}
-        return retrieval_scores(features, self.targets > 0, self._item_ids, ks, self._labels, self._pictures)
+        of_visual = {name: score for name, score in self._visual_scores.items() if int(name.rpartition("@")[2]) in ks}
+        return {**of_visual, **self._retrieval_scores({PROBABILITIES: normalize(prob, self._normalization)}, ks)}
+
+    def _retrieval_scores(self, features: Mapping[str, FloatArray], ks: tuple[int, ...]) -> dict[str, float]:
+        images = self._images
+        return retrieval_scores(features, self._attributes, images.item_ids, ks, images.labels, images.pictures)
 
 
 def _fit_linear(
@@ -271,7 +285,7 @@ def _fit_linear(
         nonlocal started
         seconds = time.perf_counter() - started
         require_finite(on_raw_features(), f"the weights after epoch {epoch + 1}")
-        scores = {} if held_out is None else held_out.scores(*on_raw_features(), _RANKS_WHILE_TRAINING)
+        scores = {} if held_out is None else held_out.scores(*on_raw_features(), RANKS_WHILE_TRAINING)
         on_epoch(
             EpochRecord(
                 epoch=epoch + 1,

@@ -101,14 +101,19 @@ def score_names(trunk: str, head: str, held_out: LabelledImages, taxonomy: Taxon
 
 
 def _measured(held_out: LabelledImages) -> LabelledImages:
+    return held_out.subset(measured_positions(held_out))
+
+
+def measured_positions(held_out: LabelledImages) -> list[int]:
+    """Which of the held-out images are measured: all, or of more than 3,000 evenly spaced ones, items kept together."""
     if len(held_out) <= _MOST_MEASURED:
-        return held_out
+        return list(range(len(held_out)))
     if held_out.item_ids is None:
-        return held_out.subset([int(position) for position in np.linspace(0, len(held_out) - 1, _MOST_MEASURED)])
+        return [int(position) for position in np.linspace(0, len(held_out) - 1, _MOST_MEASURED)]
     by_item: dict[str, list[int]] = {}
     for position, item in enumerate(held_out.item_ids):
         by_item.setdefault(item, []).append(position)
     items = list(by_item)
     num_items = max(1, int(len(items) * _MOST_MEASURED / len(held_out)))
     chosen = [items[int(position)] for position in np.linspace(0, len(items) - 1, num_items)]
-    return held_out.subset([position for item in chosen for position in by_item[item]])
+    return [position for item in chosen for position in by_item[item]]

@@ -14,12 +14,14 @@ from embeddings.networks import build
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.augmentation import NO_AUGMENTATION, Augmentation
 from embeddings.training.batches import TrainingBatches
+from embeddings.training.calibration import fit_scales
 from embeddings.training.config import HeadTrainingConfig, Schedule, TrainingConfig
 from embeddings.training.head_training import train_head
 from embeddings.training.labelled_images import LabelledImages
 from embeddings.training.network_training import train_network
 from embeddings.training.optimization import adam
 from embeddings.training.publication import Publication
+from embeddings.training.retrieval_scores import retrieval_scores
 from embeddings.weights import save_weights
 
 SIZE = 32
@@ -196,13 +198,14 @@ def test_a_head_on_a_frozen_trunk_learns_the_attributes(trunk_weights, tmp_path,
     The embedder computes what was trained: its prob agrees with the scores that training measured.
     """
     records, done = [], []
+    held_out = swatches(10, seed=2)
     version = train_head(
         HeadTrainingConfig(trunk="compact", epochs=30, batch_size=16, learning_rate=2e-2, weight_decay=1e-3),
         swatches(30, seed=1),
         TAXONOMY,
         Publication(store=ModelStore(tmp_path), version="head", data="d", command="c", precision=precision),
         trunk_weights=trunk_weights,
-        held_out=swatches(10, seed=2),
+        held_out=held_out,
         on_images=lambda count, total: done.append((count, total)),
         on_epoch=records.append,
     )
@@ -214,6 +217,57 @@ def test_a_head_on_a_frozen_trunk_learns_the_attributes(trunk_weights, tmp_path,
     prob = KerasEmbedder(version, batch_size=20).embed(unseen.images)["prob"]
     truth = TAXONOMY.encode(unseen.attributes) > 0
     assert np.take_along_axis(truth, np.argsort(-prob, axis=1)[:, :2], axis=1).mean() > 0.8
+    features = KerasEmbedder(version, batch_size=20).embed(held_out.images)
+    truth = TAXONOMY.encode(held_out.attributes) > 0
+    found = retrieval_scores(features, truth, held_out.item_ids, (1, 5, 10))
+    # Where two are nearly as near, rounding may decide otherwise for one of the 20 images, or for two in bfloat16.
+    tolerance = (1 if precision is Precision.FLOAT32 else 2) / 20 + 1e-6
+    assert version.manifest.scores == pytest.approx(found, abs=tolerance)
+    # Neither none nor all are right, so that another layer of scores would show.
+    assert 0.2 < found["prob/intersection same-item precision@1"] < 0.8
+    while_training = {name: score for name, score in found.items() if not name.endswith("@10")}
+    for record in records:
+        assert set(record.scores) == set(while_training)
+        # The trunk stays as it is, and so do the scores of its features.
+        of_pool = {name: score for name, score in record.scores.items() if name.startswith("pool/")}
+        assert of_pool
+        # The manifest's are rounded to four digits.
+        assert of_pool == pytest.approx({name: version.manifest.scores[name] for name in of_pool}, abs=1e-4)
+
+
+def test_a_head_is_measured_on_some_of_many_images_and_calibrated_on_all(trunk_weights, tmp_path, monkeypatch):
+    """Of 104 held-out images no more than the most, 20, are compared, items whole; the trunk's own features once."""
+    monkeypatch.setattr("embeddings.training.measurement._MOST_MEASURED", 20)
+    measured, calibrated = [], []
+
+    def spied_scores(features, attributes, item_ids, ks, *more):
+        measured.extend((name, len(rows), len(attributes), tuple(item_ids)) for name, rows in features.items())
+        return retrieval_scores(features, attributes, item_ids, ks, *more)
+
+    def spied_scales(scores, targets, *more, **named):
+        calibrated.append((len(scores), len(targets)))
+        return fit_scales(scores, targets, *more, **named)
+
+    monkeypatch.setattr("embeddings.training.head_training.retrieval_scores", spied_scores)
+    monkeypatch.setattr("embeddings.training.head_training.fit_scales", spied_scales)
+    records = []
+    version = train_head(
+        HeadTrainingConfig(trunk="compact", epochs=3, batch_size=16),
+        swatches(6, seed=1),
+        TAXONOMY,
+        Publication(store=ModelStore(tmp_path), version="head", data="d", command="c"),
+        trunk_weights=trunk_weights,
+        held_out=swatches(52, seed=2),
+        on_epoch=records.append,
+    )
+    # 52 items of two images: 52 · 20 / 104 = 10 items.
+    assert [name for name, *_ in measured] == ["pool", *["prob"] * (3 + 1)]
+    for _, num_features, num_attributes, items in measured:
+        assert num_features == num_attributes == len(items) == 20
+        assert len(set(items)) == 10
+    assert calibrated == [(104, 104)]
+    assert {"pool/cosine attribute IoU@5", "prob/intersection attribute IoU@5"} <= set(records[-1].scores)
+    assert {"pool/cosine attribute IoU@10", "prob/intersection attribute IoU@10"} <= set(version.manifest.scores)
 
 
 def test_weights_without_the_layers_that_are_read_are_refused(tmp_path):
