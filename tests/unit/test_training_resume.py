@@ -12,9 +12,10 @@ from embeddings.model_store import ModelStore
 from embeddings.taxonomy import Taxonomy
 from embeddings.training.augmentation import Augmentation
 from embeddings.training.checkpoints import Checkpoints, TrainingState, remove_state
-from embeddings.training.config import TrainingConfig
+from embeddings.training.config import Schedule, TrainingConfig
 from embeddings.training.history import record_from_json, write_history
 from embeddings.training.labelled_images import LabelledImages
+from embeddings.training.measurement import RANKS, Measurement
 from embeddings.training.network_training import train_network
 from embeddings.training.progress import EpochRecord
 from embeddings.training.publication import Publication
@@ -107,19 +108,56 @@ def _identity(folder):
         return json.dumps(json.loads(stored["facts"].tobytes())["identity"])
 
 
-def test_early_stopping_keeps_the_best_weights(tmp_path):
-    """At a rate of nearly nothing no epoch is better than the first: two more are waited for, its weights are kept."""
+# Epoch 2 is the best; the two after it, which patience waits for, are worse than the first.
+SCRIPT = (0.5, 0.75, 0.25, 0.375)
+PATIENT = replace(RECIPE, epochs=9, schedule=Schedule.CONSTANT, patience=2)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Measures nothing: the scores of epochs are those of the script, which goes on where a training goes on."""
+    script = iter(SCRIPT)
+
+    def measured(_measurement, ks, *_):
+        return {} if ks == RANKS else {PATIENT.monitor: next(script)}
+
+    monkeypatch.setattr(Measurement, "__call__", measured)
+
+
+@pytest.fixture(scope="module")
+def best_epochs_weights(tmp_path_factory):
+    """The hash of what two epochs at the same constant rate train, no more and with no look at any score."""
+    return run(tmp_path_factory.mktemp("two"), replace(PATIENT, epochs=2, patience=None))[0]
+
+
+@pytest.mark.usefixtures("scripted")
+def test_early_stopping_keeps_the_best_weights(best_epochs_weights, tmp_path):
+    """Two epochs after the best, training stops, and its weights are those of the best, not of the last."""
     notes = []
-    recipe = replace(RECIPE, epochs=9, learning_rate=1e-12, patience=2, weight_decay=0)
-    _, finished, version = run(tmp_path, recipe, on_note=notes.append)
-    assert finished == [1, 2, 3]
+    digest, finished, version = run(tmp_path, PATIENT, on_note=notes.append)
+    assert finished == [1, 2, 3, 4]
+    assert digest == best_epochs_weights
     told = next(
-        note for note in notes if note.startswith("Epoch 1 of 3 was the best by prob/intersection attribute IoU@5")
+        note for note in notes if note.startswith("Epoch 2 of 4 was the best by prob/intersection attribute IoU@5")
     )
     assert "a little better" in told, "scores of what was chosen by them are not those of other photos"
     history = json.loads((version.folder / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    assert [record["scores"][PATIENT.monitor] for record in history] == list(SCRIPT)
     assert (version.folder / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(("kill_after", "rest"), [(3, [4]), (4, [])], ids=["one more to wait for", "nothing left"])
+def test_a_killed_training_still_knows_its_best_weights(best_epochs_weights, tmp_path, kill_after, rest):
+    """Killed after the best epoch: the same call waits for what is left, and ends with the best epoch's weights."""
+    with pytest.raises(Killed):
+        run(tmp_path, PATIENT, kill_after=kill_after)
+    digest, finished, version = run(tmp_path, PATIENT)
+    assert finished == rest
+    assert digest == best_epochs_weights
+    history = json.loads((version.folder / "history.json").read_text())
+    assert [record["scores"][PATIENT.monitor] for record in history] == list(SCRIPT)
 
 
 def test_a_score_that_is_not_measured_cannot_stop_a_training(tmp_path):
