@@ -196,7 +196,7 @@ class EvaluationService:
                 "What was held out in training is not known",
                 received=", ".join(unknown) or f"no version that was trained on the catalog of {merchant}",
                 expected="--model with versions that were trained here, with --held-out above 0",
-                remedy="train anew, or leave --held-out-only out; archives do not carry what was held out",
+                remedy="train anew, or leave out --held-out-only",
             )
         return frozenset.intersection(*held_out.values())
 

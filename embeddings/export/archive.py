@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from embeddings.errors import EmbeddingsError
+from embeddings.export.companion_files import COMPANION_FILES
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, read_manifest
 from embeddings.model_store import ModelStore, ModelVersion
 from embeddings.postprocessing.stored_whitening import load_whitening
-from embeddings.training.history import HISTORY_FILES
 from embeddings.weights.digest import file_sha256
 from embeddings.whole_file import written_whole
 
@@ -31,9 +31,9 @@ class UnusableArchive(EmbeddingsError):
 def write_archive(model: ModelVersion, path: Path) -> int:
     """Write a version's folder as ``VERSION/…`` into a tar file, and return the file's size in bytes.
 
-    Manifest, every file that it names, and the history of the training where there is one. The same version gives the
-    same bytes wherever it is written: owners and times are left out. It is not compressed, because weights hardly are
-    compressible.
+    Manifest, every file that it names, and what is known of the training: its history, and what it held out. The same
+    version gives the same bytes wherever it is written: owners and times are left out. It is not compressed, because
+    weights hardly are compressible.
 
     Raises:
         UnusableWeights: the weights are missing or altered; nothing is written then.
@@ -41,7 +41,7 @@ def write_archive(model: ModelVersion, path: Path) -> int:
     """
     model.verify()
     named = [MANIFEST_FILE, *sorted(model.manifest.file_hashes)]
-    unnamed = [name for name in HISTORY_FILES if name not in named and (model.folder / name).is_file()]
+    unnamed = [name for name in COMPANION_FILES if name not in named and (model.folder / name).is_file()]
     with (
         written_whole(path) as file,
         # A fixed format, because Python's default may change, and with it the bytes.
@@ -84,8 +84,8 @@ def read_archive(path: Path, store: ModelStore) -> ModelVersion:
                         raise _unusable(path, f"{entry.name} without content")
                     with content, (folder / name).open("wb") as target:
                         shutil.copyfileobj(content, target)
-                    if name in HISTORY_FILES and name not in manifest.file_hashes:
-                        _check_history(folder / name, entry, path)
+                    if name in COMPANION_FILES and name not in manifest.file_hashes:
+                        _check_companion(folder / name, entry, path)
                 # What was checked is what was written: the manifest is read once more from the folder.
                 if read_manifest(folder / MANIFEST_FILE) != manifest:
                     raise _unusable(path, "a manifest that changes while it is read")
@@ -135,7 +135,7 @@ def _manifest(archive: tarfile.TarFile, entries: dict[str, tarfile.TarInfo], pat
     except (ValueError, RecursionError) as error:
         raise _unusable(path, f"{entry.name}: {error}") from error
     expected = {MANIFEST_FILE, *manifest.file_hashes}
-    if expected != set(entries) - (set(HISTORY_FILES) - expected):
+    if expected != set(entries) - (set(COMPANION_FILES) - expected):
         raise _unusable(
             path, f"the files {', '.join(sorted(entries))}; its manifest names {', '.join(sorted(expected))}"
         )
@@ -144,8 +144,8 @@ def _manifest(archive: tarfile.TarFile, entries: dict[str, tarfile.TarInfo], pat
     return manifest
 
 
-def _check_history(written: Path, entry: tarfile.TarInfo, path: Path) -> None:
-    """The manifest knows no hash of a training's history, so the archive itself has it."""
+def _check_companion(written: Path, entry: tarfile.TarInfo, path: Path) -> None:
+    """The manifest knows no hash of these files, so the archive itself has it."""
     if file_sha256(written) != entry.pax_headers.get(_SHA256):
         raise _unusable(path, f"{entry.name}, altered or without its SHA-256")
 

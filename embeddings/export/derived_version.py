@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
+from embeddings.export.companion_files import COMPANION_FILES
 from embeddings.manifest import MANIFEST_FILE, ModelManifest, write_manifest
 from embeddings.model_store import ModelStore, ModelVersion
-from embeddings.training.held_out_pictures import HELD_OUT_FILE
-from embeddings.training.history import HISTORY_FILES
 from embeddings.whole_file import UnwritableFile
 
 
@@ -29,7 +28,7 @@ def add_derived(model: ModelVersion, manifest: ModelManifest, store: ModelStore,
                     (folder / name).write_bytes(files[name])
                 else:
                     shutil.copyfile(model.folder / name, folder / name)
-            for name in (*HISTORY_FILES, HELD_OUT_FILE):
+            for name in COMPANION_FILES:
                 if (model.folder / name).is_file():
                     shutil.copyfile(model.folder / name, folder / name)
             write_manifest(manifest, folder / MANIFEST_FILE)

@@ -81,16 +81,16 @@ def trained(version, tmp_path):
     """The version with a history of its training, and something else that its manifest does not name."""
     folder = tmp_path / "trained" / SHIPPED
     shutil.copytree(version.folder, folder)
-    for name in ("history.json", "history.csv", "notes.txt"):
+    for name in ("history.json", "history.csv", "held-out.json", "notes.txt"):
         (folder / name).write_text(f"of the {name}\n")
     return ModelVersion(version.manifest, folder)
 
 
-def test_the_history_of_a_training_goes_along(trained, elsewhere, tmp_path):
+def test_what_is_known_of_a_training_goes_along(trained, elsewhere, tmp_path):
     """Epoch by epoch, though the manifest does not name it; what else lies there stays."""
     write_archive(trained, tmp_path / "version.tar")
     folder = read_archive(tmp_path / "version.tar", elsewhere).folder
-    expected = {MANIFEST_FILE, WEIGHTS, "history.json", "history.csv"}
+    expected = {MANIFEST_FILE, WEIGHTS, "history.json", "history.csv", "held-out.json"}
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: (trained.folder / name).read_bytes() for name in expected
     }
