@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
     from catalog.services.noted_models import NotedModels
+    from catalog.services.reindexing import ReindexService
     from catalog.services.search import SearchService
     from catalog.services.status import StatusService
     from catalog.services.training import TrainingService
@@ -217,6 +218,13 @@ class Application:
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None
         return IndexingService(self.unit_of_work, self.index, self.image_store, self._noted_models, limits, alone=alone)
+
+    @cached_property
+    def reindexing(self) -> ReindexService:
+        """Changes to other model versions, and back."""
+        from catalog.services.reindexing import ReindexService
+
+        return ReindexService(self.galleries, self.indexing)
 
     @cached_property
     def search(self) -> SearchService:

@@ -167,7 +167,10 @@ class ModelVersionRow(Base):
 
 
 class GalleryRow(Base):
-    """A merchant's images in the collection of one model version. Searches go to the one that is live."""
+    """A merchant's images in the collection of one model version. Searches go to the one that is live.
+
+    ``retired_at`` is when searches last left it; it is empty while it is live, and where they never went to it.
+    """
 
     __tablename__ = "gallery"
     __table_args__ = (
@@ -182,6 +185,7 @@ class GalleryRow(Base):
     collection: Mapped[str]
     state: Mapped[str]
     created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    retired_at: Mapped[datetime.datetime | None]
 
 
 class IndexedImageRow(Base):

@@ -15,7 +15,7 @@ from cli.evaluate import evaluate
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
 from cli.models import app as model_app
-from cli.models import reindex
+from cli.reindex import reindex
 from cli.search import search, similar
 from cli.status import status
 from cli.train import train

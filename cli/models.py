@@ -1,4 +1,4 @@
-"""``drape model`` and ``drape reindex``: model versions, looked at, carried between machines and switched to."""
+"""``drape model``: model versions, looked at, carried between machines and switched to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.command_line import command_line
-from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 from cli.whitening import whiten_version
 
@@ -348,44 +347,3 @@ def import_version(
         print(json.dumps(model.manifest.to_json(), ensure_ascii=False))
     else:
         print(f"Added {model.manifest.version} to {model.folder}.")
-
-
-def reindex(
-    model: Annotated[str, typer.Option("--model", metavar="VERSION", help="The model version to change to.")],
-    merchant: OptionalMerchant = None,
-    as_json: AsJson = False,
-) -> None:
-    """Build a gallery with another model version beside the live one, then search the new one.
-
-    Searches go to the live gallery until the new one is complete; the step from one to the other is atomic. An
-    interrupted run continues where it stopped.
-    """
-    from catalog.bootstrap import Application, settings_from_environment
-    from cli.progress import progress
-    from cli.search import only_merchant
-
-    with Application(settings_from_environment()) as application:
-        name = merchant or only_merchant(application)
-        with application.unit_of_work() as work:
-            merchant_id = work.merchants.id_of(name)
-        gallery = application.galleries.build_beside(merchant_id, model)
-        with progress("indexing images", unit="images", quiet=as_json) as advance:
-            indexing = application.indexing.run(merchant_id, advance)
-        if indexing.postponed == 0:
-            application.galleries.switch(merchant_id, gallery)
-    if as_json:
-        body = {
-            "merchant": name,
-            "model": gallery.model_version,
-            "embedded": indexing.embedded,
-            "seconds": round(indexing.seconds, 3),
-            "live": indexing.postponed == 0,
-        }
-        print(json.dumps(body, ensure_ascii=False))
-    elif indexing.postponed == 0:
-        print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s.")
-        print(f"{gallery.model_version} is live for {name}.")
-    else:
-        print(f"{indexing.postponed:,} images wait for another try: run the command again. Nothing was switched.")
-    if indexing.postponed:
-        raise typer.Exit(FAILED)

@@ -73,6 +73,24 @@ class GalleryRepository:
         """The gallery that searches go to."""
         return next((one for one in self.of_merchant(merchant_id) if one.state == GalleryState.LIVE), None)
 
+    def retired_last(self, merchant_id: int) -> Gallery | None:
+        """The gallery that searches left last, also while it is being brought up to date; None where none is known."""
+        last = self._session.execute(
+            select(GalleryRow.id)
+            .where(GalleryRow.merchant_id == merchant_id, GalleryRow.retired_at.is_not(None))
+            .order_by(GalleryRow.retired_at.desc(), GalleryRow.id.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return next((one for one in self.of_merchant(merchant_id) if one.id == last), None)
+
+    def feed(self, gallery_id: int) -> None:
+        """Have the indexer keep a retired gallery up to date again, as one that is being built."""
+        self._session.execute(
+            update(GalleryRow)
+            .where(GalleryRow.id == gallery_id, GalleryRow.state == GalleryState.RETIRED)
+            .values(state=GalleryState.BUILDING)
+        )
+
     def ensure(self, merchant_id: int, model_version_id: int, collection: str, state: GalleryState) -> None:
         """Make the gallery, or give the existing one of that model version this state (a live one stays live)."""
         self._session.execute(
@@ -91,9 +109,11 @@ class GalleryRepository:
             update(GalleryRow)
             .where(GalleryRow.merchant_id == merchant_id, GalleryRow.state == GalleryState.LIVE)
             .where(GalleryRow.id != gallery_id)
-            .values(state=GalleryState.RETIRED)
+            .values(state=GalleryState.RETIRED, retired_at=func.clock_timestamp())
         )
-        self._session.execute(update(GalleryRow).where(GalleryRow.id == gallery_id).values(state=GalleryState.LIVE))
+        self._session.execute(
+            update(GalleryRow).where(GalleryRow.id == gallery_id).values(state=GalleryState.LIVE, retired_at=None)
+        )
 
     def indexed(self, gallery_ids: Sequence[int], image_ids: Sequence[int]) -> dict[tuple[int, int], IndexedImage]:
         """What these galleries hold of these images, by gallery id and image id."""

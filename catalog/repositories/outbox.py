@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Select,
+    and_,
     column,
     delete,
     func,
@@ -85,9 +86,35 @@ class OutboxRepository:
         if image_ids:
             self._mark(ImageRow.id.in_(image_ids))
 
-    def mark_merchant(self, merchant_id: int) -> int:
-        """Mark every image of the merchant dirty; returns how many."""
-        return self._mark(ImageRow.merchant_id == merchant_id)
+    def mark_behind(self, merchant_id: int, gallery_id: int) -> int:
+        """Mark the merchant's images that the gallery does not hold at their latest revision; returns how many.
+
+        Marks that wait are renewed: an indexer that has claimed them may not know yet that it is to feed this gallery.
+        """
+        held = select(literal(1)).where(
+            IndexedImageRow.gallery_id == gallery_id,
+            IndexedImageRow.image_id == ImageRow.id,
+            IndexedImageRow.revision == ImageRow.revision,
+        )
+        waiting = select(literal(1)).where(OutboxRow.image_id == ImageRow.id)
+        return self._mark(and_(ImageRow.merchant_id == merchant_id, or_(~held.exists(), waiting.exists())))
+
+    def renew(self, merchant_id: int) -> None:
+        """Renew the merchant's marks, so that what is being worked on is done once more for the galleries fed by then.
+
+        Waits for the transactions that are finishing some of them.
+        """
+        waiting = select(OutboxRow.image_id).where(OutboxRow.merchant_id == merchant_id)
+        self._mark(ImageRow.id.in_(waiting))
+        gone = (
+            select(OutboxRow.image_id, OutboxRow.merchant_id, func.nextval(image_revision.name))
+            .where(
+                OutboxRow.merchant_id == merchant_id,
+                ~select(literal(1)).where(ImageRow.id == OutboxRow.image_id).exists(),
+            )
+            .order_by(OutboxRow.image_id)
+        )
+        self._insert(gone)
 
     def mark_products(self, product_ids: Select[int]) -> int:
         """Mark every image of the products that a query gives; returns how many."""

@@ -10,7 +10,7 @@ from catalog.ports.vector_index import VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.rows import GalleryState
 from catalog.services.gallery_layout import collection_name, collection_spec
-from catalog.unit_of_work import UnitOfWorkFactory
+from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from embeddings.manifest import Precision
 
 
@@ -50,7 +50,7 @@ class GalleryService:
         return self._make(merchant_id, version, GalleryState.LIVE)
 
     def build_beside(self, merchant_id: int, version: str) -> Gallery:
-        """A gallery of this model version beside the live one, with every image of the merchant marked for it.
+        """A gallery of this model version beside the live one, with every image marked that it does not hold yet.
 
         A retired gallery is brought up to date: what it holds of images that are gone is marked as well.
 
@@ -62,12 +62,53 @@ class GalleryService:
         if live is not None and live.model_version == name:
             return live
         gallery = self._make(merchant_id, version, GalleryState.BUILDING)
+        return self.catch_up(gallery)
+
+    def catch_up(self, gallery: Gallery) -> Gallery:
+        """Have the indexer feed a gallery that is not live, beginning with what it has missed, until ``switch``."""
         with self._unit_of_work() as work:
-            work.merchants.lock(merchant_id)
-            work.outbox.mark_merchant(merchant_id)
+            work.merchants.lock(gallery.merchant_id)
+            work.galleries.feed(gallery.id)
+            work.outbox.mark_behind(gallery.merchant_id, gallery.id)
             work.outbox.mark_leftovers(gallery.id)
             work.commit()
-        return gallery
+        return replace(gallery, state=GalleryState.BUILDING)
+
+    def before(self, merchant_id: int) -> Gallery:
+        """The gallery that searches went to before the live one.
+
+        Raises:
+            GalleryNotFound: there is none, or it is not known which of several it was.
+        """
+        with self._unit_of_work() as work:
+            last = work.galleries.retired_last(merchant_id)
+            galleries = work.galleries.of_merchant(merchant_id)
+        if last is not None:
+            return last
+        retired = [one.model_version for one in galleries if one.state == GalleryState.RETIRED]
+        if retired:
+            raise GalleryNotFound(
+                "It is not known which gallery was live before",
+                received="retired galleries of " + ", ".join(retired),
+                expected="a gallery whose retirement was noted",
+                remedy="run `drape model activate VERSION` with the one to go back to",
+            )
+        raise GalleryNotFound(
+            "There is no gallery to go back to",
+            received="galleries of " + (", ".join(f"{one.model_version} ({one.state})" for one in galleries) or "none"),
+            expected="a gallery that was live before, and was not dropped",
+            remedy="run `drape reindex --model VERSION`, which builds one",
+        )
+
+    def go_back(self, gallery: Gallery) -> bool:
+        """Search a gallery of before from now on, in one atomic step, if it has missed nothing; whether it was so."""
+        with self._unit_of_work() as work:
+            work.merchants.lock(gallery.merchant_id)
+            if any(_behind(work, gallery)):
+                return False
+            work.galleries.switch(gallery.merchant_id, gallery.id)
+            work.commit()
+        return True
 
     def switch(self, merchant_id: int, gallery: Gallery) -> None:
         """Search this gallery from now on, in one atomic step. The one that was live is kept.
@@ -111,9 +152,7 @@ class GalleryService:
                     remedy=f"run `drape reindex --model {name}`, which builds it and makes it live",
                 )
             if live is not None and live.id != gallery.id:
-                missing = work.galleries.count_missing(gallery)
-                # A retired gallery is not fed, so it may hold what has been removed since, or an old price.
-                differing = work.galleries.count_differences(gallery, live)
+                missing, differing = _behind(work, gallery)
                 if missing or differing:
                     raise GalleryNotFound(
                         f"The gallery of {name} is not up to date, so searches stay where they are",
@@ -137,3 +176,14 @@ class GalleryService:
             made = next(one for one in work.galleries.of_merchant(merchant_id) if one.model_version == model.version)
             work.commit()
         return made
+
+
+def _behind(work: UnitOfWork, gallery: Gallery) -> tuple[int, int]:
+    """Images that a gallery which may not be fed does not hold as they are now, and that differ from the live one's."""
+    # First, for it waits for indexers that are finishing: what they note is counted below, and what they only have
+    # begun is done once more for this gallery, if it is live by then.
+    work.outbox.renew(gallery.merchant_id)
+    live = work.galleries.live(gallery.merchant_id)
+    # A retired gallery is not fed, so it may hold what has been removed since, or an old price.
+    differing = 0 if live is None or live.id == gallery.id else work.galleries.count_differences(gallery, live)
+    return work.galleries.count_missing(gallery), differing

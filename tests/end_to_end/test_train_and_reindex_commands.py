@@ -53,6 +53,11 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     assert hits.json["model_version"] == "head-1"
     assert {reason["attribute"] for hit in hits.json["hits"] for reason in hit["why"]} <= set(head.json["taxonomy"])
 
+    back = drape.run("reindex", "--rollback", "--json")
+    assert back.code == 0, back.err
+    assert (back.json["model"], back.json["embedded"], back.json["live"]) == ("compact-rendered", 0, True)
+    assert drape.run_here("similar", "R5-00000", "--json").json["model_version"] == "compact-rendered"
+
     whole = drape.run_here("train", "--name", "whole-1", "--end-to-end", "--epochs", "1", *recipe)
     assert whole.code == 0, whole.err
     taken = drape.run_here("train", "--name", "head-1", "--end-to-end", "--epochs", "1", *recipe)
@@ -185,3 +190,16 @@ def test_options_that_contradict_each_other_are_refused(drape, options, said):
     ran = drape.run_here("train", "--name", "v", *options)
     assert ran.code == 2
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [((), "neither --model nor --rollback"), (("--model", "v", "--rollback"), "--model v and --rollback")],
+    ids=["nothing", "both"],
+)
+def test_reindex_does_one_thing(drape, options, said):
+    """What was asked for and what can be is told, before any part is started."""
+    ran = drape.run_here("reindex", *options)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not (drape.home / "postgres").exists()

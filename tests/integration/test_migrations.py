@@ -160,3 +160,32 @@ def test_at_most_one_gallery_of_a_merchant_is_live(database):
             connection.execute(text(insert.format(version=version, state=state)))
     with engine.begin() as connection, pytest.raises(IntegrityError, match="uq_gallery_live"):
         connection.execute(text(insert.format(version=4, state="live")))
+
+
+def test_the_only_retired_gallery_is_what_a_rollback_goes_back_to(empty_database):
+    """Before 0002 nothing noted when galleries were retired: of one it is known anyway, of several it is not."""
+    engine = create_engine(empty_database, poolclass=NullPool)
+    runner.upgrade(engine)
+    with engine.connect() as connection:
+        runner.downgrade(connection, "0001")
+        galleries = [(1, 1, "retired"), (1, 2, "live"), (2, 1, "retired"), (2, 2, "retired"), (2, 3, "live")]
+        connection.execute(text("INSERT INTO merchant (name) VALUES ('one'), ('two')"))
+        connection.execute(
+            text("INSERT INTO model_version (name, manifest) VALUES ('a', '{}'), ('b', '{}'), ('c', '{}')")
+        )
+        for merchant, version, state in galleries:
+            row = {"merchant": merchant, "version": version, "state": state}
+            connection.execute(
+                text(
+                    "INSERT INTO gallery (merchant_id, model_version_id, collection, state) "
+                    "VALUES (:merchant, :version, 'c', :state)"
+                ),
+                row,
+            )
+        connection.commit()
+    runner.upgrade(engine)
+    with engine.connect() as connection:
+        noted = connection.execute(
+            text("SELECT merchant_id, model_version_id FROM gallery WHERE retired_at IS NOT NULL")
+        )
+        assert [tuple(row) for row in noted] == [(1, 1)]

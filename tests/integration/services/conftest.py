@@ -20,6 +20,7 @@ from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.services.galleries import GalleryService
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
+from catalog.services.reindexing import ReindexService
 from catalog.services.search import SearchService
 from catalog.types import RowError
 from catalog.unit_of_work import UnitOfWork
@@ -72,6 +73,10 @@ class Shop:
     @property
     def indexing(self) -> IndexingService:
         return IndexingService(self.unit_of_work, self.index, self.images, self.models, self.limits, alone=True)
+
+    @property
+    def reindexing(self) -> ReindexService:
+        return ReindexService(self.galleries, self.indexing)
 
     def photo(self, name: str, *colors: str) -> str:
         """Write a picture into the feed's folder; its name."""

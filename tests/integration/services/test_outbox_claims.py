@@ -199,10 +199,11 @@ def test_a_whole_catalog_is_marked_in_one_statement(shop, dirty):
     """However many images there are, and every one of them."""
     from sqlalchemy import event
 
+    gallery = shop.scalar("SELECT id FROM gallery")
     statements: list[str] = []
     event.listen(shop.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     with shop.unit_of_work() as work:
-        assert work.outbox.mark_merchant(work.merchants.id_of("atelier")) == 3
+        assert work.outbox.mark_behind(work.merchants.id_of("atelier"), gallery) == 3
         work.commit()
     assert len(statements) == 2
     assert shop.rows("SELECT image_id, revision FROM outbox ORDER BY 1") == shop.rows(
