@@ -326,6 +326,13 @@ def train(
                 expected="a head that projects its feature map",
                 remedy="add --head bilinear, or leave the option out",
             )
+        if monitor is not None and patience is None:
+            raise InvalidRequest(
+                "A score to stop by has no use where nothing stops",
+                received=f"--monitor {monitor!r} without --patience",
+                expected="how many epochs to wait for a better score",
+                remedy="add --patience 3, or leave out --monitor",
+            )
 
     # Only now: this starts TensorFlow, for which nobody should wait who made a slip in the options.
     from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest

@@ -33,7 +33,7 @@ FEATURES = ("fc6", "fc7", "pool", "bilinear", "scores", PROBABILITIES)
 WHITENABLE = ("fc6", "fc7", "pool", "bilinear")
 
 _KEPT_RANKS = 10
-_SAMPLE_ELEMENTS = 2**26
+_SAMPLE_ELEMENTS = 2**25
 METRIC_NAMES: Mapping[Metric, str] = {
     Metric.EUCLIDEAN: "L2 + Euclidean",
     Metric.COSINE: "cosine",
@@ -47,6 +47,8 @@ METRIC_NAMES: Mapping[Metric, str] = {
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """A feature fused with prob: (1 − weight) · cosine of the feature + weight · histogram intersection of prob.
+
+    The intersection is the one that searches rank by, of prob as the version scales it.
 
     Args:
         weight: Of prob, in [0, 1].
@@ -224,14 +226,14 @@ class NetworkRows:
     def _fused(self, fusion: Fusion) -> EvaluatedRow:
         feature, prob = (self._both_sides(self._files[name]) for name in (fusion.feature, PROBABILITIES))
         first: Scoring = FeatureScoring(*feature, Metric.COSINE)
-        second: Scoring = FeatureScoring(*prob, Metric.INTERSECTION)
+        second: Scoring = FeatureScoring(*prob, self._searched_by)
         if fusion.standardised:
             first, second = (StandardisedScoring(one, self._truth) for one in (first, second))
         way = "standardised per query" if fusion.standardised else "as they are"
         return self._row(
             f"{fusion.feature} + {fusion.weight:g} {PROBABILITIES}",
             feature[0].shape[1] + prob[0].shape[1],
-            f"cosine + hist. inter., {way}",
+            f"cosine + {METRIC_NAMES[self._searched_by]}, {way}",
             FusedScoring(first, second, fusion.weight),
         )
 

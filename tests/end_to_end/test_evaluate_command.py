@@ -37,7 +37,7 @@ def test_a_catalog_is_evaluated_with_everything(drape, catalog, tmp_path):
         ("pool, whitened", "L2 + Euclidean"),
         ("pool, expanded by 2", "L2 + Euclidean"),
         ("prob", "L2 + hist. inter."),
-        ("pool + 0.5 prob", "cosine + hist. inter., standardised per query"),
+        ("pool + 0.5 prob", "cosine + L2 + hist. inter., standardised per query"),
         ("pool", "engine, visual: cosine, int8"),
         ("prob", "engine, native: L2 + hist. inter."),
     } <= shipped

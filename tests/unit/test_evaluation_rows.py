@@ -148,7 +148,21 @@ def test_fusion_lies_between_its_parts(tmp_path, standardised):
     assert fused[2].ranking.tolist() == prob.ranking.tolist()
     assert at_1(fused[1]) == 1.0
     way = "standardised per query" if standardised else "as they are"
-    assert {row.metric for row in fused} == {f"cosine + hist. inter., {way}"}
+    assert {row.metric for row in fused} == {f"cosine + L2 + hist. inter., {way}"}
+
+
+def test_fusion_intersects_prob_as_the_version_scales_it(tmp_path):
+    """Weight 1 ranks as the row that searches rank by."""
+    options = RowOptions(features=("prob",), fuse=(Fusion("pool", 1.0, standardised=False),))
+    # Drawn so that the two scalings rank differently.
+    files = {"pool": POOL, "prob": np.random.default_rng(2).random((4, 5)).astype(np.float32) ** 3}
+    rows = list(NetworkRows("net", files, TRUTH, tmp_path, prob_normalization=Normalization.L1).rows(options))
+    (fused,) = [row for row in rows if row.feature == "pool + 1 prob"]
+    assert fused.metric == "cosine + L1 + hist. inter., as they are"
+    searched = next(row for row in rows if row.metric == "L1 + hist. inter.")
+    papers = next(row for row in rows if row.metric == "L2 + hist. inter.")
+    assert fused.ranking.tolist() == searched.ranking.tolist()
+    assert fused.ranking.tolist() != papers.ranking.tolist()
 
 
 def test_a_network_without_prob_is_not_fused(tmp_path):

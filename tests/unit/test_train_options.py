@@ -24,6 +24,7 @@ from cli.main import app
             ("--recipe", "scratch", "--head", "multiattrib", "--no-bilinear-normalization", "--loss-over-all"),
             "received: --no-bilinear-normalization; expected",
         ),
+        (("--recipe", "small", "--monitor", "pool/cosine attribute IoU@1"), "IoU@1' without --patience"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(tmp_path, monkeypatch, arguments, message):
@@ -40,6 +41,7 @@ def test_options_that_would_do_nothing_are_refused(tmp_path, monkeypatch, argume
     [
         ("--recipe", "small", "--head", "bilinear", "--projection", "pca", "--fixed-projection"),
         ("--recipe", "scratch", "--end-to-end"),
+        ("--recipe", "small", "--monitor", "pool/cosine attribute IoU@1", "--patience", "2"),
         ("--end-to-end", "--no-bilinear-normalization", "--head", "bilinear"),
     ],
 )
