@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
     from catalog.services.galleries import GalleryService
+    from catalog.services.gallery_pruning import GalleryPruning
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
     from catalog.services.noted_models import NotedModels
@@ -225,6 +226,13 @@ class Application:
         from catalog.services.reindexing import ReindexService
 
         return ReindexService(self.galleries, self.indexing)
+
+    @cached_property
+    def pruning(self) -> GalleryPruning:
+        """Drops galleries that are no longer searched."""
+        from catalog.services.gallery_pruning import GalleryPruning
+
+        return GalleryPruning(self.unit_of_work, self.index, alone=self.settings.qdrant_url is None)
 
     @cached_property
     def search(self) -> SearchService:

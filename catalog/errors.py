@@ -29,6 +29,10 @@ class GalleryNotFound(DrapeError):
     """Nothing is searchable yet: no live gallery, or no such collection."""
 
 
+class GalleryBusy(DrapeError):
+    """A gallery cannot be dropped while images are being indexed."""
+
+
 class RemovalRefused(DrapeError):
     """A full sync would remove more of the catalog than the guard allows."""
 

@@ -8,6 +8,7 @@ import sys
 from catalog.errors import (
     DatabaseUnavailable,
     DrapeError,
+    GalleryBusy,
     ImageStoreUnavailable,
     IndexBusy,
     IndexUnavailable,
@@ -28,7 +29,7 @@ TRY_LATER = 75
 INTERRUPTED = 130
 """Ended by Ctrl-C (128 + the signal's number, as shells have it)."""
 
-_TRY_LATER = (DatabaseUnavailable, ImageStoreUnavailable, IndexBusy, IndexUnavailable, IngestRunning)
+_TRY_LATER = (DatabaseUnavailable, GalleryBusy, ImageStoreUnavailable, IndexBusy, IndexUnavailable, IngestRunning)
 
 
 def exit_code(error: DrapeError | EmbeddingsError) -> int:

@@ -11,6 +11,7 @@ from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
+    from catalog.services.gallery_pruning import PruneSummary
     from catalog.services.reindexing import ReindexSummary
 
 
@@ -21,29 +22,45 @@ def reindex(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Search the gallery again that was live before the last change.")
     ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Drop the galleries that were live before, and their points.")
+    ] = False,
+    building: Annotated[
+        bool, typer.Option("--building", help="With --prune: drop galleries whose building was abandoned, too.")
+    ] = False,
     merchant: OptionalMerchant = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a gallery with another model version beside the live one, then search the new one.
 
     Searches go to the live gallery until the new one is complete; the step from one to the other is atomic. An
-    interrupted run continues where it stopped. --rollback goes back, after bringing the old gallery up to date.
+    interrupted run continues where it stopped. --rollback goes back, after bringing the old gallery up to date; --prune
+    makes room by dropping what could be gone back to.
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
     from cli.progress import progress
     from cli.search import only_merchant
 
-    if (model is not None) == rollback:
+    asked = [] if model is None else [f"--model {model}"]
+    asked.extend(option for option, given in (("--rollback", rollback), ("--prune", prune)) if given)
+    if len(asked) != 1:
         raise InvalidRequest(
             "It takes one thing to do",
-            received=f"--model {model} and --rollback" if rollback else "neither --model nor --rollback",
-            expected="one of --model VERSION, --rollback",
+            received=" and ".join(asked) or "none of them",
+            expected="one of --model VERSION, --rollback, --prune",
+        )
+    if building and not prune:
+        raise InvalidRequest(
+            "Only --prune drops what is being built", received=f"--building with {asked[0]}", expected="--prune"
         )
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         with application.unit_of_work() as work:
             merchant_id = work.merchants.id_of(name)
+        if prune:
+            _print_pruned(name, application.pruning.run(merchant_id, building=building), as_json=as_json)
+            return
         with progress("indexing images", unit="images", quiet=as_json) as advance:
             if model is None:
                 summary = application.reindexing.roll_back(merchant_id, advance)
@@ -74,3 +91,22 @@ def _print_summary(merchant: str, summary: ReindexSummary) -> None:
         return
     print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s.")
     print(f"{summary.gallery.model_version} is live for {merchant}.")
+
+
+def _print_pruned(merchant: str, summary: PruneSummary, *, as_json: bool) -> None:
+    versions = [gallery.model_version for gallery in summary.galleries]
+    if as_json:
+        body = {
+            "merchant": merchant,
+            "dropped": versions,
+            "points": summary.points,
+            "collections": list(summary.collections),
+        }
+        print(json.dumps(body, ensure_ascii=False))
+        return
+    for version in versions:
+        print(f"Dropped the gallery of {version}.")
+    if versions or summary.points:
+        print(f"Deleted {summary.points:,} points.")
+    else:
+        print(f"There is nothing of {merchant} to drop.")

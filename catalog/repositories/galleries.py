@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog.rows import GalleryRow, GalleryState, ImageRow, ImageState, IndexedImageRow, MerchantRow, ModelVersionRow
 
+_COLLECTION_LOCK = 7245
+"""First key of the advisory locks on collections; the second is a hash of the name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
@@ -82,6 +85,28 @@ class GalleryRepository:
             .limit(1)
         ).scalar_one_or_none()
         return next((one for one in self.of_merchant(merchant_id) if one.id == last), None)
+
+    def lock_collection(self, collection: str) -> None:
+        """Wait until nobody makes or drops this collection, and keep others from it until the transaction ends."""
+        self._session.execute(select(func.pg_advisory_xact_lock(_COLLECTION_LOCK, func.hashtext(collection))))
+
+    def merchants_in(self, collection: str) -> set[int]:
+        """Ids of the merchants that have a gallery in this collection."""
+        return set(
+            self._session.execute(select(GalleryRow.merchant_id).where(GalleryRow.collection == collection)).scalars()
+        )
+
+    def set_state(self, gallery_ids: Sequence[int], state: GalleryState) -> None:
+        """Give galleries that are not live this state."""
+        self._session.execute(
+            update(GalleryRow)
+            .where(GalleryRow.id.in_(gallery_ids), GalleryRow.state != GalleryState.LIVE)
+            .values(state=state)
+        )
+
+    def drop(self, gallery_ids: Sequence[int]) -> None:
+        """Remove galleries with all that was noted of what they hold."""
+        self._session.execute(delete(GalleryRow).where(GalleryRow.id.in_(gallery_ids)))
 
     def feed(self, gallery_id: int) -> None:
         """Have the indexer keep a retired gallery up to date again, as one that is being built."""

@@ -168,13 +168,17 @@ class GalleryService:
     def _make(self, merchant_id: int, version: str, state: GalleryState) -> Gallery:
         model = self.describe(version)
         collection = collection_name(model.version)
-        self._index.create_collection(collection, collection_spec(model))
-        with self._unit_of_work() as work:
-            work.merchants.lock(merchant_id)
-            version_id = work.galleries.ensure_model_version(model.version, model.manifest)
-            work.galleries.ensure(merchant_id, version_id, collection, state)
-            made = next(one for one in work.galleries.of_merchant(merchant_id) if one.model_version == model.version)
-            work.commit()
+        # Held open until the row says that the collection is in use: otherwise it could be pruned before that.
+        with self._unit_of_work() as guard:
+            guard.galleries.lock_collection(collection)
+            self._index.create_collection(collection, collection_spec(model))
+            with self._unit_of_work() as work:
+                work.merchants.lock(merchant_id)
+                version_id = work.galleries.ensure_model_version(model.version, model.manifest)
+                work.galleries.ensure(merchant_id, version_id, collection, state)
+                galleries = work.galleries.of_merchant(merchant_id)
+                made = next(one for one in galleries if one.model_version == model.version)
+                work.commit()
         return made
 
 

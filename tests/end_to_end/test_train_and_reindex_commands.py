@@ -58,6 +58,11 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     assert (back.json["model"], back.json["embedded"], back.json["live"]) == ("compact-rendered", 0, True)
     assert drape.run_here("similar", "R5-00000", "--json").json["model_version"] == "compact-rendered"
 
+    pruned = drape.run_here("reindex", "--prune", "--json")
+    assert pruned.json["dropped"] == ["head-1"]
+    assert (pruned.json["points"], pruned.json["collections"]) == (NUM_ITEMS * VIEWS, ["drape-head-1"])
+    assert "nothing of atelier to drop" in drape.run_here("reindex", "--prune").out
+
     whole = drape.run_here("train", "--name", "whole-1", "--end-to-end", "--epochs", "1", *recipe)
     assert whole.code == 0, whole.err
     taken = drape.run_here("train", "--name", "head-1", "--end-to-end", "--epochs", "1", *recipe)
@@ -194,8 +199,13 @@ def test_options_that_contradict_each_other_are_refused(drape, options, said):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [((), "neither --model nor --rollback"), (("--model", "v", "--rollback"), "--model v and --rollback")],
-    ids=["nothing", "both"],
+    [
+        ((), "none of them"),
+        (("--model", "v", "--rollback"), "--model v and --rollback"),
+        (("--rollback", "--prune"), "--rollback and --prune"),
+        (("--rollback", "--building"), "--building with --rollback"),
+    ],
+    ids=["nothing", "model", "prune", "building"],
 )
 def test_reindex_does_one_thing(drape, options, said):
     """What was asked for and what can be is told, before any part is started."""

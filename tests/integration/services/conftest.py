@@ -18,6 +18,7 @@ from sqlalchemy.orm import sessionmaker
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.services.galleries import GalleryService
+from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
 from catalog.services.reindexing import ReindexService
@@ -77,6 +78,10 @@ class Shop:
     @property
     def reindexing(self) -> ReindexService:
         return ReindexService(self.galleries, self.indexing)
+
+    @property
+    def pruning(self) -> GalleryPruning:
+        return GalleryPruning(self.unit_of_work, self.index, alone=True)
 
     def photo(self, name: str, *colors: str) -> str:
         """Write a picture into the feed's folder; its name."""
