@@ -56,6 +56,10 @@ class GalleryRepository:
             select(ModelVersionRow.manifest).where(ModelVersionRow.name == name)
         ).scalar_one_or_none()
 
+    def noted_versions(self) -> list[str]:
+        """Names of all model versions that some gallery was ever made of."""
+        return list(self._session.execute(select(ModelVersionRow.name)).scalars())
+
     def of_merchant(self, merchant_id: int) -> list[Gallery]:
         """All galleries of the merchant, in the order they were made."""
         rows = self._session.execute(

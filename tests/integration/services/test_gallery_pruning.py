@@ -7,6 +7,7 @@ import datetime
 import pytest
 
 from catalog.errors import GalleryBusy, IndexUnavailable
+from catalog.services.gallery_layout import collection_spec
 from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.ingest import IngestRequest
 from tests.integration.services.conftest import MERCHANT
@@ -121,6 +122,13 @@ def test_a_collection_that_was_not_dropped_is_dropped_by_the_next_run(shop, merc
     shop.index = whole
     pruned = shop.pruning.run(merchant_id)
     assert (pruned.galleries, pruned.points, pruned.collections) == ((), 2, ("drape-colors-1",))
+
+
+def test_collections_of_others_stay(shop, merchant_id):
+    """No gallery here was ever made of such a version: another installation may share the server."""
+    shop.index.create_collection("drape-theirs", collection_spec(shop.models.describe("theirs")))
+    assert shop.pruning.run(merchant_id).collections == ("drape-colors-1",)
+    assert shop.index.list_collections() == ["drape-colors-2", "drape-theirs"]
 
 
 def test_what_is_being_built_stays_unless_it_is_asked_for(shop, merchant_id):
