@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from catalog.errors import DatabaseUnavailable
+from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.galleries import GalleryRepository
 from catalog.repositories.images import ImageRepository
 from catalog.repositories.jobs import JobRepository
@@ -31,6 +32,7 @@ class UnitOfWork:
     outbox: OutboxRepository
     galleries: GalleryRepository
     jobs: JobRepository
+    comparisons: ComparisonRepository
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
@@ -43,6 +45,7 @@ class UnitOfWork:
         self.outbox = OutboxRepository(self._session)
         self.galleries = GalleryRepository(self._session)
         self.jobs = JobRepository(self._session)
+        self.comparisons = ComparisonRepository(self._session)
         return self
 
     def commit(self) -> None:

@@ -14,6 +14,15 @@ from catalog.rows import ImageRow, ImageState, ProductRow
 _PAGE = 1000
 
 
+def content_key(sha256: str, crop: Sequence[int] | None) -> str:
+    """Names the bytes and the crop of an image.
+
+    >>> content_key("ab12", None), content_key("ab12", (0, 4, 30, 44))
+    ('ab12', 'ab12@0,4,30,44')
+    """
+    return sha256 if crop is None else f"{sha256}@{','.join(map(str, crop))}"
+
+
 @dataclass(frozen=True, slots=True)
 class IndexableImage:
     """An image with its product's facts, read in one query so that they belong together.
@@ -39,7 +48,7 @@ class IndexableImage:
     @property
     def content_key(self) -> str:
         """Names what is embedded: the bytes and the crop. Equal keys mean equal vectors of one model version."""
-        return self.sha256 if self.crop is None else f"{self.sha256}@{','.join(map(str, self.crop))}"
+        return content_key(self.sha256, self.crop)
 
 
 class ImageRepository:
