@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
     from catalog.services.noted_models import NotedModels
+    from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
     from catalog.services.search import SearchService
     from catalog.services.status import StatusService
@@ -249,6 +250,13 @@ class Application:
         from catalog.services.status import StatusService
 
         return StatusService(self.unit_of_work)
+
+    @cached_property
+    def reconciliation(self) -> ReconciliationService:
+        """Compares the vector index with PostgreSQL."""
+        from catalog.services.reconciliation import ReconciliationService
+
+        return ReconciliationService(self.unit_of_work, self.index, self._noted_models)
 
     @cached_property
     def attribute_mining(self) -> AttributeMiningService:
