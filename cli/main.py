@@ -15,6 +15,7 @@ from cli.evaluate import evaluate
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
 from cli.models import app as model_app
+from cli.reconcile import reconcile
 from cli.reindex import reindex
 from cli.search import search, similar
 from cli.status import status
@@ -27,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, status):
+for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status):
     app.command()(command)
 app.add_typer(model_app, name="model")
 
