@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.images import content_key
-from catalog.rows import GalleryRow, ImageRow, ImageState, IndexedImageRow, ModelVersionRow, OutboxRow
+from catalog.rows import GalleryRow, ImageRow, ImageState, IndexedImageRow, OutboxRow
 
 LARGEST_ID = 2**63 - 1
 """No row has a larger id. Points may: the index takes ids of up to 2^64 − 2."""
@@ -114,15 +114,21 @@ class ComparisonRepository:
             )
         return found
 
-    def model_versions(self) -> list[str]:
-        """Every model version that a gallery was ever made with, in alphabetical order."""
-        return list(self._session.execute(select(ModelVersionRow.name).order_by(ModelVersionRow.name)).scalars())
+    def settle(self, gallery: Gallery, ids: Sequence[int]) -> dict[int, Known]:
+        """What is known of each of these ids, and stays so until the transaction ends, but for marks of images gone.
 
-    def merchants_in(self, collection: str) -> set[int]:
-        """The merchants that have a gallery in the collection, whatever its state."""
-        return set(
-            self._session.execute(select(GalleryRow.merchant_id).where(GalleryRow.collection == collection)).scalars()
+        Waits for whoever is changing or finishing one of them.
+        """
+        rows = [id for id in ids if id <= LARGEST_ID]
+        # Notes before images, each in ascending order, as indexers write them: nobody waits in a circle.
+        self._session.execute(
+            select(IndexedImageRow.image_id)
+            .where(IndexedImageRow.gallery_id == gallery.id, IndexedImageRow.image_id.in_(rows))
+            .order_by(IndexedImageRow.image_id)
+            .with_for_update()
         )
+        self._session.execute(select(ImageRow.id).where(ImageRow.id.in_(rows)).order_by(ImageRow.id).with_for_update())
+        return self.known(gallery, ids)
 
     def forget_notes(self, collection: str, image_ids: Sequence[int], gallery_id: int | None = None) -> None:
         """Note that the collection no longer holds these images.

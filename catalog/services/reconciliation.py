@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from catalog.errors import GalleryNotFound
 from catalog.ports.models import Models
 from catalog.ports.vector_index import Filter, Match, StoredPoint, VectorIndex
 from catalog.repositories.comparisons import LARGEST_ID, Known
@@ -13,7 +14,6 @@ from catalog.services.gallery_layout import collection_name, collection_spec
 from catalog.services.index_differences import (
     EXAMPLES,
     Finding,
-    HeldPoint,
     ReadIds,
     ReadPoints,
     Tally,
@@ -134,7 +134,7 @@ class ReconciliationService:
             names = work.merchants.names() if merchant is None else [merchant]
             ids = {name: work.merchants.id_of(name) for name in names}
             fed = [(name, gallery) for name, id in ids.items() for gallery in work.galleries.fed(id)]
-            ours = {collection_name(version) for version in work.comparisons.model_versions()}
+            ours = {collection_name(version) for version in work.galleries.noted_versions()}
         stored = set(self._index.list_collections())
         done = _Done()
         compared: list[ComparedGallery] = []
@@ -142,8 +142,8 @@ class ReconciliationService:
         for name, gallery in fed:
             one = ComparedGallery(name, gallery)
             compared.append(one)
-            for window in windows(self._point_reader(gallery, stored), self._id_reader(gallery), self._page_size):
-                findings = self._findings(one, window, stored)
+            for window in windows(self._point_reader(gallery), self._id_reader(gallery), self._page_size):
+                findings = self._findings(one, window)
                 if repairs and findings:
                     self._repair(gallery, findings, stored, done)
                 num_compared += len(window.ids)
@@ -162,16 +162,27 @@ class ReconciliationService:
             num_deleted=done.num_deleted,
         )
 
-    def _point_reader(self, gallery: Gallery, stored: Collection[str]) -> ReadPoints:
+    def _point_reader(self, gallery: Gallery) -> ReadPoints:
         of_merchant = Filter(must=(Match("merchant", (str(gallery.merchant_id),)),))
 
         def read(after: int | None, limit: int) -> list[StoredPoint]:
-            # A folder of vectors that was lost has no collection, and so no points: all of them can be made again.
-            if gallery.collection not in stored:
-                return []
-            return self._index.scroll(gallery.collection, of_merchant, limit, after)
+            return self._scroll(gallery.collection, of_merchant, limit, after)
 
         return read
+
+    # A folder of vectors that was lost, and a gallery that was pruned meanwhile, have no collection, and so no points.
+
+    def _scroll(self, collection: str, filter: Filter, limit: int, after: int | None) -> list[StoredPoint]:
+        try:
+            return self._index.scroll(collection, filter, limit, after)
+        except GalleryNotFound:
+            return []
+
+    def _retrieve(self, collection: str, ids: Sequence[int]) -> list[StoredPoint]:
+        try:
+            return self._index.retrieve(collection, ids)
+        except GalleryNotFound:
+            return []
 
     def _id_reader(self, gallery: Gallery) -> ReadIds:
         def read(after: int, limit: int) -> list[int]:
@@ -184,7 +195,7 @@ class ReconciliationService:
         with self._unit_of_work() as work:
             return any(one.id == gallery.id for one in work.galleries.fed(gallery.merchant_id))
 
-    def _findings(self, compared: ComparedGallery, window: Window, stored: Collection[str]) -> list[Finding]:
+    def _findings(self, compared: ComparedGallery, window: Window) -> list[Finding]:
         """What is wrong in a window, after a second look; counts it, and what is pending."""
         gallery = compared.gallery
         version = gallery.model_version
@@ -198,10 +209,8 @@ class ReconciliationService:
         ]
         if not suspects:
             return []
-        points: dict[int, HeldPoint] = {}
-        if gallery.collection in stored:
-            found = self._index.retrieve(gallery.collection, suspects)
-            points = {one.id: held_point(one) for one in found if str(gallery.merchant_id) in _merchants_of(one)}
+        found = self._retrieve(gallery.collection, suspects)
+        points = {one.id: held_point(one) for one in found if str(gallery.merchant_id) in _merchants_of(one)}
         later = self._known(gallery, suspects)
         if not self._is_fed(gallery):
             # Nobody has kept it up to date since it was retired, and nobody should.
@@ -228,8 +237,10 @@ class ReconciliationService:
                 gallery.collection, collection_spec(self._models.describe(gallery.model_version))
             )
             stored.add(gallery.collection)
-        plan = repair(findings, gallery.model_version)
         with self._unit_of_work() as work:
+            # What was marked since is the indexer's: a note forgotten now would be noted again by a refresh under way.
+            settled = work.comparisons.settle(gallery, [one.id for one in findings])
+            plan = repair([one for one in findings if settled[one.id] == one.known], gallery.model_version)
             work.comparisons.forget_notes(gallery.collection, plan.forgotten, gallery.id)
             work.outbox.mark(plan.marked)
             work.commit()
@@ -240,10 +251,13 @@ class ReconciliationService:
         """Delete orphaned points, and make up for any that has become an image's since it was last looked at."""
         if not ids:
             return
-        self._index.delete(collection, ids)
+        try:
+            self._index.delete(collection, ids)
+        except GalleryNotFound:
+            return
         done.num_deleted += len(ids)
         with self._unit_of_work() as work:
-            merchants = work.comparisons.merchants_in(collection)
+            merchants = work.galleries.merchants_in(collection)
             images = work.images.indexable([id for id in ids if id <= LARGEST_ID])
             adopted = sorted(id for id, image in images.items() if image.merchant_id in merchants)
             work.comparisons.forget_notes(collection, adopted)
@@ -263,7 +277,7 @@ class ReconciliationService:
                 return strays
             else:
                 filter = Filter(must=(Match("merchant", (str(only),)),))
-            page = self._index.scroll(collection, filter, self._page_size, after)
+            page = self._scroll(collection, filter, self._page_size, after)
             # A gallery is noted before its first point is written: whose merchant has none now had none then.
             merchants = self._merchants_in(collection)
             ids = [point.id for point in page if merchants.isdisjoint(_merchants_of(point))]
@@ -277,7 +291,7 @@ class ReconciliationService:
 
     def _merchants_in(self, collection: str) -> set[str]:
         with self._unit_of_work() as work:
-            return {str(id) for id in work.comparisons.merchants_in(collection)}
+            return {str(id) for id in work.galleries.merchants_in(collection)}
 
 
 def _merchants_of(point: StoredPoint) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -214,6 +215,76 @@ def test_a_gallery_that_retires_meanwhile_is_left_alone(shop, ids):
     looked = _service(shop, IndexThatIsWorkedOn(shop, retire, "before retrieve")).run(repairs=True)
     assert (looked.num_differences, looked.num_marked) == (0, 0)
     assert _service(shop).run().galleries == ()
+
+
+def test_a_gallery_that_is_pruned_meanwhile_is_left_alone(shop, ids):
+    """Its rows and its whole collection go between two readings."""
+    shop.index.delete(COLLECTION, ids[:2])
+
+    def prune() -> None:
+        _execute(shop, "DELETE FROM gallery")
+        shop.index.drop_collection(COLLECTION)
+
+    looked = _service(shop, IndexThatIsWorkedOn(shop, prune, "before retrieve")).run(repairs=True)
+    assert (looked.num_differences, looked.num_marked, looked.num_deleted) == (0, 0, 0)
+    assert shop.index.list_collections() == []
+
+
+class OvertakenService(ReconciliationService):
+    """Something happens to what was found before it is repaired."""
+
+    happens: Callable[[], None]
+
+    def _repair(self, *arguments) -> None:
+        self.happens()
+        super()._repair(*arguments)
+
+
+def test_what_is_marked_before_it_is_repaired_is_left_to_the_indexer(shop, ids):
+    """One that has begun to refresh would note again what the repair forgets, and the next one would refresh, too."""
+    shop.index.delete(COLLECTION, [ids[2]])
+    _execute(shop, f"UPDATE image SET state = 'quarantined', last_error = 'blurred' WHERE id = {ids[3]}")
+
+    def mark() -> None:
+        _execute(shop, f"UPDATE image SET state = 'ready' WHERE id = {ids[3]}")
+        with shop.unit_of_work() as work:
+            work.outbox.mark([ids[2], ids[3]])
+            work.commit()
+
+    service = OvertakenService(shop.unit_of_work, shop.index, shop.models)
+    service.happens = mark
+    overtaken = service.run(repairs=True)
+    assert (overtaken.num_differences, overtaken.num_marked, overtaken.num_deleted) == (2, 0, 0)
+    assert len(shop.rows(f"SELECT 1 FROM indexed_image WHERE image_id IN ({ids[2]}, {ids[3]})")) == 2
+    shop.indexing.run()
+    repaired, indexing = _repair(shop)
+    assert (_found(repaired), indexing.embedded) == ({"misnoted": [ids[2]]}, 1)
+
+
+@pytest.mark.parametrize("repairs", [False, True])
+def test_nothing_is_wrong_while_feeds_are_taken_and_indexed(shop, ids, repairs):
+    """Comparing over and over beside an indexer: new, changed, removed and damaged photos, and never a difference."""
+
+    def take_feeds() -> None:
+        for round in range(5):
+            rows = _rows(shop, 10)
+            del rows[round]
+            rows[5]["price"] = f"{20 + round} EUR"
+            rows[6]["image"] = shop.photo(f"again-{round}.png", "blue", *("white",) * (round + 1))
+            if round % 2:
+                (shop.folder / "7.png").write_bytes(b"no photo")
+            shop.take(rows, full_sync=True, max_removal=1.0)
+
+    num_runs = 0
+    with ThreadPoolExecutor(1) as pool:
+        feeds = pool.submit(take_feeds)
+        while not feeds.done():
+            looked = _service(shop).run(repairs=repairs)
+            assert (looked.num_differences, looked.num_marked, looked.num_deleted) == (0, 0, 0)
+            num_runs += 1
+        feeds.result()
+    assert num_runs > 5
+    shop.assert_consistent()
 
 
 def test_both_fed_galleries_are_compared_and_the_retired_one_is_not_touched(shop, ids):
