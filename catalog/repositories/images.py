@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from catalog.rows import ImageRow, ImageState, ProductRow
@@ -49,6 +49,11 @@ class IndexableImage:
     def content_key(self) -> str:
         """Names what is embedded: the bytes and the crop. Equal keys mean equal vectors of one model version."""
         return content_key(self.sha256, self.crop)
+
+
+def content_key_column() -> ColumnElement[str]:
+    """``IndexableImage.content_key``, for PostgreSQL to compute."""
+    return func.concat(ImageRow.sha256, "@" + func.array_to_string(ImageRow.crop, ","))
 
 
 class ImageRepository:

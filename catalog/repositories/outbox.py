@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import (
@@ -26,8 +27,32 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from catalog.repositories.images import content_key_column
 from catalog.repositories.row_counts import num_rows
-from catalog.rows import GalleryRow, ImageRow, IndexedImageRow, OutboxRow, image_revision
+from catalog.rows import (
+    GalleryRow,
+    GalleryState,
+    ImageRow,
+    ImageState,
+    IndexedImageRow,
+    OutboxRow,
+    image_revision,
+)
+
+DEADLY_ATTEMPTS = 2
+"""So many claims that ended without a word, and a mark is a suspect: whatever works on it may be killed by it."""
+
+
+class Work(Enum):
+    """Which marks an indexer takes.
+
+    ``ANY`` is all but the suspects. ``LIGHT`` is what needs no network: payloads to replace, points to delete.
+    ``SUSPECT`` is what several processes have left without a word, as a killed one does: to be worked on alone.
+    """
+
+    ANY = "any"
+    LIGHT = "light"
+    SUSPECT = "suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +205,13 @@ class OutboxRepository:
         )
         return num_rows(result)
 
-    def claim(self, limit: int, lease: datetime.timedelta, merchant_id: int | None = None) -> list[Claim]:
+    def claim(
+        self, limit: int, lease: datetime.timedelta, merchant_id: int | None = None, work: Work = Work.ANY
+    ) -> list[Claim]:
         """Take up to ``limit`` marks that are due and not leased, those that are due longest first."""
         due = (
             select(OutboxRow.image_id)
-            .where(
-                OutboxRow.available_at <= func.now(),
-                or_(OutboxRow.lease_until.is_(None), OutboxRow.lease_until < func.now()),
-            )
+            .where(*_due(work))
             .order_by(OutboxRow.available_at, OutboxRow.image_id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -215,6 +239,10 @@ class OutboxRepository:
             if until is not None
         ]
         return sorted(claims, key=lambda claim: claim.image_id)
+
+    def is_due(self, work: Work) -> bool:
+        """Whether there is a mark of this kind that could be claimed now."""
+        return self._session.execute(select(select(literal(1)).where(*_due(work)).exists())).scalar_one()
 
     def finish(self, claims: Sequence[Claim], postponed: Mapping[int, Postponement]) -> list[Claim]:
         """End the claims: remove the marks whose revision is still the claimed one, release those renewed meanwhile.
@@ -309,3 +337,42 @@ class OutboxRepository:
             statement = statement.where(OutboxRow.merchant_id == merchant_id)
         waiting, leased, failing, oldest = self._session.execute(statement).one()
         return Backlog(waiting, leased, failing, None if oldest is None else float(oldest))
+
+
+def _due(work: Work) -> tuple[ColumnElement[bool], ...]:
+    """What a mark of this kind must be like to be claimed."""
+    suspect = and_(OutboxRow.attempts >= DEADLY_ATTEMPTS, OutboxRow.last_error.is_(None))
+    match work:
+        case Work.ANY:
+            kind = ~suspect
+        case Work.LIGHT:
+            kind = and_(~suspect, ~_needs_network())
+        case Work.SUSPECT:
+            kind = suspect
+    return (
+        OutboxRow.available_at <= func.now(),
+        or_(OutboxRow.lease_until.is_(None), OutboxRow.lease_until < func.now()),
+        kind,
+    )
+
+
+def _needs_network() -> ColumnElement[bool]:
+    """Some gallery that is fed holds nothing of the image, or what was embedded from other content."""
+    held = select(literal(1)).where(
+        IndexedImageRow.gallery_id == GalleryRow.id,
+        IndexedImageRow.image_id == ImageRow.id,
+        IndexedImageRow.content_key == content_key_column(),
+    )
+    return (
+        select(literal(1))
+        .select_from(ImageRow)
+        .join(GalleryRow, GalleryRow.merchant_id == ImageRow.merchant_id)
+        .where(
+            ImageRow.id == OutboxRow.image_id,
+            ImageRow.state == ImageState.READY,
+            ImageRow.sha256.is_not(None),
+            GalleryRow.state != GalleryState.RETIRED,
+            ~held.exists(),
+        )
+        .exists()
+    )

@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ from catalog.ports.models import Models
 from catalog.ports.vector_index import Payload, Point, VectorIndex
 from catalog.repositories.galleries import Gallery, IndexedImage
 from catalog.repositories.images import IndexableImage
-from catalog.repositories.outbox import Claim, Postponement
+from catalog.repositories.outbox import Claim, Postponement, Work
 from catalog.services.gallery_layout import payload, point_vectors
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -139,6 +140,10 @@ class _EmbeddedBatch:
     """Points by collection."""
 
 
+def _never() -> bool:
+    return False
+
+
 def retry_delay(attempts: int, jitter: float) -> datetime.timedelta:
     """How long a mark waits after its n-th failure: doubling, bounded, spread by a jitter in [0, 1).
 
@@ -174,12 +179,24 @@ class IndexingService:
         self._limits = limits
         self._alone = alone
 
-    def run(self, merchant_id: int | None = None, advance: Advance = unheard) -> IndexingSummary:
+    def run(
+        self,
+        merchant_id: int | None = None,
+        advance: Advance = unheard,
+        *,
+        light: bool = False,
+        stop: Callable[[], bool] = _never,
+    ) -> IndexingSummary:
         """Index until nothing is due. Loading, the network and writing work on three batches at the same time.
+
+        What several processes have died of, or with, is worked on at the end, image by image and nothing beside it:
+        what kills then is known, and set aside once it was tried often enough.
 
         Args:
             merchant_id: Only this merchant's images; None takes everybody's.
             advance: Told the number of images done and the number dirty in all.
+            light: Only what needs no network: payloads to replace and points to delete.
+            stop: Asked before images are claimed; once it says so, what has been claimed is finished, and no more.
 
         Raises:
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
@@ -201,12 +218,13 @@ class IndexingService:
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         try:
-            loading = loader.submit(self._load, merchant_id, decoders, claimed)
+            load = partial(self._load, merchant_id, decoders, claimed, Work.LIGHT if light else Work.ANY, stop)
+            loading = loader.submit(load)
             writing: Future[IndexingSummary] | None = None
             while (batch := loading.result()) is not None or writing is not None:
                 embedded = None
                 if batch is not None:
-                    loading = loader.submit(self._load, merchant_id, decoders, claimed)
+                    loading = loader.submit(load)
                     embedded = self._embed(batch)
                     touched.update(embedded.points)
                 if writing is not None:
@@ -218,7 +236,12 @@ class IndexingService:
                     done += len(embedded.batch.claims)
                 else:
                     # Nothing was due, but what was marked again while the last batch was written is due by now.
-                    loading = loader.submit(self._load, merchant_id, decoders, claimed)
+                    loading = loader.submit(load)
+            while not light and (batch := self._load(merchant_id, decoders, claimed, Work.SUSPECT, stop)) is not None:
+                embedded = self._embed(batch)
+                touched.update(embedded.points)
+                summary = summary.plus(self._write(embedded, claimed))
+                done += len(batch.claims)
             advance(done, max(total, done))
         finally:
             # The threads finish what they hold before the claims nobody will work on are given back.
@@ -229,6 +252,10 @@ class IndexingService:
             self._index.optimize(collection)
         return replace(summary, seconds=time.perf_counter() - started)
 
+    def _leave(self, image_ids: Collection[int], claimed: dict[int, Claim]) -> None:
+        """Give back those claims that are for another indexer."""
+        self._give_back({image_id: claimed.pop(image_id) for image_id in image_ids})
+
     def _give_back(self, claimed: Mapping[int, Claim]) -> None:
         if not claimed:
             return
@@ -236,9 +263,19 @@ class IndexingService:
             work.outbox.give_back(sorted(claimed.values(), key=lambda claim: claim.image_id))
             work.commit()
 
-    def _load(self, merchant_id: int | None, decoders: ThreadPoolExecutor, claimed: dict[int, Claim]) -> _Batch | None:
+    def _load(
+        self,
+        merchant_id: int | None,
+        decoders: ThreadPoolExecutor,
+        claimed: dict[int, Claim],
+        kind: Work,
+        stop: Callable[[], bool],
+    ) -> _Batch | None:
+        if stop():
+            return None
         with self._unit_of_work() as work:
-            claims = work.outbox.claim(self._limits.batch_size, self._limits.lease, merchant_id)
+            most = 1 if kind is Work.SUSPECT else self._limits.batch_size
+            claims = work.outbox.claim(most, self._limits.lease, merchant_id, kind)
             work.commit()
         if not claims:
             return None
@@ -261,8 +298,19 @@ class IndexingService:
                     refreshes.append(_Task(gallery, image, claim))
                 else:
                     embeds.append(_Task(gallery, image, claim))
-        prepared, failures = self._prepare(embeds, decoders)
-        hopeless: dict[int, str] = {}
+        if kind is Work.LIGHT:
+            # Whether the network is needed was looked at before the images were read, and both may change in between.
+            heavy = {task.image.id for task in embeds}
+            self._leave(heavy, claimed)
+            claims = [claim for claim in claims if claim.image_id not in heavy]
+            embeds = []
+            refreshes = [task for task in refreshes if task.image.id not in heavy]
+        hopeless: dict[int, str] = {
+            claim.image_id: f"whatever worked on it was killed, {self._limits.max_attempts} times"
+            for claim in claims
+            if claim.attempts > self._limits.max_attempts and claim.image_id in images
+        }
+        prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], decoders)
         failed: dict[int, str] = {}
         for claim in claims:
             failure = failures.get(claim.image_id)
@@ -287,7 +335,11 @@ class IndexingService:
             prepared=prepared,
             images=images,
             hopeless=hopeless,
-            lost=frozenset(id for id in hopeless if not isinstance(failures[id], UnusableImage)),
+            lost=frozenset(
+                id
+                for id in hopeless
+                if isinstance(failures.get(id), StoredImageMissing | StoredImageAltered | ImageStoreUnavailable)
+            ),
             failed=failed,
         )
 
