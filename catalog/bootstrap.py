@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
     from catalog.services.galleries import GalleryService
+    from catalog.services.gallery_checks import GalleryChecks
     from catalog.services.gallery_pruning import GalleryPruning
     from catalog.services.indexing import IndexingService
     from catalog.services.ingest import IngestService
@@ -226,7 +227,14 @@ class Application:
         """Changes to other model versions, and back."""
         from catalog.services.reindexing import ReindexService
 
-        return ReindexService(self.galleries, self.indexing)
+        return ReindexService(self.galleries, self.indexing, self.gallery_checks)
+
+    @cached_property
+    def gallery_checks(self) -> GalleryChecks:
+        """Measures galleries before searches go to them."""
+        from catalog.services.gallery_checks import GalleryChecks
+
+        return GalleryChecks(self.unit_of_work, self.index, self._noted_models)
 
     @cached_property
     def pruning(self) -> GalleryPruning:

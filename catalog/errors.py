@@ -33,6 +33,10 @@ class GalleryBusy(DrapeError):
     """A gallery cannot be dropped while images are being indexed."""
 
 
+class GalleryRejected(DrapeError):
+    """A gallery that was built did not pass the checks that come before searches go to it. It is kept."""
+
+
 class RemovalRefused(DrapeError):
     """A full sync would remove more of the catalog than the guard allows."""
 

@@ -11,6 +11,7 @@ from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
+    from catalog.services.gallery_checks import GalleryReport
     from catalog.services.gallery_pruning import PruneSummary
     from catalog.services.reindexing import ReindexSummary
 
@@ -28,17 +29,36 @@ def reindex(
     building: Annotated[
         bool, typer.Option("--building", help="With --prune: drop galleries whose building was abandoned, too.")
     ] = False,
+    min_recall: Annotated[
+        float | None,
+        typer.Option(
+            "--min-recall",
+            metavar="SHARE",
+            help="With --model: change only if searches find this much of the nearest ten, whatever they filter by "
+            "(default 0.9; 0 measures nothing).",
+        ),
+    ] = None,
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            "--min-precision",
+            metavar="SHARE",
+            help="With --model: change only if the nearest image is of the same product this often, of products with "
+            "several images.",
+        ),
+    ] = None,
     merchant: OptionalMerchant = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a gallery with another model version beside the live one, then search the new one.
 
-    Searches go to the live gallery until the new one is complete; the step from one to the other is atomic. An
-    interrupted run continues where it stopped. --rollback goes back, after bringing the old gallery up to date; --prune
-    makes room by dropping what could be gone back to.
+    Searches go to the live gallery until the new one is complete and checked; the step from one to the other is
+    atomic. An interrupted run continues where it stopped. --rollback goes back, after bringing the old gallery up to
+    date; --prune makes room by dropping what could be gone back to.
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
+    from catalog.services.gallery_checks import LEAST_RECALL, CheckLimits
     from cli.progress import progress
     from cli.search import only_merchant
 
@@ -54,6 +74,12 @@ def reindex(
         raise InvalidRequest(
             "Only --prune drops what is being built", received=f"--building with {asked[0]}", expected="--prune"
         )
+    for option, number in (("--min-recall", min_recall), ("--min-precision", min_precision)):
+        if number is not None and model is None:
+            raise InvalidRequest(
+                "Only a gallery that is built is checked", received=f"{option} with {asked[0]}", expected="--model"
+            )
+    limits = CheckLimits(LEAST_RECALL if min_recall is None else min_recall, min_precision)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
         with application.unit_of_work() as work:
@@ -65,7 +91,7 @@ def reindex(
             if model is None:
                 summary = application.reindexing.roll_back(merchant_id, advance)
             else:
-                summary = application.reindexing.run(merchant_id, model, advance)
+                summary = application.reindexing.run(merchant_id, model, advance, limits)
     if as_json:
         print(json.dumps(_as_json(name, summary), ensure_ascii=False))
     else:
@@ -81,7 +107,32 @@ def _as_json(merchant: str, summary: ReindexSummary) -> dict[str, object]:
         "embedded": summary.indexing.embedded,
         "seconds": round(summary.indexing.seconds, 3),
         "live": summary.live,
+        "checked": None if summary.report is None else _checked_as_json(summary.report),
     }
+
+
+def _checked_as_json(report: GalleryReport) -> dict[str, object]:
+    precision = report.precision
+    return {
+        "images": report.num_images,
+        "points": report.num_points,
+        "recall_at_10": [
+            {"filter": str(one.shape), "queries": one.num_queries, **one.by_vector} for one in report.recalls
+        ],
+        "same_product_precision_at_1": None if precision is None else precision.value,
+    }
+
+
+def _print_report(report: GalleryReport) -> None:
+    print(f"Counted {report.num_points:,} points for {report.num_images:,} images.")
+    for one in report.recalls:
+        if one.by_vector:
+            values = ", ".join(f"{vector} {value:.3f}" for vector, value in one.by_vector.items())
+            print(f"Recall@10, {one.shape}: {values} ({one.num_queries} queries).")
+        else:
+            print(f"Recall@10, {one.shape}: left out, too few images pass such a filter.")
+    if report.precision is not None:
+        print(f"Same-product precision@1: {report.precision.value:.3f} ({report.precision.num_queries} queries).")
 
 
 def _print_summary(merchant: str, summary: ReindexSummary) -> None:
@@ -90,6 +141,8 @@ def _print_summary(merchant: str, summary: ReindexSummary) -> None:
         print(f"{indexing.postponed:,} images wait for another try: run the command again. Nothing was switched.")
         return
     print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s.")
+    if summary.report is not None:
+        _print_report(summary.report)
     print(f"{summary.gallery.model_version} is live for {merchant}.")
 
 

@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, case, column, delete, func, literal, select, tuple_, union, update, values
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    case,
+    cast,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    union,
+    update,
+    values,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -198,6 +212,31 @@ class GalleryRepository:
         return self._session.execute(
             select(func.count()).select_from(IndexedImageRow).where(IndexedImageRow.gallery_id == gallery_id)
         ).scalar_one()
+
+    def sample_of_held(self, gallery_id: int, limit: int, *, with_siblings: bool = False) -> list[int]:
+        """Ids of some images that the gallery holds and that can be indexed, the same ones at every call.
+
+        Args:
+            with_siblings: Only images of products of which the gallery holds several.
+        """
+        statement = (
+            select(IndexedImageRow.image_id)
+            .join(ImageRow, ImageRow.id == IndexedImageRow.image_id)
+            .where(IndexedImageRow.gallery_id == gallery_id, ImageRow.state == ImageState.READY)
+            # By a hash, so that neither early nor neighbouring images are preferred.
+            .order_by(func.md5(cast(IndexedImageRow.image_id, Text)))
+            .limit(limit)
+        )
+        if with_siblings:
+            other, held = aliased(ImageRow), aliased(IndexedImageRow)
+            sibling = (
+                select(literal(1))
+                .select_from(other)
+                .join(held, (held.image_id == other.id) & (held.gallery_id == gallery_id))
+                .where(other.product_id == ImageRow.product_id, other.id != ImageRow.id)
+            )
+            statement = statement.where(sibling.exists())
+        return list(self._session.execute(statement).scalars())
 
     def count_missing(self, gallery: Gallery) -> int:
         """How many images that can be indexed the gallery does not hold, or holds with other content than they have."""

@@ -44,6 +44,9 @@ def test_a_catalog_is_trained_on_and_changed_to(drape, catalog, tmp_path):
     changed = drape.run("reindex", "--model", "head-1", "--json")
     assert changed.code == 0, changed.err
     assert (changed.json["embedded"], changed.json["live"]) == (NUM_ITEMS * VIEWS, True)
+    checked = changed.json["checked"]
+    assert (checked["images"], checked["points"]) == (NUM_ITEMS * VIEWS, NUM_ITEMS * VIEWS)
+    assert checked["recall_at_10"][0] == {"filter": "no filter", "queries": 20, "pool": 1.0, "hist": 1.0}
     again = drape.run_here("reindex", "--model", "head-1", "--json")
     assert (again.json["embedded"], again.json["live"]) == (0, True)
     galleries = drape.run_here("status", "--json").json[0]["galleries"]
@@ -82,7 +85,9 @@ def test_a_version_is_carried_elsewhere_and_gone_back_to(drape, catalog, tmp_pat
     missing = drape.run_here("model", "activate", "compact-rendered.bfloat16")
     assert missing.code == 1
     assert "drape reindex --model compact-rendered.bfloat16" in missing.err
-    assert drape.run_here("reindex", "--model", "compact-rendered.bfloat16").code == 0
+    changed = drape.run_here("reindex", "--model", "compact-rendered.bfloat16")
+    assert changed.code == 0
+    assert "Recall@10, no filter: pool" in changed.out
     back = drape.run("model", "activate", "compact-rendered", "--merchant", "atelier", "--json")
     assert (back.code, back.json) == (0, {"merchant": "atelier", "model": "compact-rendered", "live": True})
     assert drape.run_here("model", "list", "--json").json["live"] == {"compact-rendered": ["atelier"]}
@@ -204,8 +209,10 @@ def test_options_that_contradict_each_other_are_refused(drape, options, said):
         (("--model", "v", "--rollback"), "--model v and --rollback"),
         (("--rollback", "--prune"), "--rollback and --prune"),
         (("--rollback", "--building"), "--building with --rollback"),
+        (("--rollback", "--min-recall", "0"), "--min-recall with --rollback"),
+        (("--model", "v", "--min-precision", "80"), "from 0 to 1"),
     ],
-    ids=["nothing", "model", "prune", "building"],
+    ids=["nothing", "model", "prune", "building", "checks of a rollback", "percentage"],
 )
 def test_reindex_does_one_thing(drape, options, said):
     """What was asked for and what can be is told, before any part is started."""

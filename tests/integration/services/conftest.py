@@ -18,6 +18,7 @@ from sqlalchemy.orm import sessionmaker
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.services.galleries import GalleryService
+from catalog.services.gallery_checks import GalleryChecks
 from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
@@ -77,7 +78,11 @@ class Shop:
 
     @property
     def reindexing(self) -> ReindexService:
-        return ReindexService(self.galleries, self.indexing)
+        return ReindexService(self.galleries, self.indexing, self.checks)
+
+    @property
+    def checks(self) -> GalleryChecks:
+        return GalleryChecks(self.unit_of_work, self.index, self.models)
 
     @property
     def pruning(self) -> GalleryPruning:
