@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from catalog.ports.vector_index import (
     VectorQuery,
     VectorSpec,
 )
+from tests.qdrant_double import QdrantDouble
 
 # The client's local mode says that it ignores what makes a server fast. It is here for its answers, not its speed.
 LOCAL_MODE_NOTICES = (
@@ -173,17 +175,7 @@ class Opened:
     name: str
 
 
-KINDS = ["edge", "local"] + (["server"] if os.environ.get("DRAPE_TEST_QDRANT_URL") else [])
-
-
-def _opener(kind: str, folder) -> Callable[[], VectorIndex]:
-    if kind == "edge":
-        return lambda: QdrantEdgeIndex(folder / "edge")
-    if kind == "local":
-        return lambda: QdrantServerIndex(QdrantClient(path=str(folder / "local")))
-    return lambda: QdrantServerIndex.connect(
-        os.environ["DRAPE_TEST_QDRANT_URL"], os.environ.get("DRAPE_TEST_QDRANT_API_KEY")
-    )
+KINDS = ["edge", "local", "server over HTTP"] + (["server"] if os.environ.get("DRAPE_TEST_QDRANT_URL") else [])
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -191,10 +183,26 @@ def index_kind(request) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def opener(index_kind) -> Iterator[Callable[[Path], Callable[[], VectorIndex]]]:
+    """What opens the index of a folder; servers have one for everybody."""
+    match index_kind:
+        case "edge":
+            yield lambda folder: lambda: QdrantEdgeIndex(folder / "edge")
+        case "local":
+            yield lambda folder: lambda: QdrantServerIndex(QdrantClient(path=str(folder / "local")))
+        case "server over HTTP":
+            with QdrantDouble() as double:
+                yield lambda _: lambda: QdrantServerIndex.connect(double.url)
+        case _:
+            url, key = os.environ["DRAPE_TEST_QDRANT_URL"], os.environ.get("DRAPE_TEST_QDRANT_API_KEY")
+            yield lambda _: lambda: QdrantServerIndex.connect(url, key)
+
+
 @pytest.fixture
-def opened(index_kind, tmp_path) -> Iterator[Opened]:
+def opened(opener, index_kind, tmp_path) -> Iterator[Opened]:
     """An index with no collection of the fixture's name; whatever the test leaves open is closed."""
-    open_index = _opener(index_kind, tmp_path)
+    open_index = opener(tmp_path)
     alive: list[VectorIndex] = []
 
     def reopen() -> VectorIndex:
@@ -298,9 +306,9 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled(index_kind, tmp_path_factory, spec, make_points, numpy_index) -> Iterator[Filled]:
+def filled(opener, tmp_path_factory, spec, make_points, numpy_index) -> Iterator[Filled]:
     """For tests that only read. Ids have gaps and are not in the order of insertion."""
-    index = _opener(index_kind, tmp_path_factory.mktemp("filled"))()
+    index = opener(tmp_path_factory.mktemp("filled"))()
     name = f"contract-{uuid.uuid4().hex}"
     ids = tuple(int(point_id) for point_id in np.random.default_rng(7).permutation(np.arange(3, 183, 3)))
     points = make_points(11, ids)
