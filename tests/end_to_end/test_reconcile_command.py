@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+import time
+
+from PIL import Image
+from sqlalchemy import create_engine, text
+
+from catalog.adapters.embedded_postgres import EmbeddedPostgres
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from embeddings.datasets.rendered.catalog import write_catalog
 
@@ -49,3 +57,49 @@ def test_damage_is_told_repaired_and_gone(drape, tmp_path):
     assert unknown.code == 1
     assert "atelier" in unknown.err
     assert "Traceback" not in unknown.err
+
+
+def test_a_repair_that_was_killed_is_completed_by_the_next(drape, tmp_path):
+    """All vectors are lost, and the process that makes them again is killed half-way: the next makes just the rest."""
+    num_images = 60
+    lines = ["id,title,image"]
+    for number in range(num_images):
+        Image.new("RGB", (24, 24), (number, 40, 128)).save(tmp_path / f"{number}.png")
+        lines.append(f"P{number},Item {number},{number}.png")
+    feed = tmp_path / "feed.csv"
+    feed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
+    shutil.rmtree(drape.home / "vectors")
+
+    with EmbeddedPostgres(drape.home / "postgres") as server:
+        engine = create_engine(server.url())
+
+        def noted_and_marked() -> tuple[int, int]:
+            with engine.connect() as connection:
+                counts = "SELECT (SELECT count(*) FROM indexed_image), (SELECT count(*) FROM outbox)"
+                noted, marked = connection.execute(text(counts)).one()
+            return noted, marked
+
+        assert noted_and_marked() == (num_images, 0)
+        # Small batches make it slow enough to be met in the middle.
+        slow = dataclasses.replace(drape, settings={"DRAPE_BATCH_SIZE": "4"})
+        running = slow.start("reconcile", "--repair")
+        deadline = time.monotonic() + 200
+        while 0 in noted_and_marked():
+            assert running.poll() is None, running.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        running.kill()
+        running.communicate(timeout=60)
+        noted, marked = noted_and_marked()
+        assert noted + marked == num_images
+        assert marked > 0
+        engine.dispose()
+
+    completed = drape.run_here("reconcile", "--repair", "--json")
+    assert completed.code == 0, completed.err
+    assert (completed.json["differences"], completed.json["galleries"][0]["pending"]) == (0, marked)
+    assert completed.json["indexing"]["embedded"] == marked
+    again = drape.run_here("reconcile", "--json")
+    assert (again.code, again.json["differences"], again.json["galleries"][0]["pending"]) == (0, 0, 0)
+    assert again.json["galleries"][0]["compared"] == num_images
