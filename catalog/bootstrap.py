@@ -227,7 +227,7 @@ class Application:
         """Changes to other model versions, and back."""
         from catalog.services.reindexing import ReindexService
 
-        return ReindexService(self.galleries, self.indexing, self.gallery_checks)
+        return ReindexService(self.unit_of_work, self.galleries, self.indexing, self.gallery_checks)
 
     @cached_property
     def gallery_checks(self) -> GalleryChecks:

@@ -30,7 +30,7 @@ class GalleryNotFound(DrapeError):
 
 
 class GalleryBusy(DrapeError):
-    """A gallery cannot be dropped while images are being indexed."""
+    """A gallery cannot be built, changed to or dropped while another process works on it."""
 
 
 class GalleryRejected(DrapeError):

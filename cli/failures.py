@@ -27,7 +27,7 @@ TRY_LATER = 75
 """A service is down or busy; the same command may work another time (EX_TEMPFAIL of sysexits.h)."""
 
 INTERRUPTED = 130
-"""Ended by Ctrl-C (128 + the signal's number, as shells have it)."""
+"""Ended by Ctrl-C, or asked to end (128 + the signal's number, as shells have it)."""
 
 _TRY_LATER = (DatabaseUnavailable, GalleryBusy, ImageStoreUnavailable, IndexBusy, IndexUnavailable, IngestRunning)
 

@@ -47,6 +47,14 @@ def reindex(
             "several images.",
         ),
     ] = None,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--max-rate",
+            metavar="N",
+            help="Embed at most N images a second, and leave the rest of the machine to others.",
+        ),
+    ] = None,
     merchant: OptionalMerchant = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +69,7 @@ def reindex(
     from catalog.services.gallery_checks import LEAST_RECALL, CheckLimits
     from cli.progress import progress
     from cli.search import only_merchant
+    from cli.stopping import terminated_like_interrupted
 
     asked = [] if model is None else [f"--model {model}"]
     asked.extend(option for option, given in (("--rollback", rollback), ("--prune", prune)) if given)
@@ -79,6 +88,8 @@ def reindex(
             raise InvalidRequest(
                 "Only a gallery that is built is checked", received=f"{option} with {asked[0]}", expected="--model"
             )
+    if max_rate is not None and prune:
+        raise InvalidRequest("Dropping embeds nothing", received="--max-rate with --prune", expected="no rate")
     limits = CheckLimits(LEAST_RECALL if min_recall is None else min_recall, min_precision)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
@@ -87,11 +98,14 @@ def reindex(
         if prune:
             _print_pruned(name, application.pruning.run(merchant_id, building=building), as_json=as_json)
             return
-        with progress("indexing images", unit="images", quiet=as_json) as advance:
+        with (
+            terminated_like_interrupted(),
+            progress("indexing images", unit="images", quiet=as_json) as advance,
+        ):
             if model is None:
-                summary = application.reindexing.roll_back(merchant_id, advance)
+                summary = application.reindexing.roll_back(merchant_id, advance, max_rate=max_rate)
             else:
-                summary = application.reindexing.run(merchant_id, model, advance, limits)
+                summary = application.reindexing.run(merchant_id, model, advance, limits, max_rate=max_rate)
     if as_json:
         print(json.dumps(_as_json(name, summary), ensure_ascii=False))
     else:

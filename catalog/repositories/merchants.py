@@ -6,11 +6,12 @@ from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog.errors import IngestRunning, MerchantNotFound
+from catalog.errors import GalleryBusy, IngestRunning, MerchantNotFound
 from catalog.rows import MerchantRow
 
 _CATALOG_LOCK = 7243
 _INGEST_LOCK = 7244
+_GALLERIES_LOCK = 7246
 """First keys of the advisory locks on merchants; the second is the merchant's id."""
 
 
@@ -63,6 +64,21 @@ class MerchantRepository:
                 received=f"a second ingest of {name}",
                 expected="one at a time",
                 remedy="wait for the other one, then run the command again",
+            )
+
+    def claim_galleries(self, merchant_id: int) -> None:
+        """Be the only one that builds, changes or drops this merchant's galleries until the transaction ends.
+
+        Raises:
+            GalleryBusy: another one is.
+        """
+        key = cast(merchant_id, Integer)
+        if not self._session.execute(select(func.pg_try_advisory_xact_lock(_GALLERIES_LOCK, key))).scalar_one():
+            raise GalleryBusy(
+                "This merchant's galleries are being built, changed or dropped right now",
+                received="a second re-indexing",
+                expected="one at a time",
+                remedy="wait for the other one, or end it; then run the command again",
             )
 
     def names(self) -> list[str]:

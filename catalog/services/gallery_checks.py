@@ -142,7 +142,7 @@ class GalleryChecks:
                 f"The gallery of {gallery.model_version} does not hold what it should, so searches stay where they are",
                 received=f"{points:,} points, {after.held:,} images noted as held",
                 expected=f"as many as there are images that can be indexed: {after.ready:,}",
-                remedy="run `drape reindex --prune --building`, then the same command again; it builds a new gallery",
+                remedy="run `drape reconcile --repair`, which puts the gallery right; then the same command again",
             )
         return after.ready, points
 

@@ -52,9 +52,16 @@ class GalleryPruning:
             building: Drop those that are being built, too, as abandoned.
 
         Raises:
-            GalleryBusy: images of the merchant are being indexed right now. Nothing was dropped.
+            GalleryBusy: a gallery is being built, or images of the merchant are being indexed right now. Nothing was
+                dropped.
             IndexBusy, IndexUnavailable, DatabaseUnavailable: a service is held or down; the next run goes on.
         """
+        # Held open until the end: nobody builds a gallery meanwhile, and where somebody does, this ends here.
+        with self._unit_of_work() as guard:
+            guard.merchants.claim_galleries(merchant_id)
+            return self._run(merchant_id, building=building)
+
+    def _run(self, merchant_id: int, *, building: bool) -> PruneSummary:
         collections = self._index.list_collections()
         if self._alone:
             with self._unit_of_work() as work:

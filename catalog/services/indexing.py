@@ -26,6 +26,7 @@ from catalog.repositories.images import IndexableImage
 from catalog.repositories.outbox import Claim, Postponement, Work
 from catalog.services.gallery_layout import payload, point_vectors
 from catalog.services.progress import Advance, unheard
+from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.errors import UnusableImage
@@ -35,6 +36,9 @@ _Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | 
 
 FIRST_RETRY = datetime.timedelta(seconds=5)
 LONGEST_RETRY = datetime.timedelta(minutes=15)
+
+_MOST_SECONDS_HELD = 10
+"""Where the rate is limited, a batch is no more than goes in this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ class IndexingService:
         *,
         light: bool = False,
         stop: Callable[[], bool] = _never,
+        max_rate: float | None = None,
     ) -> IndexingSummary:
         """Index until nothing is due. Loading, the network and writing work on three batches at the same time.
 
@@ -197,11 +202,18 @@ class IndexingService:
             advance: Told the number of images done and the number dirty in all.
             light: Only what needs no network: payloads to replace and points to delete.
             stop: Asked before images are claimed; once it says so, what has been claimed is finished, and no more.
+            max_rate: Embed no more images in a second than this; None is as many as go.
 
         Raises:
+            InvalidRequest: the rate is too low to be kept to.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()
+        limit = None if max_rate is None else RateLimit(max_rate)
+        batch_size = self._limits.batch_size
+        if max_rate is not None:
+            # A small batch is not held for long, so that its lease does not end while it waits for its turn.
+            batch_size = min(batch_size, max(1, int(max_rate * _MOST_SECONDS_HELD)))
         if self._alone:
             # Takes the index, or fails because another process has it: only its owner may touch the others' claims.
             self._index.list_collections()
@@ -218,13 +230,16 @@ class IndexingService:
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         try:
-            load = partial(self._load, merchant_id, decoders, claimed, Work.LIGHT if light else Work.ANY, stop)
+            kind = Work.LIGHT if light else Work.ANY
+            load = partial(self._load, merchant_id, decoders, claimed, kind, stop, batch_size)
             loading = loader.submit(load)
             writing: Future[IndexingSummary] | None = None
             while (batch := loading.result()) is not None or writing is not None:
                 embedded = None
                 if batch is not None:
                     loading = loader.submit(load)
+                    if limit is not None:
+                        limit.take(len({task.image.id for task in batch.embeds}), stop)
                     embedded = self._embed(batch)
                     touched.update(embedded.points)
                 if writing is not None:
@@ -237,7 +252,8 @@ class IndexingService:
                 else:
                     # Nothing was due, but what was marked again while the last batch was written is due by now.
                     loading = loader.submit(load)
-            while not light and (batch := self._load(merchant_id, decoders, claimed, Work.SUSPECT, stop)) is not None:
+            load = partial(self._load, merchant_id, decoders, claimed, Work.SUSPECT, stop, 1)
+            while not light and (batch := load()) is not None:
                 embedded = self._embed(batch)
                 touched.update(embedded.points)
                 summary = summary.plus(self._write(embedded, claimed))
@@ -270,11 +286,11 @@ class IndexingService:
         claimed: dict[int, Claim],
         kind: Work,
         stop: Callable[[], bool],
+        most: int,
     ) -> _Batch | None:
         if stop():
             return None
         with self._unit_of_work() as work:
-            most = 1 if kind is Work.SUSPECT else self._limits.batch_size
             claims = work.outbox.claim(most, self._limits.lease, merchant_id, kind)
             work.commit()
         if not claims:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from catalog.errors import GalleryNotFound
 from catalog.repositories.galleries import Gallery
-from catalog.rows import GalleryState
+from catalog.rows import GalleryState, JobState
 from catalog.services.galleries import GalleryService
 from catalog.services.gallery_checks import CheckLimits, GalleryChecks, GalleryReport
 from catalog.services.indexing import IndexingService, IndexingSummary
 from catalog.services.progress import Advance, unheard
+from catalog.services.rate_limit import RateLimit
+from catalog.unit_of_work import UnitOfWorkFactory
 
 CATCHING_UP = 5
 """How often images that came while a gallery was checked are indexed before it is left to another run."""
+
+
+class JobKind(StrEnum):
+    """What the jobs are called."""
+
+    REINDEX = "reindex"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +44,32 @@ class ReindexSummary:
 
 
 class ReindexService:
-    """Builds galleries beside the live one and switches to them."""
+    """Builds galleries beside the live one and switches to them. What takes long is a job, one of a merchant at a time.
 
-    def __init__(self, galleries: GalleryService, indexing: IndexingService, checks: GalleryChecks) -> None:
+    Whatever ends a run half-way (an error, Ctrl-C, kill -9), the gallery stays as it is being built, and the same call
+    goes on with it.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        galleries: GalleryService,
+        indexing: IndexingService,
+        checks: GalleryChecks,
+    ) -> None:
+        self._unit_of_work = unit_of_work
         self._galleries = galleries
         self._indexing = indexing
         self._checks = checks
 
     def run(
-        self, merchant_id: int, version: str, advance: Advance = unheard, limits: CheckLimits | None = None
+        self,
+        merchant_id: int,
+        version: str,
+        advance: Advance = unheard,
+        limits: CheckLimits | None = None,
+        *,
+        max_rate: float | None = None,
     ) -> ReindexSummary:
         """Build a gallery of this model version, or what an earlier run has left to do of it, check it and search it.
 
@@ -49,33 +77,100 @@ class ReindexService:
 
         Args:
             advance: Told the number of images done and the number dirty in all.
+            max_rate: Embed no more images in a second than this.
 
         Raises:
             embeddings.errors.UnusableModel: no such version.
+            InvalidRequest: the rate is too low to be kept to.
+            GalleryBusy: another process builds, changes or drops galleries of this merchant.
             GalleryNotFound: the gallery is not complete. Searches stay where they are.
             GalleryRejected: it did not pass a check. Searches stay where they are, and what was built is kept.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
-        return self._fill(self._galleries.build_beside(merchant_id, version), advance, limits or CheckLimits())
+        name = self._galleries.describe(version).version
+        _check_rate(max_rate)
 
-    def roll_back(self, merchant_id: int, advance: Advance = unheard) -> ReindexSummary:
+        def build(advance: Advance) -> ReindexSummary:
+            gallery = self._galleries.build_beside(merchant_id, version)
+            return self._fill(gallery, advance, limits or CheckLimits(), max_rate)
+
+        return self._as_job(merchant_id, JobKind.REINDEX, name, build, advance)
+
+    def roll_back(
+        self, merchant_id: int, advance: Advance = unheard, *, max_rate: float | None = None
+    ) -> ReindexSummary:
         """Search the gallery that was live before: at once, or as soon as it has what it missed while it was not fed.
 
         Searches stay where they are until then. What was live is kept, so that a second call comes back to it. Nothing
         is measured: it was searched before, and whoever goes back is in a hurry.
 
+        Args:
+            advance: Told the number of images done and the number dirty in all.
+            max_rate: Embed no more images in a second than this.
+
         Raises:
+            InvalidRequest: the rate is too low to be kept to.
             GalleryNotFound: there is no gallery to go back to.
+            GalleryBusy: it has something to catch up with, and another process works on galleries of this merchant.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
+        _check_rate(max_rate)
         gallery = self._galleries.before(merchant_id)
         if self._galleries.go_back(gallery):
             return ReindexSummary(gallery, IndexingSummary(), live=True)
-        return self._fill(self._galleries.catch_up(gallery), advance, None)
 
-    def _fill(self, gallery: Gallery, advance: Advance, limits: CheckLimits | None) -> ReindexSummary:
+        def catch_up(advance: Advance) -> ReindexSummary:
+            return self._fill(self._galleries.catch_up(gallery), advance, None, max_rate)
+
+        return self._as_job(merchant_id, JobKind.ROLLBACK, gallery.model_version, catch_up, advance)
+
+    def _as_job(
+        self,
+        merchant_id: int,
+        kind: JobKind,
+        version: str,
+        act: Callable[[Advance], ReindexSummary],
+        advance: Advance,
+    ) -> ReindexSummary:
+        # Held open until the end: a second one is turned away, and a killed one's lock is free.
+        with self._unit_of_work() as guard:
+            guard.merchants.claim_galleries(merchant_id)
+            with self._unit_of_work() as work:
+                for one in JobKind:
+                    work.jobs.end_abandoned(merchant_id, one)
+                job_id = work.jobs.start(merchant_id, kind, version)
+                work.commit()
+            counts: dict[str, int] = {}
+
+            def report(done: int, total: int | None) -> None:
+                counts.update(images_done=done, images=done if total is None else total)
+                with self._unit_of_work() as work:
+                    work.jobs.report(job_id, counts)
+                    work.commit()
+                advance(done, total)
+
+            state, reason = JobState.INTERRUPTED, None
+            try:
+                summary = act(report)
+                indexing = summary.indexing
+                counts.update(embedded=indexing.embedded, refreshed=indexing.refreshed, removed=indexing.removed)
+                counts.update(quarantined=indexing.quarantined, postponed=indexing.postponed)
+                state = JobState.DONE if summary.live else JobState.FAILED
+                reason = None if summary.live else f"{indexing.postponed} images wait for another try"
+            except Exception as error:  # Whatever it is, the job tells it, and so does whoever called.
+                state, reason = JobState.FAILED, str(error) or type(error).__name__
+                raise
+            finally:
+                with self._unit_of_work() as work:
+                    work.jobs.end(job_id, state, counts, reason)
+                    work.commit()
+        return summary
+
+    def _fill(
+        self, gallery: Gallery, advance: Advance, limits: CheckLimits | None, max_rate: float | None
+    ) -> ReindexSummary:
         """Index and switch; ``limits`` says what the gallery must reach, None that nothing is asked of it."""
-        indexing = self._indexing.run(gallery.merchant_id, advance)
+        indexing = self._indexing.run(gallery.merchant_id, advance, max_rate=max_rate)
         if indexing.postponed:
             return ReindexSummary(gallery, indexing, live=False)
         report = None
@@ -87,9 +182,15 @@ class ReindexService:
                 break
             except GalleryNotFound:
                 # An ingest has written images since. What it writes while these few are indexed will be fewer still.
-                indexing = indexing.plus(self._indexing.run(gallery.merchant_id, advance))
+                indexing = indexing.plus(self._indexing.run(gallery.merchant_id, advance, max_rate=max_rate))
                 if indexing.postponed:
                     return ReindexSummary(gallery, indexing, live=False, report=report)
         else:
             self._galleries.switch(gallery.merchant_id, gallery)
         return ReindexSummary(gallery, indexing, live=True, report=report)
+
+
+def _check_rate(max_rate: float | None) -> None:
+    """Before a gallery is made that nothing would be done for."""
+    if max_rate is not None:
+        RateLimit(max_rate)

@@ -211,8 +211,9 @@ def test_options_that_contradict_each_other_are_refused(drape, options, said):
         (("--rollback", "--building"), "--building with --rollback"),
         (("--rollback", "--min-recall", "0"), "--min-recall with --rollback"),
         (("--model", "v", "--min-precision", "80"), "from 0 to 1"),
+        (("--prune", "--max-rate", "5"), "--max-rate with --prune"),
     ],
-    ids=["nothing", "model", "prune", "building", "checks of a rollback", "percentage"],
+    ids=["nothing", "model", "prune", "building", "checks of a rollback", "percentage", "rate of nothing"],
 )
 def test_reindex_does_one_thing(drape, options, said):
     """What was asked for and what can be is told, before any part is started."""

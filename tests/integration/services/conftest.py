@@ -78,7 +78,7 @@ class Shop:
 
     @property
     def reindexing(self) -> ReindexService:
-        return ReindexService(self.galleries, self.indexing, self.checks)
+        return ReindexService(self.unit_of_work, self.galleries, self.indexing, self.checks)
 
     @property
     def checks(self) -> GalleryChecks:

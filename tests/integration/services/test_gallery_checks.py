@@ -7,6 +7,7 @@ import pytest
 from catalog.errors import GalleryRejected, InvalidRequest
 from catalog.services.filter_shapes import FilterShape
 from catalog.services.gallery_checks import CheckLimits, SameProductPrecision, recall_of_scores
+from catalog.services.reconciliation import ReconciliationService
 from catalog.services.search import SearchService
 from tests.integration.services.conftest import MERCHANT
 
@@ -107,11 +108,11 @@ def test_points_that_were_lost_keep_a_gallery_from_being_searched(shop):
     some = [point.id for point in shop.index.scroll(gallery.collection, limit=2)]
     shop.index.delete(gallery.collection, some)
     with pytest.raises(
-        GalleryRejected, match=r"34 points, 36 images noted.*that can be indexed: 36.*--prune --building"
+        GalleryRejected, match=r"34 points, 36 images noted.*that can be indexed: 36.*drape reconcile --repair"
     ):
         shop.reindexing.run(summary.merchant_id, "colors-2")
     assert shop.search.by_product(MERCHANT, "P3").model_version == "colors-1"
-    shop.pruning.run(summary.merchant_id, building=True)
+    ReconciliationService(shop.unit_of_work, shop.index, shop.models).run(MERCHANT, repairs=True)
     assert shop.reindexing.run(summary.merchant_id, "colors-2").live
     shop.assert_consistent()
 

@@ -142,6 +142,15 @@ def test_what_is_being_built_stays_unless_it_is_asked_for(shop, merchant_id):
     shop.assert_consistent()
 
 
+def test_nothing_is_dropped_while_a_gallery_is_built(shop, merchant_id):
+    """Also while the one who builds it has nothing in hand, such as when it is checked."""
+    with shop.unit_of_work() as builder:
+        builder.merchants.claim_galleries(merchant_id)
+        with pytest.raises(GalleryBusy, match="being built, changed or dropped right now"):
+            shop.pruning.run(merchant_id)
+    assert len(shop.pruning.run(merchant_id).galleries) == 1
+
+
 @pytest.mark.parametrize("building", [False, True])
 def test_nothing_is_dropped_while_images_are_being_indexed(shop, merchant_id, building):
     """Another indexer of a shared server may be filling any of them; the states stay as they are."""

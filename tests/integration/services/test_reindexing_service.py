@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from catalog.errors import GalleryNotFound, IndexUnavailable
+from catalog.errors import GalleryBusy, GalleryNotFound, IndexUnavailable, InvalidRequest
 from tests.integration.services.conftest import MERCHANT
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
@@ -100,6 +102,88 @@ def test_a_rollback_that_was_stopped_goes_on_with_the_same_gallery(shop):
     shop.assert_consistent()
     # Of the two that are left, colors-3 was left last.
     assert shop.reindexing.roll_back(summary.merchant_id).gallery.model_version == "colors-3"
+
+
+class ModelsThatStop:
+    """Models whose network is interrupted at its n-th batch, as by Ctrl-C."""
+
+    def __init__(self, models, number: int) -> None:
+        self._models = models
+        self._left = number
+
+    def embedder(self, version: str):
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+        return self._models.embedder(version)
+
+    def __getattr__(self, name: str):
+        return getattr(self._models, name)
+
+
+def _jobs(shop) -> list[tuple[str, str, str]]:
+    return shop.rows("SELECT kind, subject, state FROM job WHERE kind <> 'ingest' ORDER BY id")
+
+
+def test_a_run_that_is_interrupted_gives_back_what_it_held(shop):
+    """The third batch of four is begun in vain: two may be written, none is leased, and the next run does the rest."""
+    summary, _ = shop.take(_rows(shop, 17))
+    whole = shop.models
+    shop.models = ModelsThatStop(whole, 3)
+    with pytest.raises(KeyboardInterrupt):
+        shop.reindexing.run(summary.merchant_id, "colors-2")
+    shop.models = whole
+    assert shop.rows("SELECT state FROM gallery ORDER BY id") == [("live",), ("building",)]
+    assert shop.scalar("SELECT count(*) FROM outbox WHERE lease_until IS NOT NULL OR attempts > 0") == 0
+    done = shop.scalar("SELECT count(*) FROM indexed_image") - 17
+    assert done in (4, 8)
+    assert _jobs(shop) == [("reindex", "colors-2", "interrupted")]
+    ran = shop.reindexing.run(summary.merchant_id, "colors-2")
+    assert (ran.live, ran.indexing.embedded) == (True, 17 - done)
+    assert _jobs(shop)[1:] == [("reindex", "colors-2", "done")]
+    assert shop.rows("SELECT counts->>'embedded', counts->>'images' FROM job ORDER BY id DESC LIMIT 1") == [
+        (str(17 - done), str(17 - done))
+    ]
+    shop.assert_consistent()
+
+
+def test_a_run_that_failed_says_why_in_its_job(shop):
+    """And one whose process was killed is ended by the next."""
+    summary, _ = shop.take(_rows(shop, 2))
+    whole = shop.index
+    shop.index = IndexThatStopsLater(whole, 1)
+    with pytest.raises(IndexUnavailable):
+        shop.reindexing.run(summary.merchant_id, "colors-2")
+    shop.index = whole
+    assert shop.rows("SELECT state, error FROM job ORDER BY id DESC LIMIT 1") == [("failed", "The index is gone")]
+    with shop.unit_of_work() as work:
+        work.jobs.start(summary.merchant_id, "reindex", "colors-2")
+        work.commit()
+    assert shop.reindexing.run(summary.merchant_id, "colors-2").live
+    assert [state for _, _, state in _jobs(shop)] == ["failed", "interrupted", "done"]
+
+
+def test_galleries_of_a_merchant_are_built_one_at_a_time(shop):
+    """A rollback that has nothing to catch up with is one step, and need not wait."""
+    summary, _ = shop.take(_rows(shop, 3))
+    shop.reindexing.run(summary.merchant_id, "colors-2")
+    with shop.unit_of_work() as other:
+        other.merchants.claim_galleries(summary.merchant_id)
+        with pytest.raises(GalleryBusy, match="being built, changed or dropped right now"):
+            shop.reindexing.run(summary.merchant_id, "colors-3")
+        assert shop.reindexing.roll_back(summary.merchant_id).live
+    assert shop.scalar("SELECT count(*) FROM gallery") == 2
+
+
+def test_no_more_is_embedded_in_a_second_than_was_asked_for(shop):
+    """Twelve at 24 a second, in batches of four: the third begins after the 8 before it, 8 / 24 s, or later."""
+    summary, _ = shop.take(_rows(shop, 12))
+    begun = time.monotonic()
+    assert shop.reindexing.run(summary.merchant_id, "colors-2", max_rate=24).live
+    assert time.monotonic() - begun >= 8 / 24
+    with pytest.raises(InvalidRequest, match=r"at least 0\.1"):
+        shop.reindexing.run(summary.merchant_id, "colors-3", max_rate=0)
+    assert shop.scalar("SELECT count(*) FROM gallery") == 2
 
 
 class IndexThatStopsLater:
