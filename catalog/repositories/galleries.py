@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,15 @@ class GalleryRepository:
             .limit(1)
         ).scalar_one_or_none()
         return next((one for one in self.of_merchant(merchant_id) if one.id == last), None)
+
+    def since_last_change(self, merchant_id: int) -> datetime.timedelta | None:
+        """How long ago the merchant's searches last left a gallery; None where they never did."""
+        since: datetime.timedelta | None = self._session.execute(
+            select(func.clock_timestamp() - func.max(GalleryRow.retired_at)).where(
+                GalleryRow.merchant_id == merchant_id
+            )
+        ).scalar_one()
+        return since
 
     def lock_collection(self, collection: str) -> None:
         """Wait until nobody makes or drops this collection, and keep others from it until the transaction ends."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.errors import GalleryBusy
@@ -13,6 +16,9 @@ from catalog.types import SearchFilters
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 POINTS_PER_DELETION = 1000
+
+LONGEST_SEARCH = datetime.timedelta(seconds=10)
+"""A search may be in the gallery that was live when it began for so long after the change to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,20 @@ class GalleryPruning:
     found again by the next one.
 
     Args:
-        alone: True when no other indexer can run, because this process owns the index.
+        alone: True when nobody else indexes or searches, because this process owns the index.
+        sleep: Waits for so many seconds.
     """
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, *, alone: bool) -> None:
+    def __init__(
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        index: VectorIndex,
+        *,
+        alone: bool,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._unit_of_work = unit_of_work
+        self._sleep = sleep
         self._index = index
         self._alone = alone
 
@@ -67,6 +82,8 @@ class GalleryPruning:
             with self._unit_of_work() as work:
                 work.outbox.release_abandoned()
                 work.commit()
+        else:
+            self._let_searches_end(merchant_id)
         dropped = self._drop_rows(merchant_id, building=building)
         points = 0
         whole: list[str] = []
@@ -87,6 +104,13 @@ class GalleryPruning:
                 elif merchant_id not in merchants:
                     points += self._delete_points(merchant_id, collection)
         return PruneSummary(tuple(dropped), points, tuple(whole))
+
+    def _let_searches_end(self, merchant_id: int) -> None:
+        """Wait until no search can still be in a gallery that was live when it began."""
+        with self._unit_of_work() as work:
+            since = work.galleries.since_last_change(merchant_id)
+        if since is not None and since < LONGEST_SEARCH:
+            self._sleep((LONGEST_SEARCH - since).total_seconds())
 
     def _drop_rows(self, merchant_id: int, *, building: bool) -> list[Gallery]:
         with self._unit_of_work() as work:

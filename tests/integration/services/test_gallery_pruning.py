@@ -38,6 +38,11 @@ def _take_other(shop, number: int) -> int:
     return summary.merchant_id
 
 
+def _shared(shop, waits: list[float]) -> GalleryPruning:
+    """As on a server that others index and search in, too; what it waits for is noted instead."""
+    return GalleryPruning(shop.unit_of_work, shop.index, alone=False, sleep=waits.append)
+
+
 class IndexThatBreaks:
     """A vector index that goes away at its n-th removal of points or collections, before or after doing it."""
 
@@ -142,6 +147,19 @@ def test_what_is_being_built_stays_unless_it_is_asked_for(shop, merchant_id):
     shop.assert_consistent()
 
 
+def test_searches_that_began_before_the_change_can_end(shop, merchant_id):
+    """Where others may be searching, ten seconds pass between the change and the dropping, and not more."""
+    waits: list[float] = []
+    assert len(_shared(shop, waits).run(merchant_id).galleries) == 1
+    assert len(waits) == 1
+    assert 0 < waits[0] < 10
+    shop.reindexing.run(merchant_id, "colors-1")
+    with shop.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE gallery SET retired_at = retired_at - interval '11 s'")
+    assert len(_shared(shop, waits).run(merchant_id).galleries) == 1
+    assert len(waits) == 1
+
+
 def test_nothing_is_dropped_while_a_gallery_is_built(shop, merchant_id):
     """Also while the one who builds it has nothing in hand, such as when it is checked."""
     with shop.unit_of_work() as builder:
@@ -158,7 +176,7 @@ def test_nothing_is_dropped_while_images_are_being_indexed(shop, merchant_id, bu
     with shop.unit_of_work() as work:
         claims = work.outbox.claim(3, datetime.timedelta(hours=1))
         work.commit()
-    pruning = GalleryPruning(shop.unit_of_work, shop.index, alone=False)
+    pruning = _shared(shop, [])
     with pytest.raises(GalleryBusy, match="3 images that are being indexed"):
         pruning.run(merchant_id, building=building)
     assert shop.rows("SELECT state FROM gallery ORDER BY id") == [("retired",), ("live",), ("building",)]
@@ -171,7 +189,7 @@ def test_nothing_is_dropped_while_images_are_being_indexed(shop, merchant_id, bu
 def test_an_indexer_that_begins_while_galleries_are_dropped_is_noticed(shop, merchant_id, monkeypatch):
     """It may have read that the abandoned gallery is fed: everything is as before, and nothing was dropped."""
     shop.galleries.build_beside(merchant_id, "colors-3")
-    pruning = GalleryPruning(shop.unit_of_work, shop.index, alone=False)
+    pruning = _shared(shop, [])
     looks = []
 
     def look(work, merchant):
