@@ -10,14 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from catalog.services.indexing import IndexingLimits
 from catalog.types import SearchMode, SearchOptions
 from embeddings.similarity import l2_normalize
 from tests.fakes import ColorEmbedder
 from tests.integration.services.conftest import MERCHANT
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
-NUM_PRODUCTS = 24
+NUM_PRODUCTS = 84
+VIEWS = 6
 IDS = [f"P{at}" for at in range(NUM_PRODUCTS)]
+ASKED = IDS[::7]
 MODES = (SearchMode.VISUAL, SearchMode.NATIVE)
 
 
@@ -55,7 +58,7 @@ class Searches:
             time.sleep(0.005)
 
     def _run(self) -> None:
-        for name, mode in itertools.cycle(itertools.product(IDS, MODES)):
+        for name, mode in itertools.cycle(itertools.product(ASKED, MODES)):
             if self._ended.is_set():
                 return
             self.answers.append((name, mode, _answer(self._shop, name, mode)))
@@ -71,32 +74,31 @@ def _scores(answer) -> dict[str, float]:
 
 
 def _rows(shop, numbers) -> list[dict[str, str]]:
-    return [
-        {
-            "id": f"P{at}",
-            "title": f"Item {at}",
-            "image": shop.photo(
-                f"{at}.png", *(COLORS[at // power % 6] for power in (1, 6)), COLORS[(at + at // 6) % 6]
-            ),
-        }
-        for at in numbers
-    ]
+    """Products of six views: three bands of colour of the product's own, and one of the view's."""
+    rows = []
+    for at in numbers:
+        bands = (COLORS[at % 6], COLORS[at // 6 % 6], COLORS[(at + at // 6) % 6])
+        views = [shop.photo(f"{at}-{view}.png", *bands, COLORS[view]) for view in range(VIEWS)]
+        more = ";".join(views[1:])
+        rows.append({"id": f"P{at}", "title": f"Item {at}", "image": views[0], "additional_images": more})
+    return rows
 
 
 def test_searches_notice_nothing_of_a_change_of_models(shop):
     """A build, a change, a rollback and a change again, with ingests all along: answers are whole and of one version.
 
-    Whole: each has each of the 23 other products. Of one version: the scores are what that version alone gives.
+    Whole: each shows each of the 83 other products. Of one version: the scores are what that version alone gives.
     """
     shop.models.embedders["colors-2"] = SquaringEmbedder("colors-2")
-    rows = _rows(shop, range(NUM_PRODUCTS))
-    summary, _ = shop.take(rows)
+    shop.limits = IndexingLimits(batch_size=16)
+    summary, indexing = shop.take(_rows(shop, range(NUM_PRODUCTS)))
+    assert indexing.embedded == NUM_PRODUCTS * VIEWS == 504
 
     with Searches(shop) as searches:
         searches.wait_for("colors-1", 10)
-        ingests = threading.Thread(target=lambda: [shop.ingest(_rows(shop, [at])) for at in range(24, 30)])
+        ingests = threading.Thread(target=lambda: [shop.ingest(_rows(shop, [at])) for at in range(84, 90)])
         ingests.start()
-        assert shop.reindexing.run(summary.merchant_id, "colors-2", max_rate=40).live
+        assert shop.reindexing.run(summary.merchant_id, "colors-2", max_rate=200).live
         searches.wait_for("colors-2", 10)
         ingests.join()
         assert shop.reindexing.roll_back(summary.merchant_id).live
@@ -109,7 +111,7 @@ def test_searches_notice_nothing_of_a_change_of_models(shop):
     # What each version alone answers, now that nothing goes on.
     expected = {}
     for version in ("colors-2", "colors-1"):
-        for name, mode in itertools.product(IDS, MODES):
+        for name, mode in itertools.product(ASKED, MODES):
             answer = _answer(shop, name, mode)
             assert answer.model_version == version
             expected[version, mode, name] = _scores(answer)
@@ -117,7 +119,7 @@ def test_searches_notice_nothing_of_a_change_of_models(shop):
     # The versions can be told apart: most pairs of products score differently in them.
     differing = Counter(
         abs(score - expected["colors-2", mode, name][other]) > 0.01
-        for name, mode in itertools.product(IDS, MODES)
+        for name, mode in itertools.product(ASKED, MODES)
         for other, score in expected["colors-1", mode, name].items()
     )
     assert differing[True] > differing[False]
@@ -127,4 +129,4 @@ def test_searches_notice_nothing_of_a_change_of_models(shop):
         scores = _scores(answer)
         assert scores.keys() == set(IDS) - {name}
         assert scores == pytest.approx(expected[answer.model_version, mode, name], abs=1e-3)
-    assert len(shop.search.by_product(MERCHANT, "P29", options=SearchOptions(limit=100)).hits) == 29
+    assert len(_answer(shop, "P89", SearchMode.NATIVE).hits) == 89
