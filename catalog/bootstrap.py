@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from catalog.adapters.stored_models import StoredModels
+    from catalog.ports.announcements import Announcements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.vector_index import VectorIndex
     from catalog.services.attribute_mining import AttributeMiningService
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from catalog.services.gallery_checks import GalleryChecks
     from catalog.services.gallery_pruning import GalleryPruning
     from catalog.services.indexing import IndexingService
+    from catalog.services.indexing_follower import IndexingFollower
+    from catalog.services.indexing_work import IndexingWork
     from catalog.services.ingest import IngestService
     from catalog.services.noted_models import NotedModels
     from catalog.services.reconciliation import ReconciliationService
@@ -121,7 +124,33 @@ class Application:
         """A new transaction, for use in a ``with`` block."""
         from catalog.unit_of_work import UnitOfWork
 
-        return UnitOfWork(self._sessions)
+        return UnitOfWork(self._sessions, self.announcements)
+
+    def check_broker(self) -> None:
+        """Ask the broker whether it is there.
+
+        Raises:
+            InvalidRequest: none is configured, or one that is not Redis.
+            BrokerUnavailable: it does not answer.
+        """
+        from catalog.adapters.broker_url import require_broker_url
+        from catalog.adapters.celery_broker import require_redis
+
+        require_redis(require_broker_url(self.settings.broker_url))
+
+    @cached_property
+    def announcements(self) -> Announcements:
+        """Tells workers that there is work, where a broker is configured; else there are none to tell."""
+        from catalog.ports.announcements import NoAnnouncements
+
+        if self.settings.broker_url is None:
+            return NoAnnouncements()
+        from catalog.adapters.celery_announcements import CeleryAnnouncements
+        from catalog.adapters.celery_broker import celery_app
+
+        announcements = CeleryAnnouncements(celery_app(self.settings.broker_url.get_secret_value()))
+        self._resources.callback(announcements.close)
+        return announcements
 
     @cached_property
     def index(self) -> VectorIndex:
@@ -190,7 +219,10 @@ class Application:
         from embeddings.manifest import Precision
 
         precision = None if self.settings.precision is None else Precision(self.settings.precision)
-        return GalleryService(self.unit_of_work, self.index, self._noted_models, precision)
+        # The embedded index belongs to the worker, where there is one, and a feed can be taken beside it.
+        is_elsewhere = self.settings.qdrant_url is None and self.settings.broker_url is not None
+        index = None if is_elsewhere else self.index
+        return GalleryService(self.unit_of_work, index, self._noted_models, precision)
 
     @cached_property
     def ingest(self) -> IngestService:
@@ -221,6 +253,20 @@ class Application:
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None
         return IndexingService(self.unit_of_work, self.index, self.image_store, self._noted_models, limits, alone=alone)
+
+    @cached_property
+    def indexing_work(self) -> IndexingWork:
+        """The indexing as a worker does it, in shares."""
+        from catalog.services.indexing_work import IndexingWork
+
+        return IndexingWork(self.indexing, self.announcements)
+
+    @cached_property
+    def indexing_follower(self) -> IndexingFollower:
+        """Watches what workers index."""
+        from catalog.services.indexing_follower import IndexingFollower
+
+        return IndexingFollower(self.unit_of_work)
 
     @cached_property
     def reindexing(self) -> ReindexService:

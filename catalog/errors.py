@@ -57,6 +57,10 @@ class DatabaseUnavailable(DrapeError):
     """PostgreSQL did not answer."""
 
 
+class BrokerUnavailable(DrapeError):
+    """Redis, which carries announcements to workers, did not answer."""
+
+
 class ImageStoreUnavailable(DrapeError):
     """The image store cannot be read or written."""
 

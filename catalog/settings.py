@@ -24,6 +24,9 @@ class Settings(BaseSettings):
 
     qdrant_api_key: SecretStr | None = None
 
+    broker_url: SecretStr | None = None
+    """Redis as ``redis://:password@host:port/number``; unset indexes in the process that ingests, with no workers."""
+
     image_store: str | None = None
     """Any fsspec URL; unset is a folder under ``home``."""
 
@@ -48,6 +51,9 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=300.0, gt=0)
     """How long a claimed image is left to its indexer before another may take it."""
+
+    sweep_seconds: float = Field(default=5.0, ge=0.1)
+    """How often ``drape worker`` looks for images that nobody announced, or whose claim or waiting time has ended."""
 
     @field_validator("home")
     @classmethod

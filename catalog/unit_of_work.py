@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from catalog.errors import DatabaseUnavailable
+from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
 from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.galleries import GalleryRepository
 from catalog.repositories.images import ImageRepository
@@ -18,12 +19,17 @@ from catalog.repositories.merchants import MerchantRepository
 from catalog.repositories.outbox import OutboxRepository
 from catalog.repositories.products import ProductRepository
 
+_NO_ANNOUNCEMENTS: Final = NoAnnouncements()
+
 
 class UnitOfWork:
     """A transaction with its repositories, for use in one ``with`` block.
 
     Leaving the block without ``commit()`` rolls everything back. A lost connection is raised as
     ``DatabaseUnavailable``: the caller may run the whole block again.
+
+    Args:
+        announcements: Told once images have been marked dirty, after the commit.
     """
 
     merchants: MerchantRepository
@@ -34,8 +40,9 @@ class UnitOfWork:
     jobs: JobRepository
     comparisons: ComparisonRepository
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], announcements: Announcements = _NO_ANNOUNCEMENTS) -> None:
         self._sessions = sessions
+        self._announcements = announcements
 
     def __enter__(self) -> UnitOfWork:
         self._session = self._sessions()
@@ -49,8 +56,11 @@ class UnitOfWork:
         return self
 
     def commit(self) -> None:
-        """Make everything done in the block durable."""
+        """Make everything done in the block durable, then have workers look for the images that it marked."""
         self._session.commit()
+        if self.outbox.take_marked():
+            for queue in WorkQueue:
+                self._announcements.announce(queue)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -6,6 +6,7 @@ import json
 import sys
 
 from catalog.errors import (
+    BrokerUnavailable,
     DatabaseUnavailable,
     DrapeError,
     GalleryBusy,
@@ -29,7 +30,15 @@ TRY_LATER = 75
 INTERRUPTED = 130
 """Ended by Ctrl-C, or asked to end (128 + the signal's number, as shells have it)."""
 
-_TRY_LATER = (DatabaseUnavailable, GalleryBusy, ImageStoreUnavailable, IndexBusy, IndexUnavailable, IngestRunning)
+_TRY_LATER = (
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    GalleryBusy,
+    ImageStoreUnavailable,
+    IndexBusy,
+    IndexUnavailable,
+    IngestRunning,
+)
 
 
 def exit_code(error: DrapeError | EmbeddingsError) -> int:

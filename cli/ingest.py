@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -17,7 +18,11 @@ from cli.options import AsJson, Merchant
 if TYPE_CHECKING:
     from catalog.feeds import RowErrorWriter
     from catalog.services.indexing import IndexingSummary
+    from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.ingest import IngestSummary
+
+    Indexing: TypeAlias = IndexingSummary | FollowedIndexing | None
+    """What this process did, what workers did, or None where they are not waited for."""
 
 REASONS_SHOWN = 10
 
@@ -42,6 +47,9 @@ def ingest(
         str | None,
         typer.Option("--model", metavar="VERSION", help="Model version of a new merchant's gallery."),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="With workers: wait until they have indexed what is new.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Take a product feed: write what is new or changed, then embed and index the images that need it.
@@ -54,6 +62,10 @@ def ingest(
     from cli.progress import progress
 
     settings = settings_from_environment()
+    if not wait and settings.broker_url is None:
+        raise InvalidRequest(
+            "Without workers nobody else indexes", received="--no-wait without DRAPE_BROKER_URL", expected="--wait"
+        )
     request = IngestRequest(
         feed=feed,
         merchant=merchant,
@@ -65,14 +77,22 @@ def ingest(
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
         error_file = None if errors is None else stack.enter_context(_error_file(errors, feed))
+        since = application.indexing_follower.revision()
         with progress("reading feed", unit="B", quiet=as_json) as advance:
             summary = application.ingest.run(
                 request, on_error=_ignore if error_file is None else error_file.write, advance=advance
             )
         with progress("indexing images", unit="images", quiet=as_json) as advance:
-            indexing = application.indexing.run(summary.merchant_id, advance)
+            indexing: Indexing
+            if settings.broker_url is None:
+                indexing = application.indexing.run(summary.merchant_id, advance)
+            elif wait:
+                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance, _tell_of_no_worker)
+            else:
+                indexing = None
         if error_file is not None:
-            for error in application.ingest.set_aside(summary.job_id, indexing.quarantined_images):
+            set_aside = () if indexing is None else indexing.quarantined_images
+            for error in application.ingest.set_aside(summary.job_id, set_aside):
                 error_file.write(error)
     if as_json:
         print(json.dumps(_as_json(summary, indexing), ensure_ascii=False))
@@ -112,18 +132,28 @@ def _error_file(path: Path, feed: Path) -> RowErrorWriter:
         ) from error
 
 
-def failed(summary: IngestSummary, indexing: IndexingSummary) -> bool:
+def failed(summary: IngestSummary, indexing: Indexing) -> bool:
     """Whether anything of the feed did not make it."""
     counts = summary.counts
     rejected = counts.get("rows_failed", 0) + counts.get("images_failed", 0)
-    return bool(rejected or indexing.quarantined or indexing.postponed or summary.refusal)
+    return bool(rejected or summary.refusal or (indexing and (indexing.quarantined or indexing.postponed)))
 
 
-def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSummary) -> None:
+def _tell_of_no_worker() -> None:
+    print(
+        "No worker takes the images. Start one with `drape worker`; or leave with Ctrl-C: what was read stays, and is "
+        "indexed once one runs.",
+        file=sys.stderr,
+    )
+
+
+def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> None:
     """Tell a person what the ingest did."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from catalog.services.indexing_follower import FollowedIndexing
 
     counts = summary.counts
     table = Table(title=Text(f"Catalog of {merchant}"), title_justify="left", box=None, header_style="bold")
@@ -136,17 +166,9 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
     console.print(table)
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
-    if indexing.embedded:
-        per_second = indexing.embedded / indexing.seconds
-        rate = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
-        console.print(f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate} images/s).")
-    else:
-        console.print("Embedded no image: every vector is up to date.")
-    if indexing.refreshed:
-        console.print(f"Refreshed the payload of {indexing.refreshed:,} images, with no new embedding.")
-    if indexing.removed:
-        console.print(f"Took {indexing.removed:,} images out of the index.")
-    reasons = {**summary.reasons, **indexing.failures}
+    for line in _indexing_lines(indexing):
+        console.print(line)
+    reasons = {**summary.reasons, **({} if indexing is None else indexing.failures)}
     if reasons:
         console.print("What failed, and how often:", style="bold")
         ordered = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
@@ -154,11 +176,61 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: IndexingSumma
             console.print(f"  {number:>6,}  {reason}", markup=False, highlight=False)
         if len(ordered) > REASONS_SHOWN:
             console.print(f"  … and {len(ordered) - REASONS_SHOWN} more kinds; --errors FILE writes them all.")
-    if indexing.postponed:
+    if isinstance(indexing, FollowedIndexing) and indexing.postponed:
+        console.print(f"{indexing.postponed:,} images wait for another try, which a worker makes.")
+    elif indexing is not None and indexing.postponed:
         console.print(f"{indexing.postponed:,} images wait for another try: run the command again.")
 
 
-def _as_json(summary: IngestSummary, indexing: IndexingSummary) -> dict[str, object]:
+def _indexing_lines(indexing: Indexing) -> Iterator[str]:
+    from catalog.services.indexing_follower import FollowedIndexing
+
+    if indexing is None:
+        yield "Workers index what is new."
+    elif isinstance(indexing, FollowedIndexing):
+        if indexing.num_images:
+            rate = _rate(indexing.num_images, indexing.seconds)
+            yield f"Workers took {indexing.num_images:,} images in {indexing.seconds:.1f} s ({rate} images/s)."
+        else:
+            yield "Nothing waits for workers: every vector is up to date."
+    else:
+        if indexing.embedded:
+            rate = _rate(indexing.embedded, indexing.seconds)
+            yield f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate} images/s)."
+        else:
+            yield "Embedded no image: every vector is up to date."
+        if indexing.refreshed:
+            yield f"Refreshed the payload of {indexing.refreshed:,} images, with no new embedding."
+        if indexing.removed:
+            yield f"Took {indexing.removed:,} images out of the index."
+
+
+def _rate(number: int, seconds: float) -> str:
+    per_second = number / seconds
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
+
+
+def _indexing_as_json(indexing: Indexing) -> dict[str, object]:
+    from catalog.services.indexing_follower import FollowedIndexing
+
+    if indexing is None:
+        return {"indexed_by_workers": None}
+    told: dict[str, object] = {
+        "quarantined": indexing.quarantined,
+        "postponed": indexing.postponed,
+        "indexing_seconds": round(indexing.seconds, 3),
+    }
+    if isinstance(indexing, FollowedIndexing):
+        return {"indexed_by_workers": indexing.num_images, **told}
+    return {
+        "embedded": indexing.embedded,
+        "refreshed": indexing.refreshed,
+        "removed_from_index": indexing.removed,
+        **told,
+    }
+
+
+def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
     counts = summary.counts
     subjects = {
         subject: {change: counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")}
@@ -170,16 +242,11 @@ def _as_json(summary: IngestSummary, indexing: IndexingSummary) -> dict[str, obj
         **subjects,
         "rows_failed": counts.get("rows_failed", 0),
         "images_failed": counts.get("images_failed", 0),
-        "embedded": indexing.embedded,
-        "refreshed": indexing.refreshed,
-        "removed_from_index": indexing.removed,
-        "quarantined": indexing.quarantined,
-        "postponed": indexing.postponed,
-        "reasons": {**summary.reasons, **indexing.failures},
+        **_indexing_as_json(indexing),
+        "reasons": {**summary.reasons, **({} if indexing is None else indexing.failures)},
         "notes": list(summary.notes),
         "refusal": None if summary.refusal is None else str(summary.refusal),
         "reading_seconds": round(summary.seconds, 3),
-        "indexing_seconds": round(indexing.seconds, 3),
     }
 
 

@@ -20,6 +20,7 @@ from cli.reindex import reindex
 from cli.search import search, similar
 from cli.status import status
 from cli.train import train
+from cli.worker import worker
 from embeddings.errors import EmbeddingsError
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status):
+for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, worker):
     app.command()(command)
 app.add_typer(model_app, name="model")
 

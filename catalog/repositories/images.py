@@ -129,6 +129,19 @@ class ImageRepository:
         ).one()
         return ready, quarantined
 
+    def quarantined_since(self, merchant_id: int, revision: int) -> dict[int, str]:
+        """Reasons by id of the merchant's images in quarantine that were marked after that revision."""
+        rows = self._session.execute(
+            select(ImageRow.id, ImageRow.last_error)
+            .where(
+                ImageRow.merchant_id == merchant_id,
+                ImageRow.state == ImageState.QUARANTINED,
+                ImageRow.revision > revision,
+            )
+            .order_by(ImageRow.id)
+        )
+        return {image_id: reason or "" for image_id, reason in rows}
+
     def quarantined(self, merchant_id: int, limit: int = 100) -> list[tuple[str, str, str]]:
         """Product id, source and reason of images in quarantine."""
         rows = self._session.execute(

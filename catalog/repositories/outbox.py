@@ -11,16 +11,19 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
     Select,
     and_,
+    case,
     column,
     delete,
     func,
     literal,
     or_,
     select,
+    table,
     update,
     values,
 )
@@ -102,6 +105,12 @@ class OutboxRepository:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._has_marked = False
+
+    def take_marked(self) -> bool:
+        """Whether images were marked since this was last asked."""
+        marked, self._has_marked = self._has_marked, False
+        return marked
 
     def mark(self, image_ids: Sequence[int]) -> None:
         """Mark existing images dirty, each at a new revision. A mark that waits or is being worked on is renewed.
@@ -203,7 +212,9 @@ class OutboxRepository:
                 },
             )
         )
-        return num_rows(result)
+        num_marked = num_rows(result)
+        self._has_marked = self._has_marked or num_marked > 0
+        return num_marked
 
     def claim(
         self, limit: int, lease: datetime.timedelta, merchant_id: int | None = None, work: Work = Work.ANY
@@ -324,6 +335,12 @@ class OutboxRepository:
             .values(lease_until=None)
             .execution_options(synchronize_session=False)
         )
+
+    def latest_revision(self) -> int:
+        """The revision that was given last; 0 before the first."""
+        sequence = table(image_revision.name, column("last_value", BigInteger), column("is_called", Boolean))
+        latest = case((sequence.c.is_called, sequence.c.last_value), else_=0)
+        return int(self._session.execute(select(latest)).scalar_one())
 
     def backlog(self, merchant_id: int | None = None) -> Backlog:
         """How much is dirty, of one merchant or of all."""

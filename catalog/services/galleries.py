@@ -18,12 +18,17 @@ class GalleryService:
     """Makes galleries and decides which one is searched.
 
     Args:
+        index: None where another process owns it. The indexer makes the collections that it finds missing.
         precision: What new galleries compute in, where the model version is asked for without one; None is the
             version's own. Galleries that exist keep theirs.
     """
 
     def __init__(
-        self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models, precision: Precision | None = None
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        index: VectorIndex | None,
+        models: Models,
+        precision: Precision | None = None,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
@@ -171,7 +176,8 @@ class GalleryService:
         # Held open until the row says that the collection is in use: otherwise it could be pruned before that.
         with self._unit_of_work() as guard:
             guard.galleries.lock_collection(collection)
-            self._index.create_collection(collection, collection_spec(model))
+            if self._index is not None:
+                self._index.create_collection(collection, collection_spec(model))
             with self._unit_of_work() as work:
                 work.merchants.lock(merchant_id)
                 version_id = work.galleries.ensure_model_version(model.version, model.manifest)

@@ -24,7 +24,7 @@ from catalog.ports.vector_index import Payload, Point, VectorIndex
 from catalog.repositories.galleries import Gallery, IndexedImage
 from catalog.repositories.images import IndexableImage
 from catalog.repositories.outbox import Claim, Postponement, Work
-from catalog.services.gallery_layout import payload, point_vectors
+from catalog.services.gallery_layout import collection_spec, payload, point_vectors
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -81,6 +81,11 @@ class IndexingSummary:
     postponed: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def num_images(self) -> int:
+        """How many images something was done for, or tried."""
+        return self.embedded + self.refreshed + self.removed + self.quarantined + self.postponed
 
     @property
     def quarantined(self) -> int:
@@ -224,6 +229,7 @@ class IndexingService:
             total = work.outbox.backlog(merchant_id).waiting
         summary = IndexingSummary()
         done = 0
+        made: set[str] = set()
         touched: set[str] = set()
         claimed: dict[int, Claim] = {}
         decoders = ThreadPoolExecutor(self._limits.decode_threads, thread_name_prefix="decode")
@@ -247,7 +253,7 @@ class IndexingService:
                     writing = None
                     advance(done, max(total, done))
                 if embedded is not None:
-                    writing = writer.submit(self._write, embedded, claimed)
+                    writing = writer.submit(self._write, embedded, claimed, made)
                     done += len(embedded.batch.claims)
                 else:
                     # Nothing was due, but what was marked again while the last batch was written is due by now.
@@ -256,7 +262,7 @@ class IndexingService:
             while not light and (batch := load()) is not None:
                 embedded = self._embed(batch)
                 touched.update(embedded.points)
-                summary = summary.plus(self._write(embedded, claimed))
+                summary = summary.plus(self._write(embedded, claimed, made))
                 done += len(batch.claims)
             advance(done, max(total, done))
         finally:
@@ -407,8 +413,16 @@ class IndexingService:
                 points.setdefault(task.gallery.collection, []).append((task, point))
         return _EmbeddedBatch(replace(batch, prepared={}), points)
 
-    def _write(self, embedded: _EmbeddedBatch, claimed: dict[int, Claim]) -> IndexingSummary:
+    def _write(self, embedded: _EmbeddedBatch, claimed: dict[int, Claim], made: set[str]) -> IndexingSummary:
         batch = embedded.batch
+        galleries = [task.gallery for task in (*batch.embeds, *batch.refreshes)]
+        galleries.extend(gallery for gallery, _ in batch.removals)
+        for gallery in galleries:
+            # Who made the gallery may have had no index to make its collection in.
+            if gallery.collection not in made:
+                spec = collection_spec(self._models.describe(gallery.model_version))
+                self._index.create_collection(gallery.collection, spec)
+                made.add(gallery.collection)
         for collection, points in embedded.points.items():
             self._index.upsert(collection, [point for _, point in points])
         refreshed: dict[str, dict[int, Payload]] = {}

@@ -1,0 +1,106 @@
+"""The Celery application over Redis: its queues, the names of its tasks, and how messages are kept.
+
+Both sides are made of it: who announces work (``celery_announcements``) and who does it (``workers``). Importing this
+module takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import kombu.exceptions
+import redis
+from celery import Celery
+from kombu.entity import Queue
+
+from catalog.adapters.broker_url import normalize_broker_url
+from catalog.errors import BrokerUnavailable
+from catalog.ports.announcements import WorkQueue
+
+INDEX_IMAGES: Final = "drape.index_images"
+"""Name of the task that works off dirty images, of either queue."""
+
+ANNOUNCEMENT_SECONDS: Final = 60.0
+"""An announcement that nobody heard by then is forgotten: the sweep makes a new one."""
+
+VISIBILITY_SECONDS: Final = 3600
+"""After this a message whose worker vanished is delivered again. It may be long, because the sweep does not wait for
+it, and must exceed the time that a task may take, or its message would be doubled."""
+
+_KEY_PREFIX: Final = "drape:"
+_SOCKET_SECONDS: Final = 5.0
+
+
+def celery_app(broker_url: str) -> Celery:
+    """The application, connected to nothing yet.
+
+    Args:
+        broker_url: Redis, as ``DRAPE_BROKER_URL`` has it.
+
+    Raises:
+        InvalidRequest: the address is not one of Redis.
+    """
+    app = Celery("drape", broker=normalize_broker_url(broker_url), set_as_current=False)
+    app.conf.update(
+        # Messages hold ids and nothing else; JSON cannot hold code.
+        task_serializer="json",
+        accept_content=["json"],
+        # How a job ended stands in PostgreSQL.
+        task_ignore_result=True,
+        task_queues=[Queue(queue.value) for queue in WorkQueue],
+        task_default_queue=WorkQueue.INDEX.value,
+        task_create_missing_queues=False,
+        # A message is done when its task has ended, and a worker holds no more than the one it works on.
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+        # A message whose process was killed is not tried again at once: what killed it may be what it is about. What
+        # is left to do stands in PostgreSQL.
+        task_reject_on_worker_lost=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": _KEY_PREFIX,
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "socket_connect_timeout": _SOCKET_SECONDS,
+            "socket_timeout": _SOCKET_SECONDS * 2,
+            "socket_keepalive": True,
+        },
+        # Nobody asks workers anything through the broker; this spares it their chatter.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        # The work goes on when Redis is gone for a while; only its acknowledgement is lost, and doing it twice changes
+        # nothing.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    return app
+
+
+def require_redis(broker_url: str) -> None:
+    """Ask Redis whether it is there.
+
+    Raises:
+        InvalidRequest: the address is not one of Redis.
+        BrokerUnavailable: what is there does not answer as Redis does.
+    """
+    url = normalize_broker_url(broker_url).replace("redis+socket://", "unix://")
+    client = redis.Redis.from_url(url, socket_connect_timeout=_SOCKET_SECONDS, socket_timeout=_SOCKET_SECONDS)
+    try:
+        client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise BrokerUnavailable(
+            "Redis does not answer at the broker's address",
+            received=str(error) or type(error).__name__,
+            expected="a Redis server that takes this user and password",
+            remedy="start it, or correct DRAPE_BROKER_URL",
+        ) from error
+    finally:
+        client.close()
+
+
+UNREACHABLE: Final[tuple[type[Exception], ...]] = (kombu.exceptions.OperationalError, redis.RedisError, OSError)
+"""What sending raises where the broker cannot be reached."""
+
+
+def announcement_options(queue: WorkQueue) -> dict[str, Any]:
+    """How an announcement is sent: to this queue, once, and forgotten where nobody hears it in time."""
+    return {"queue": queue.value, "expires": ANNOUNCEMENT_SECONDS, "retry": False, "ignore_result": True}

@@ -1,0 +1,35 @@
+"""Telling workers that there is work. PostgreSQL says what the work is; an announcement only saves them from asking."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class WorkQueue(StrEnum):
+    """Who is told.
+
+    ``embed``: workers with an accelerator, one process for each; they take any dirty image.
+    ``index``: workers that run no network: payloads to replace, points to delete, reconciliation.
+    """
+
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class Announcements(Protocol):
+    """Tells the workers of a queue that something may be due."""
+
+    def announce(self, queue: WorkQueue) -> None:
+        """Have one worker of the queue look for work. Returns soon and raises nothing.
+
+        An announcement may be lost, come late or come twice: what was missed is announced again by a sweep, and who
+        looks and finds nothing has lost little.
+        """
+
+
+class NoAnnouncements:
+    """Where there are no workers: whoever marks images dirty indexes them, too."""
+
+    def announce(self, queue: WorkQueue) -> None:
+        """Tell nobody."""

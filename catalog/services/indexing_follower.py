@@ -1,0 +1,109 @@
+"""Waiting for workers to index what was marked, and telling how far they are."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from catalog.services.progress import Advance, unheard
+from catalog.unit_of_work import UnitOfWorkFactory
+
+LOOK_SECONDS: Final = 0.5
+STALLED_SECONDS: Final = 15.0
+"""When for so long nothing was done and nothing claimed, there seems to be no worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedIndexing:
+    """What workers did of a merchant's dirty images while they were watched.
+
+    Args:
+        num_images: Images that no longer wait.
+        quarantined_images: Ids of those of them that cannot be indexed; the reasons are in ``failures``.
+        postponed: Images that failed for now; workers try them again.
+        failures: Reason and number of images, for the quarantined.
+        seconds: How long was waited.
+    """
+
+    num_images: int = 0
+    quarantined_images: tuple[int, ...] = ()
+    postponed: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def quarantined(self) -> int:
+        """How many images cannot be indexed."""
+        return len(self.quarantined_images)
+
+
+class IndexingFollower:
+    """Watches the outbox.
+
+    Args:
+        clock: Seconds, monotonic.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWorkFactory,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+        self._sleep = sleep
+
+    def revision(self) -> int:
+        """The revision of the latest mark of all: what is marked from now on has a larger one."""
+        with self._unit_of_work() as work:
+            return work.outbox.latest_revision()
+
+    def follow(
+        self,
+        merchant_id: int,
+        since: int,
+        advance: Advance = unheard,
+        on_stall: Callable[[], None] = lambda: None,
+    ) -> FollowedIndexing:
+        """Wait until none of the merchant's images waits, or only those that failed and will be tried again.
+
+        Args:
+            since: From ``revision``, before images were marked: what was quarantined since then is told.
+            advance: Told the number of images done and the number dirty in all.
+            on_stall: Called once, if nobody seems to be working.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL is down. The images stay marked.
+        """
+        started = self._clock()
+        moved, told = started, False
+        total = most_done = 0
+        while True:
+            with self._unit_of_work() as work:
+                backlog = work.outbox.backlog(merchant_id)
+            total = max(total, backlog.waiting)
+            done = total - backlog.waiting
+            if done > most_done or backlog.leased:
+                most_done, moved = max(done, most_done), self._clock()
+            if total:
+                advance(done, total)
+            if backlog.waiting == backlog.failing and not backlog.leased:
+                break
+            if not told and self._clock() - moved >= STALLED_SECONDS:
+                told = True
+                on_stall()
+            self._sleep(LOOK_SECONDS)
+        with self._unit_of_work() as work:
+            quarantined = work.images.quarantined_since(merchant_id, since)
+        return FollowedIndexing(
+            num_images=done,
+            quarantined_images=tuple(quarantined),
+            postponed=backlog.failing,
+            failures=Counter(quarantined.values()),
+            seconds=self._clock() - started,
+        )

@@ -1,0 +1,89 @@
+"""``drape worker``: a process that indexes what others ingest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Queue(StrEnum):
+    """What a worker does. The first two are those of ``catalog.ports.announcements``."""
+
+    EMBED = "embed"
+    INDEX = "index"
+    BEAT = "beat"
+
+
+def worker(
+    queue: Annotated[
+        list[Queue] | None,
+        typer.Option(
+            "--queue",
+            "-q",
+            help="embed: run networks, one process for each GPU. index: what needs no network. beat: announce again "
+            "what was missed; one in all. May be given several times; without it, one process does everything.",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", min=1, max=64, help="Processes of an index worker; default 1.")
+    ] = None,
+) -> None:
+    """Index what is ingested elsewhere, until stopped. Needs DRAPE_BROKER_URL, the address of a Redis server.
+
+    Start as many as there is work for. Ctrl-C or SIGTERM: the images at hand are finished, nothing more is taken. Any
+    of them may be killed at any time: what it held is taken up by another when its lease ends.
+    """
+    from catalog.bootstrap import Application, settings_from_environment
+    from catalog.errors import InvalidRequest
+
+    queues = list(dict.fromkeys(queue or list(Queue)))
+    if concurrency is not None and queues != [Queue.INDEX]:
+        raise InvalidRequest(
+            "Only a worker of the queue index has several processes",
+            received=f"--concurrency with {', '.join(queues)}",
+            expected="--queue index alone",
+            remedy="start another `drape worker` for each GPU",
+        )
+    settings = settings_from_environment()
+    with Application(settings) as application:
+        application.check_broker()
+        if settings.qdrant_url is None and Queue.EMBED not in queues and Queue.INDEX in queues:
+            raise InvalidRequest(
+                "The embedded vector index has one owner, which must embed, too",
+                received="--queue index without DRAPE_QDRANT_URL",
+                expected="one worker of both queues, or a Qdrant server",
+                remedy="run `drape worker` without --queue, or set DRAPE_QDRANT_URL",
+            )
+        if Queue.BEAT not in queues or len(queues) > 1:
+            # Told now, in one sentence, instead of by every task.
+            with application.unit_of_work():
+                pass
+            application.index.list_collections()
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", *celery_arguments(queues, concurrency)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)
+
+
+def celery_arguments(queues: list[Queue], concurrency: int | None) -> list[str]:
+    """What Celery is told. A process that runs networks works on one task at a time, in its main thread."""
+    if queues == [Queue.BEAT]:
+        return ["beat", "--pidfile="]
+    tasks = [queue for queue in queues if queue is not Queue.BEAT]
+    pool = ["--pool=prefork", f"--concurrency={concurrency or 1}"] if tasks == [Queue.INDEX] else ["--pool=solo"]
+    return [
+        "worker",
+        f"--queues={','.join(tasks)}",
+        f"--hostname={'-'.join(tasks)}-{os.getpid()}@%h",
+        *pool,
+        # What workers would tell each other; nobody listens.
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+        *(["--beat"] if Queue.BEAT in queues else []),
+    ]

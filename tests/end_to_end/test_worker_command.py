@@ -1,0 +1,81 @@
+"""``drape worker`` beside ``drape ingest``: real Redis, the shipped network, everything else embedded."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+
+import pytest
+from PIL import Image
+
+from tests.redis_server import RedisServer
+
+NUM_IMAGES = 24
+
+
+@pytest.fixture
+def feed(tmp_path):
+    lines = ["id,title,image"]
+    for number in range(NUM_IMAGES):
+        Image.new("RGB", (24, 24), (number * 10, 64, 128)).save(tmp_path / f"{number}.png")
+        lines.append(f"P{number},Item {number},{number}.png")
+    path = tmp_path / "feed.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _ended(worker: subprocess.Popen[str]) -> int:
+    worker.terminate()
+    worker.communicate(timeout=60)
+    return worker.returncode
+
+
+def test_an_ingest_leaves_its_images_to_a_worker_and_waits_for_it(drape, feed, tmp_path):
+    with RedisServer(tmp_path / "redis") as redis:
+        shop = dataclasses.replace(drape, settings={"DRAPE_BROKER_URL": redis.url})
+        queued = shop.run_here("ingest", feed, "--merchant", "atelier", "--no-wait")
+        assert queued.code == 0, queued.err
+        assert "Workers index what is new" in queued.out
+        worker = shop.start("worker")
+        try:
+            ingested = shop.run_here("ingest", feed, "--merchant", "atelier", "--json")
+            assert ingested.code == 0, ingested.err
+            assert (ingested.json["images"]["unchanged"], ingested.json["indexed_by_workers"]) == (NUM_IMAGES,) * 2
+            # The index is the worker's; whoever wants it for itself is told who has it.
+            held = shop.run_here("similar", "P5")
+            assert (held.code, "in use by process" in held.err) == (75, True)
+        finally:
+            code = _ended(worker)
+        assert code == 0
+        found = shop.run_here("similar", "P5", "--json")
+        assert len(found.json["hits"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "code", "words"),
+    [
+        ({}, [], 2, "no DRAPE_BROKER_URL"),
+        ({"DRAPE_BROKER_URL": "amqp://guest:secret@rabbit//"}, [], 2, "not one of Redis"),
+        ({"DRAPE_BROKER_URL": "redis://127.0.0.1:1/0"}, [], 75, "Redis does not answer"),
+        ({"DRAPE_BROKER_URL": "redis://127.0.0.1:1/0"}, ["--concurrency", "2"], 2, "--queue index alone"),
+    ],
+)
+def test_a_worker_that_cannot_work_says_why_in_one_sentence(drape, settings, arguments, code, words):
+    shop = dataclasses.replace(drape, settings=settings)
+    ended = shop.run_here("worker", *arguments)
+    assert ended.code == code
+    assert words in ended.err
+    assert "secret" not in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_worker_without_a_network_cannot_own_the_embedded_index(drape, tmp_path):
+    with RedisServer(tmp_path / "redis") as redis:
+        shop = dataclasses.replace(drape, settings={"DRAPE_BROKER_URL": redis.url})
+        ended = shop.run_here("worker", "--queue", "index")
+    assert (ended.code, "one owner" in ended.err) == (2, True)
+
+
+def test_nothing_is_left_to_workers_where_there_are_none(drape, feed):
+    ended = drape.run_here("ingest", feed, "--merchant", "atelier", "--no-wait")
+    assert (ended.code, "--no-wait" in ended.err) == (2, True)

@@ -1,0 +1,66 @@
+"""The Celery application that ``celery -A workers.app`` finds; ``drape worker`` starts it with the flags it needs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Final
+
+from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import worker_process_shutdown, worker_shutdown
+
+from catalog.adapters.broker_url import require_broker_url
+from catalog.adapters.celery_broker import INDEX_IMAGES, celery_app
+from catalog.bootstrap import settings_from_environment
+from catalog.ports.announcements import WorkQueue
+from workers.application import close_application
+from workers.logs import use_in_workers
+from workers.tasks import add_tasks
+
+LIGHT_SWEEPS: Final = 12
+"""Workers without a network look less often than others by this factor: the others take up what these have missed."""
+
+
+# It says that tasks go on while the broker is away, which is what was asked for.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery")
+
+
+def make_app() -> Celery:
+    """The application with its tasks and what ``beat`` sends.
+
+    Raises:
+        InvalidRequest: no broker is configured, or one that is not Redis.
+    """
+    settings = settings_from_environment()
+    app = celery_app(require_broker_url(settings.broker_url))
+    sweeps = {WorkQueue.EMBED: settings.sweep_seconds, WorkQueue.INDEX: settings.sweep_seconds * LIGHT_SWEEPS}
+    add_tasks(app)
+    app.conf.update(
+        worker_redirect_stdouts=False,
+        # Everything that is due is announced again and again, so beat has nothing to remember.
+        beat_scheduler="celery.beat:Scheduler",
+        beat_schedule={
+            f"sweep-{queue}": {
+                "task": INDEX_IMAGES,
+                "schedule": seconds,
+                "kwargs": {"queue": queue.value},
+                # Where all workers are busy, sweeps do not pile up.
+                "options": {"queue": queue.value, "expires": seconds},
+            }
+            for queue, seconds in sweeps.items()
+        },
+    )
+    return app
+
+
+def _close(**_: object) -> None:
+    close_application()
+
+
+# A process of its own, or a child of a pool. Celery would forget a receiver that nothing else refers to.
+worker_shutdown.connect(_close, weak=False)
+worker_process_shutdown.connect(_close, weak=False)
+
+use_in_workers()
+
+app: Final = make_app()

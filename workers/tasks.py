@@ -1,0 +1,46 @@
+"""The tasks. Each takes ids and calls one service; PostgreSQL decides what there is to do."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+from celery.worker import state
+
+from catalog.adapters.celery_broker import INDEX_IMAGES
+from catalog.ports.announcements import WorkQueue
+from embeddings.errors import ExplainedError
+from workers.application import application
+from workers.time_limits import time_limits
+
+_log = logging.getLogger(__name__)
+
+
+def add_tasks(app: Celery) -> None:
+    """Make the tasks known to the application."""
+    app.task(name=INDEX_IMAGES)(index_images)
+
+
+def index_images(queue: str) -> None:
+    """Work off dirty images for a while: on the queue ``index`` those that need no network, else all of them."""
+    with time_limits(_is_stopping) as enough:
+        try:
+            summary = application().indexing_work.run(WorkQueue(queue), enough)
+        except ExplainedError as error:
+            # A service is down. Everything unfinished remains marked, and the sweep asks again soon.
+            _log.warning("Indexing waits: %s", error, extra={"queue": queue})
+            return
+    if summary.num_images:
+        counts = {
+            "embedded": summary.embedded,
+            "refreshed": summary.refreshed,
+            "removed": summary.removed,
+            "quarantined": summary.quarantined,
+            "postponed": summary.postponed,
+        }
+        told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        _log.info("%s in %.1f s", told, summary.seconds, extra={"queue": queue, **counts, "seconds": summary.seconds})
+
+
+def _is_stopping() -> bool:
+    return state.should_stop is not None or state.should_terminate is not None
