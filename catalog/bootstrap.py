@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from catalog.services.indexing_follower import IndexingFollower
     from catalog.services.indexing_work import IndexingWork
     from catalog.services.ingest import IngestService
+    from catalog.services.jobs import JobService
     from catalog.services.noted_models import NotedModels
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
@@ -304,6 +305,13 @@ class Application:
         from catalog.services.status import StatusService
 
         return StatusService(self.unit_of_work)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        """Lists and cancels what takes long."""
+        from catalog.services.jobs import JobService
+
+        return JobService(self.unit_of_work)
 
     @cached_property
     def reconciliation(self) -> ReconciliationService:

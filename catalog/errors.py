@@ -25,6 +25,14 @@ class ProductNotFound(DrapeError):
     """The merchant has no product of that id, or none of its images is indexed yet."""
 
 
+class JobNotFound(DrapeError):
+    """No job has this id."""
+
+
+class JobCancelled(DrapeError):
+    """Somebody asked the job to end."""
+
+
 class GalleryNotFound(DrapeError):
     """Nothing is searchable yet: no live gallery, or no such collection."""
 

@@ -72,12 +72,16 @@ class GalleryState(StrEnum):
 
 
 class JobState(StrEnum):
-    """A job ends ``done``, ``failed`` (its error says why) or ``interrupted`` (asked to stop; can be run again)."""
+    """A job ends ``done``, ``failed`` (its error says why), ``cancelled`` (somebody asked for it) or ``interrupted``.
+
+    Interrupted means that its process was stopped. All but those that are done can be run again.
+    """
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
 
 
 def _one_of(column: str, states: type[StrEnum]) -> str:
@@ -221,7 +225,7 @@ class OutboxRow(Base):
 
 
 class JobRow(Base):
-    """A run of something that takes long, with its counts as they stood at ``updated_at``."""
+    """A run of something that takes long, with its counts, and how far it was, as they stood at ``updated_at``."""
 
     __tablename__ = "job"
     __table_args__ = (CheckConstraint(_one_of("state", JobState), name="state"),)
@@ -233,6 +237,11 @@ class JobRow(Base):
     state: Mapped[str]
     counts: Mapped[dict[str, Any]]
     error: Mapped[str | None]
+    request: Mapped[dict[str, Any] | None]
+    progress_done: Mapped[int | None]
+    progress_total: Mapped[int | None]
+    progress_unit: Mapped[str | None]
+    cancel_requested_at: Mapped[datetime.datetime | None]
     started_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime.datetime | None]

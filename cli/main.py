@@ -14,6 +14,7 @@ from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
 from cli.ingest import ingest
+from cli.jobs import app as jobs_app
 from cli.models import app as model_app
 from cli.reconcile import reconcile
 from cli.reindex import reindex
@@ -32,6 +33,7 @@ app = typer.Typer(
 for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, worker):
     app.command()(command)
 app.add_typer(model_app, name="model")
+app.add_typer(jobs_app, name="jobs")
 
 
 def main() -> None:

@@ -1,28 +1,60 @@
-"""Jobs: long runs with their counts and how they ended."""
+"""Jobs: long runs with their counts, how far they are, and how they ended."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Select, and_, column, func, literal, or_, select, table, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from catalog.rows import JobRow, JobState
+from catalog.repositories.merchants import GALLERIES_LOCK, INGEST_LOCK
+from catalog.rows import JobRow, JobState, MerchantRow
+
+
+class JobKind(StrEnum):
+    """What the jobs are called."""
+
+    INGEST = "ingest"
+    REINDEX = "reindex"
+    ROLLBACK = "rollback"
+
+
+_LOCKS: Final[Mapping[JobKind, int]] = {
+    JobKind.INGEST: INGEST_LOCK,
+    JobKind.REINDEX: GALLERIES_LOCK,
+    JobKind.ROLLBACK: GALLERIES_LOCK,
+}
+"""What a running job of each kind holds on its merchant from before it starts until after it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stood when it was read."""
+    """A job as it stood when it was read.
+
+    Args:
+        merchant: The merchant's name.
+        request: What it was asked for, to ask again; None of jobs that older versions of Drape ran.
+        done, total: How far it is, in ``unit`` (``images``, ``B`` for bytes); None where it has not said.
+        is_cancelled: It was asked to end.
+    """
 
     id: int
+    merchant: str
     kind: str
     subject: str
     state: JobState
     counts: Mapping[str, int]
     error: str | None
+    request: Mapping[str, Any] | None
+    done: int | None
+    total: int | None
+    unit: str | None
+    is_cancelled: bool
     started_at: datetime.datetime
     updated_at: datetime.datetime
     finished_at: datetime.datetime | None
@@ -34,19 +66,28 @@ class JobRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def start(self, merchant_id: int, kind: str, subject: str) -> int:
+    def start(self, merchant_id: int, kind: JobKind, subject: str, request: Mapping[str, Any], unit: str) -> int:
         """A new running job's id."""
         return self._session.execute(
             insert(JobRow)
-            .values(merchant_id=merchant_id, kind=kind, subject=subject, state=JobState.RUNNING, counts={})
+            .values(
+                merchant_id=merchant_id,
+                kind=kind,
+                subject=subject,
+                state=JobState.RUNNING,
+                counts={},
+                request=dict(request),
+                progress_unit=unit,
+            )
             .returning(JobRow.id)
         ).scalar_one()
 
-    def report(self, job_id: int, counts: Mapping[str, int]) -> None:
-        """Write the job's counts as they stand."""
-        self._session.execute(
-            update(JobRow).where(JobRow.id == job_id).values(counts=dict(counts), updated_at=func.now())
-        )
+    def report(self, job_id: int, counts: Mapping[str, int], done: int | None = None, total: int | None = None) -> None:
+        """Write the job's counts as they stand, and how far it is where that is known."""
+        values: dict[str, Any] = {"counts": dict(counts), "updated_at": func.now()}
+        if done is not None:
+            values.update(progress_done=done, progress_total=total)
+        self._session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
 
     def end(self, job_id: int, state: JobState, counts: Mapping[str, int], error: str | None = None) -> None:
         """Write how the job ended."""
@@ -56,31 +97,101 @@ class JobRepository:
             .values(state=state, counts=dict(counts), error=error, updated_at=func.now(), finished_at=func.now())
         )
 
-    def end_abandoned(self, merchant_id: int, kind: str) -> None:
+    def cancel(self, job_id: int) -> bool:
+        """Ask a running job to end; whether there is one of that id."""
+        asked = self._session.execute(
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
+            .values(cancel_requested_at=func.coalesce(JobRow.cancel_requested_at, func.now()))
+            .returning(JobRow.id)
+        )
+        return asked.scalar_one_or_none() is not None
+
+    def is_cancelled(self, job_id: int) -> bool:
+        """Whether the job was asked to end."""
+        asked = select(JobRow.cancel_requested_at.is_not(None)).where(JobRow.id == job_id)
+        return bool(self._session.execute(asked).scalar_one())
+
+    def end_abandoned(self, merchant_id: int, kind: JobKind) -> None:
         """End jobs whose process died. Only for a caller that knows no other job of this kind is running."""
+        self._end_abandoned(and_(JobRow.merchant_id == merchant_id, JobRow.kind == kind))
+
+    def end_lockless(self) -> None:
+        """End every job whose process died, which shows in that nobody holds the lock which a running job holds."""
+        kinds = [and_(JobRow.kind == kind, ~_is_locked(lock, JobRow.merchant_id)) for kind, lock in _LOCKS.items()]
+        self._end_abandoned(or_(*kinds))
+
+    def _end_abandoned(self, which: ColumnElement[bool]) -> None:
         self._session.execute(
             update(JobRow)
-            .where(JobRow.merchant_id == merchant_id, JobRow.kind == kind, JobRow.state == JobState.RUNNING)
+            .where(which, JobRow.state == JobState.RUNNING)
             .values(state=JobState.INTERRUPTED, error="the process ended without a word", finished_at=func.now())
             .execution_options(synchronize_session=False)
         )
 
-    def latest(self, merchant_id: int, limit: int = 5) -> list[Job]:
-        """The merchant's last jobs, newest first."""
-        rows = self._session.execute(
-            select(
-                JobRow.id,
-                JobRow.kind,
-                JobRow.subject,
-                JobRow.state,
-                JobRow.counts,
-                JobRow.error,
-                JobRow.started_at,
-                JobRow.updated_at,
-                JobRow.finished_at,
-            )
-            .where(JobRow.merchant_id == merchant_id)
-            .order_by(JobRow.id.desc())
-            .limit(limit)
+    def latest(self, merchant_id: int | None = None, limit: int = 5) -> list[Job]:
+        """The last jobs, of one merchant or of all, newest first."""
+        jobs = _jobs().order_by(JobRow.id.desc()).limit(limit)
+        if merchant_id is not None:
+            jobs = jobs.where(JobRow.merchant_id == merchant_id)
+        return [_job(*row) for row in self._session.execute(jobs)]
+
+    def find(self, job_id: int) -> Job | None:
+        """The job of this id, or None."""
+        row = self._session.execute(_jobs().where(JobRow.id == job_id)).one_or_none()
+        return None if row is None else _job(*row)
+
+
+def _jobs() -> Select[Any]:
+    return select(
+        JobRow.id,
+        MerchantRow.name,
+        JobRow.kind,
+        JobRow.subject,
+        JobRow.state,
+        JobRow.counts,
+        JobRow.error,
+        JobRow.request,
+        JobRow.progress_done,
+        JobRow.progress_total,
+        JobRow.progress_unit,
+        JobRow.cancel_requested_at.is_not(None),
+        JobRow.started_at,
+        JobRow.updated_at,
+        JobRow.finished_at,
+    ).join(MerchantRow, MerchantRow.id == JobRow.merchant_id)
+
+
+def _job(id: int, merchant: str, kind: str, subject: str, state: str, *facts: Any) -> Job:  # noqa: ANN401 - a row's.
+    return Job(id, merchant, kind, subject, JobState(state), *facts)
+
+
+_PG_LOCKS: Final = table(
+    "pg_locks",
+    column("locktype"),
+    column("database"),
+    column("classid"),
+    column("objid"),
+    column("objsubid"),
+    column("granted"),
+    schema="pg_catalog",
+)
+_PG_DATABASE: Final = table("pg_database", column("oid"), column("datname"), schema="pg_catalog")
+
+
+def _is_locked(lock: int, merchant_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Whether somebody holds this advisory lock of two keys on the merchant, in this database."""
+    here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database()).scalar_subquery()
+    return (
+        select(literal(1))
+        .select_from(_PG_LOCKS)
+        .where(
+            _PG_LOCKS.c.locktype == "advisory",
+            _PG_LOCKS.c.database == here,
+            _PG_LOCKS.c.classid == lock,
+            _PG_LOCKS.c.objid == merchant_id,
+            _PG_LOCKS.c.objsubid == 2,
+            _PG_LOCKS.c.granted,
         )
-        return [Job(row[0], row[1], row[2], JobState(row[3]), *row[4:]) for row in rows]
+        .exists()
+    )

@@ -10,8 +10,8 @@ from catalog.errors import GalleryBusy, IngestRunning, MerchantNotFound
 from catalog.rows import MerchantRow
 
 _CATALOG_LOCK = 7243
-_INGEST_LOCK = 7244
-_GALLERIES_LOCK = 7246
+INGEST_LOCK = 7244
+GALLERIES_LOCK = 7246
 """First keys of the advisory locks on merchants; the second is the merchant's id."""
 
 
@@ -58,7 +58,7 @@ class MerchantRepository:
             IngestRunning: another one is.
         """
         key = cast(merchant_id, Integer)
-        if not self._session.execute(select(func.pg_try_advisory_xact_lock(_INGEST_LOCK, key))).scalar_one():
+        if not self._session.execute(select(func.pg_try_advisory_xact_lock(INGEST_LOCK, key))).scalar_one():
             raise IngestRunning(
                 "This merchant's catalog is being ingested right now",
                 received=f"a second ingest of {name}",
@@ -73,7 +73,7 @@ class MerchantRepository:
             GalleryBusy: another one is.
         """
         key = cast(merchant_id, Integer)
-        if not self._session.execute(select(func.pg_try_advisory_xact_lock(_GALLERIES_LOCK, key))).scalar_one():
+        if not self._session.execute(select(func.pg_try_advisory_xact_lock(GALLERIES_LOCK, key))).scalar_one():
             raise GalleryBusy(
                 "This merchant's galleries are being built, changed or dropped right now",
                 received="a second re-indexing",

@@ -154,6 +154,27 @@ class OutboxRepository:
         """Mark every image of the products that a query gives; returns how many."""
         return self._mark(ImageRow.product_id.in_(product_ids))
 
+    def mark_quarantined(self, merchant_id: int) -> int:
+        """Have the merchant's images in quarantine tried again, those whose bytes are kept; returns how many."""
+        quarantined = and_(
+            ImageRow.merchant_id == merchant_id,
+            ImageRow.state == ImageState.QUARANTINED,
+            ImageRow.sha256.is_not(None),
+        )
+        image_ids = list(
+            self._session.execute(
+                select(ImageRow.id).where(quarantined).order_by(ImageRow.id).with_for_update()
+            ).scalars()
+        )
+        self._session.execute(
+            update(ImageRow)
+            .where(ImageRow.id.in_(image_ids))
+            .values(state=ImageState.READY, last_error=None)
+            .execution_options(synchronize_session=False)
+        )
+        self.mark(image_ids)
+        return len(image_ids)
+
     def mark_leftovers(self, gallery_id: int) -> int:
         """Mark what the gallery holds of images that are gone, so that their points go too; returns how many.
 

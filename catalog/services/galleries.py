@@ -79,6 +79,13 @@ class GalleryService:
             work.commit()
         return replace(gallery, state=GalleryState.BUILDING)
 
+    def leave(self, gallery: Gallery) -> None:
+        """Have the indexer no longer feed a gallery that is not live. What it holds stays until it is pruned."""
+        with self._unit_of_work() as work:
+            work.merchants.lock(gallery.merchant_id)
+            work.galleries.set_state([gallery.id], GalleryState.RETIRED)
+            work.commit()
+
     def before(self, merchant_id: int) -> Gallery:
         """The gallery that searches went to before the live one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +13,11 @@ from pathlib import Path
 from catalog.errors import InvalidRequest, RemovalRefused
 from catalog.feeds import Column, FeedReader, open_feed
 from catalog.ports.image_store import ImageStore
-from catalog.rows import JobState
+from catalog.repositories.jobs import JobKind
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
 from catalog.services.ingest_run import IngestRun, OnError
+from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import SourceImages
 from catalog.types import ProductRecord, RowError
@@ -44,6 +46,10 @@ class IngestRequest:
     allow_absolute: bool = False
     full_sync: bool = False
     max_removal: float = 0.2
+
+    def to_json(self) -> dict[str, object]:
+        """The request as JSON-serialisable values, with the feed's whole path: to be asked again from anywhere."""
+        return {**dataclasses.asdict(self), "feed": _storable(self.feed.absolute())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +147,8 @@ class IngestService:
         gallery = self._galleries.ensure_live(merchant_id, request.model)
         started = time.perf_counter()
         with self._unit_of_work() as work:
-            work.jobs.end_abandoned(merchant_id, "ingest")
             work.products.forget_sightings(merchant_id)
-            job_id = work.jobs.start(merchant_id, "ingest", _storable(request.feed))
             work.commit()
-        run = IngestRun(merchant_id, job_id, on_error)
         sources = SourceImages(
             self._images,
             request.feed.parent,
@@ -153,26 +156,25 @@ class IngestService:
             max_pixels=self._max_pixels,
             max_bytes=self._max_bytes,
         )
-        state, reason = JobState.INTERRUPTED, None
         refusal: RemovalRefused | None = None
-        try:
-            with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
-                for rows in _chunks(reader, ROWS_PER_TRANSACTION):
-                    self._take(rows, sources, run, readers)
-                    advance(reader.position, reader.num_bytes)
-            if request.full_sync:
-                refusal = self._remove_unsighted(request, run)
-            state, reason = (JobState.DONE, None) if refusal is None else (JobState.FAILED, str(refusal))
-        except Exception as error:  # Whatever it is, the job tells it, and so does whoever called.
-            state, reason = JobState.FAILED, str(error) or type(error).__name__
-            raise
-        finally:
-            with self._unit_of_work() as work:
-                work.jobs.end(job_id, state, run.counts, reason)
-                work.commit()
+        subject = _storable(request.feed)
+        with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, subject, request.to_json(), unit="B") as job:
+            run = IngestRun(merchant_id, job.id, on_error)
+            try:
+                with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
+                    for rows in _chunks(reader, ROWS_PER_TRANSACTION):
+                        job.end_if_cancelled()
+                        self._take(rows, sources, run, readers, reader)
+                        advance(reader.position, reader.num_bytes)
+                if request.full_sync:
+                    job.end_if_cancelled()
+                    refusal = self._remove_unsighted(request, run)
+                    job.failure = None if refusal is None else str(refusal)
+            finally:
+                job.counts = run.counts
         return IngestSummary(
             merchant_id=merchant_id,
-            job_id=job_id,
+            job_id=job.id,
             model_version=gallery.model_version,
             counts=dict(run.counts),
             reasons=dict(run.reasons),
@@ -187,6 +189,7 @@ class IngestService:
         sources: SourceImages,
         run: IngestRun,
         readers: ThreadPoolExecutor,
+        reader: FeedReader,
     ) -> None:
         records = [row for row in rows if isinstance(row, ProductRecord)]
         pairs = [(record, image) for record in records for image in record.images]
@@ -205,7 +208,7 @@ class IngestService:
                     attempt.fail(row)
             fresh = self._without_repeats(work, rows, attempt)
             RowWriter(work, attempt, readings).write(fresh)
-            work.jobs.report(run.job_id, attempt.counts)
+            work.jobs.report(run.job_id, attempt.counts, reader.position, reader.num_bytes)
             work.commit()
         run.accept(attempt)
 

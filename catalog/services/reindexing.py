@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-from catalog.errors import GalleryNotFound
+from catalog.errors import GalleryNotFound, JobCancelled
 from catalog.repositories.galleries import Gallery
-from catalog.rows import GalleryState, JobState
+from catalog.repositories.jobs import JobKind
+from catalog.rows import GalleryState
 from catalog.services.galleries import GalleryService
 from catalog.services.gallery_checks import CheckLimits, GalleryChecks, GalleryReport
 from catalog.services.indexing import IndexingService, IndexingSummary
+from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
 
 CATCHING_UP = 5
 """How often images that came while a gallery was checked are indexed before it is left to another run."""
-
-
-class JobKind(StrEnum):
-    """What the jobs are called."""
-
-    REINDEX = "reindex"
-    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +85,14 @@ class ReindexService:
         name = self._galleries.describe(version).version
         _check_rate(max_rate)
 
-        def build(advance: Advance) -> ReindexSummary:
-            gallery = self._galleries.build_beside(merchant_id, version)
-            return self._fill(gallery, advance, limits or CheckLimits(), max_rate)
+        checked = limits or CheckLimits()
 
-        return self._as_job(merchant_id, JobKind.REINDEX, name, build, advance)
+        def build(job: JobRun, advance: Advance) -> ReindexSummary:
+            gallery = self._galleries.build_beside(merchant_id, version)
+            return self._fill(job, gallery, advance, checked, max_rate)
+
+        request = {"model": version, "max_rate": max_rate, **dataclasses.asdict(checked)}
+        return self._as_job(merchant_id, JobKind.REINDEX, name, request, build, advance)
 
     def roll_back(
         self, merchant_id: int, advance: Advance = unheard, *, max_rate: float | None = None
@@ -119,58 +117,57 @@ class ReindexService:
         if self._galleries.go_back(gallery):
             return ReindexSummary(gallery, IndexingSummary(), live=True)
 
-        def catch_up(advance: Advance) -> ReindexSummary:
-            return self._fill(self._galleries.catch_up(gallery), advance, None, max_rate)
+        def catch_up(job: JobRun, advance: Advance) -> ReindexSummary:
+            return self._fill(job, self._galleries.catch_up(gallery), advance, None, max_rate)
 
-        return self._as_job(merchant_id, JobKind.ROLLBACK, gallery.model_version, catch_up, advance)
+        request = {"max_rate": max_rate}
+        return self._as_job(merchant_id, JobKind.ROLLBACK, gallery.model_version, request, catch_up, advance)
 
     def _as_job(
         self,
         merchant_id: int,
         kind: JobKind,
         version: str,
-        act: Callable[[Advance], ReindexSummary],
+        request: Mapping[str, object],
+        act: Callable[[JobRun, Advance], ReindexSummary],
         advance: Advance,
     ) -> ReindexSummary:
         # Held open until the end: a second one is turned away, and a killed one's lock is free.
         with self._unit_of_work() as guard:
             guard.merchants.claim_galleries(merchant_id)
             with self._unit_of_work() as work:
-                for one in JobKind:
-                    work.jobs.end_abandoned(merchant_id, one)
-                job_id = work.jobs.start(merchant_id, kind, version)
+                # The other kind holds the same lock, so it is over, too.
+                work.jobs.end_lockless()
                 work.commit()
-            counts: dict[str, int] = {}
+            with JobRun(self._unit_of_work, merchant_id, kind, version, request, unit="images") as job:
 
-            def report(done: int, total: int | None) -> None:
-                counts.update(images_done=done, images=done if total is None else total)
-                with self._unit_of_work() as work:
-                    work.jobs.report(job_id, counts)
-                    work.commit()
-                advance(done, total)
+                def report(done: int, total: int | None) -> None:
+                    job.report(done, total)
+                    advance(done, total)
 
-            state, reason = JobState.INTERRUPTED, None
-            try:
-                summary = act(report)
+                summary = act(job, report)
                 indexing = summary.indexing
-                counts.update(embedded=indexing.embedded, refreshed=indexing.refreshed, removed=indexing.removed)
-                counts.update(quarantined=indexing.quarantined, postponed=indexing.postponed)
-                state = JobState.DONE if summary.live else JobState.FAILED
-                reason = None if summary.live else f"{indexing.postponed} images wait for another try"
-            except Exception as error:  # Whatever it is, the job tells it, and so does whoever called.
-                state, reason = JobState.FAILED, str(error) or type(error).__name__
-                raise
-            finally:
-                with self._unit_of_work() as work:
-                    work.jobs.end(job_id, state, counts, reason)
-                    work.commit()
+                job.counts.update(embedded=indexing.embedded, refreshed=indexing.refreshed, removed=indexing.removed)
+                job.counts.update(quarantined=indexing.quarantined, postponed=indexing.postponed)
+                if not summary.live:
+                    job.failure = f"{indexing.postponed} images wait for another try"
         return summary
 
     def _fill(
-        self, gallery: Gallery, advance: Advance, limits: CheckLimits | None, max_rate: float | None
+        self, job: JobRun, gallery: Gallery, advance: Advance, limits: CheckLimits | None, max_rate: float | None
     ) -> ReindexSummary:
         """Index and switch; ``limits`` says what the gallery must reach, None that nothing is asked of it."""
-        indexing = self._indexing.run(gallery.merchant_id, advance, max_rate=max_rate)
+        try:
+            return self._filled(job, gallery, advance, limits, max_rate)
+        except JobCancelled:
+            # Nobody feeds it any more; the same command brings it up to date, and pruning drops it.
+            self._galleries.leave(gallery)
+            raise
+
+    def _filled(
+        self, job: JobRun, gallery: Gallery, advance: Advance, limits: CheckLimits | None, max_rate: float | None
+    ) -> ReindexSummary:
+        indexing = self._index_all(job, gallery, advance, max_rate)
         if indexing.postponed:
             return ReindexSummary(gallery, indexing, live=False)
         report = None
@@ -182,12 +179,17 @@ class ReindexService:
                 break
             except GalleryNotFound:
                 # An ingest has written images since. What it writes while these few are indexed will be fewer still.
-                indexing = indexing.plus(self._indexing.run(gallery.merchant_id, advance, max_rate=max_rate))
+                indexing = indexing.plus(self._index_all(job, gallery, advance, max_rate))
                 if indexing.postponed:
                     return ReindexSummary(gallery, indexing, live=False, report=report)
         else:
             self._galleries.switch(gallery.merchant_id, gallery)
         return ReindexSummary(gallery, indexing, live=True, report=report)
+
+    def _index_all(self, job: JobRun, gallery: Gallery, advance: Advance, max_rate: float | None) -> IndexingSummary:
+        indexing = self._indexing.run(gallery.merchant_id, advance, stop=job.is_cancelled, max_rate=max_rate)
+        job.end_if_cancelled()
+        return indexing
 
 
 def _check_rate(max_rate: float | None) -> None:

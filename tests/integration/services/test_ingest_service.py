@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import IngestRunning, InvalidRequest
+from catalog.repositories.jobs import JobKind
 from catalog.services.ingest import IngestRequest
 from embeddings.errors import UnusableModel
 from tests.integration.services.conftest import MERCHANT, picture
@@ -259,7 +260,7 @@ def test_a_killed_ingest_does_not_stand_in_the_way(shop, rows):
     """A job left running by a process that died is ended by the next ingest, and its notes are dropped."""
     summary, _ = shop.take(rows)
     with shop.unit_of_work() as work:
-        dead = work.jobs.start(summary.merchant_id, "ingest", "dead")
+        dead = work.jobs.start(summary.merchant_id, JobKind.INGEST, "dead", {}, "B")
         work.products.sight(dead, {"P1": 2})
         work.commit()
     summary, _ = shop.take(rows)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from catalog.errors import GalleryBusy, GalleryNotFound, IndexUnavailable, InvalidRequest
+from catalog.repositories.jobs import JobKind
 from tests.integration.services.conftest import MERCHANT
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
@@ -141,8 +142,8 @@ def test_a_run_that_is_interrupted_gives_back_what_it_held(shop):
     ran = shop.reindexing.run(summary.merchant_id, "colors-2")
     assert (ran.live, ran.indexing.embedded) == (True, 17 - done)
     assert _jobs(shop)[1:] == [("reindex", "colors-2", "done")]
-    assert shop.rows("SELECT counts->>'embedded', counts->>'images' FROM job ORDER BY id DESC LIMIT 1") == [
-        (str(17 - done), str(17 - done))
+    assert shop.rows("SELECT counts->>'embedded', progress_total FROM job ORDER BY id DESC LIMIT 1") == [
+        (str(17 - done), 17 - done)
     ]
     shop.assert_consistent()
 
@@ -157,7 +158,7 @@ def test_a_run_that_failed_says_why_in_its_job(shop):
     shop.index = whole
     assert shop.rows("SELECT state, error FROM job ORDER BY id DESC LIMIT 1") == [("failed", "The index is gone")]
     with shop.unit_of_work() as work:
-        work.jobs.start(summary.merchant_id, "reindex", "colors-2")
+        work.jobs.start(summary.merchant_id, JobKind.REINDEX, "colors-2", {}, "images")
         work.commit()
     assert shop.reindexing.run(summary.merchant_id, "colors-2").live
     assert [state for _, _, state in _jobs(shop)] == ["failed", "interrupted", "done"]
