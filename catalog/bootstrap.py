@@ -17,6 +17,7 @@ from catalog.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
+    from catalog.adapters.shared_models import SharedModels
     from catalog.adapters.stored_models import StoredModels
     from catalog.ports.announcements import Announcements
     from catalog.ports.image_store import ImageStore
@@ -198,13 +199,21 @@ class Application:
         return ModelStore(self.settings.models_folder)
 
     @cached_property
+    def _shared_models(self) -> SharedModels | None:
+        if self.settings.model_store is None:
+            return None
+        from catalog.adapters.shared_models import SharedModels
+
+        return SharedModels(self.settings.model_store)
+
+    @cached_property
     def models(self) -> StoredModels:
         """The model versions as the services see them."""
         from catalog.adapters.stored_models import StoredModels
 
         # Without the precision of the settings, which is for new galleries: those that exist are looked up by the name
         # their vectors are kept under, and that means one precision whatever the settings become.
-        return StoredModels(self.model_store, batch_size=self.settings.batch_size)
+        return StoredModels(self.model_store, batch_size=self.settings.batch_size, shared=self._shared_models)
 
     @cached_property
     def _noted_models(self) -> NotedModels:

@@ -73,5 +73,9 @@ class ImageStoreUnavailable(DrapeError):
     """The image store cannot be read or written."""
 
 
+class ModelStoreUnavailable(DrapeError):
+    """The model versions that machines share cannot be read or written."""
+
+
 class VocabularyUnusable(DrapeError):
     """A vocabulary file cannot be read or says something that has no meaning. The message names the entry."""

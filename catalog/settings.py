@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     image_store: str | None = None
     """Any fsspec URL; unset is a folder under ``home``."""
 
+    model_store: str | None = None
+    """Any fsspec URL, or a path that all machines see: from there workers fetch model versions that they lack."""
+
     model: str = "compact-rendered"
     """The model version a merchant's first gallery is built with (``drape model list``)."""
 

@@ -39,6 +39,8 @@ def index_images(queue: str) -> None:
             "postponed": summary.postponed,
         }
         told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+        for reason, number in summary.failures.items():
+            _log.warning("%d images failed: %s", number, reason, extra={"queue": queue, "images": number})
         _log.info("%s in %.1f s", told, summary.seconds, extra={"queue": queue, **counts, "seconds": summary.seconds})
 
 

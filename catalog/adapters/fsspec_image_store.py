@@ -8,8 +8,8 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from catalog.adapters.fsspec_location import open_location
 from catalog.errors import ImageStoreUnavailable, InvalidRequest
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 
@@ -23,30 +23,16 @@ class FsspecImageStore:
     ``get`` notices, and the next ``put`` of that content replaces it.
 
     Args:
-        url: Any fsspec URL (``file:///var/drape/images``, ``s3://bucket/images``, ``memory://images``), or a path.
-            Keys and endpoints come from the protocol's own environment variables or fsspec's configuration files.
+        url: Any fsspec URL or path (``fsspec_location.open_location``).
 
     Raises:
         ImageStoreUnavailable: the URL's protocol is unknown, or its package is not installed.
     """
 
     def __init__(self, url: str) -> None:
-        # Imported here because commands that touch no image should not wait for it.
-        import fsspec
-        from fsspec.implementations.local import LocalFileSystem
-
         self._url = url
-        try:
-            self._files, root = fsspec.core.url_to_fs(_without_escapes(url))
-        except (ImportError, ValueError) as error:
-            raise ImageStoreUnavailable(
-                "The image store's address cannot be used.",
-                received=f"{url}: {error}",
-                expected="a folder, or a URL of a protocol whose fsspec package is installed",
-                remedy="Correct DRAPE_IMAGE_STORE, or install the package the message names.",
-            ) from error
-        self._root = root.rstrip("/")
-        self._is_local = isinstance(self._files, LocalFileSystem)
+        location = open_location(url, "image store", "DRAPE_IMAGE_STORE", ImageStoreUnavailable)
+        self._files, self._root, self._is_local = location.files, location.root, location.is_local
 
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -119,11 +105,6 @@ class FsspecImageStore:
                 expected=f"a store that can be reached and written at {self._url}",
                 remedy="Check the folder's or bucket's rights and free space, or set DRAPE_IMAGE_STORE to another.",
             ) from error
-
-
-def _without_escapes(url: str) -> str:
-    """A ``file:`` URL as its path, ``%20`` and the like decoded, which fsspec leaves as they are."""
-    return unquote(urlsplit(url).path) if url.startswith("file://") else url
 
 
 def _write_whole(path: Path, data: bytes) -> None:

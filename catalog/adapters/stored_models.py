@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from catalog.adapters.shared_models import SharedModels, open_or_fetch
 from catalog.ports.models import ModelDescription
 from embeddings.embedder import Embedder
 from embeddings.manifest import PROBABILITIES, Precision, require_int8
@@ -16,10 +17,12 @@ class StoredModels:
 
     Args:
         batch_size: Images per network call.
+        shared: Where versions come from that the store lacks, and go to once a gallery is made of them.
     """
 
-    def __init__(self, store: ModelStore, *, batch_size: int) -> None:
+    def __init__(self, store: ModelStore, *, batch_size: int, shared: SharedModels | None = None) -> None:
         self._store = store
+        self._shared = shared
         self._batch_size = batch_size
         self._descriptions: dict[str, ModelDescription] = {}
         self._embedders: dict[str, Embedder] = {}
@@ -33,7 +36,7 @@ class StoredModels:
         """
         if version not in self._descriptions:
             name, precision = _split(version)
-            manifest = self._store.open(name).manifest
+            manifest = open_or_fetch(name, self._store, self._shared).manifest
             if precision is Precision.INT8:
                 # Told before a gallery is made, not when the first image is to be embedded.
                 require_int8(manifest)
@@ -58,9 +61,17 @@ class StoredModels:
             if version not in self._embedders:
                 name, precision = _split(version)
                 self._embedders[version] = open_embedder(
-                    self._store.open(name), precision=precision, batch_size=self._batch_size
+                    open_or_fetch(name, self._store, self._shared),
+                    precision=precision,
+                    batch_size=self._batch_size,
                 )
             return self._embedders[version]
+
+    def share(self, version: str) -> None:
+        """Make the version available to the other machines, where they share a store."""
+        if self._shared is not None:
+            name, _ = _split(version)
+            self._shared.publish(open_or_fetch(name, self._store, self._shared))
 
 
 def _split(version: str) -> tuple[str, Precision | None]:

@@ -45,3 +45,6 @@ class Models(Protocol):
 
     def embedder(self, version: str) -> Embedder:
         """The version's network, loaded on first use and kept."""
+
+    def share(self, version: str) -> None:
+        """Make the version available to workers on other machines; where there are none, do nothing."""

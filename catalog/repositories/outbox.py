@@ -77,10 +77,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """Why a claim's work failed for now, and how long its mark waits."""
+    """Why a claim's work failed for now, and how long its mark waits.
+
+    Args:
+        is_attempt: Whether it counts among those after which is given up.
+    """
 
     delay: datetime.timedelta
     reason: str
+    is_attempt: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +324,12 @@ class OutboxRepository:
         self._session.execute(
             update(OutboxRow)
             .where(OutboxRow.image_id == image_id)
-            .values(lease_until=None, available_at=func.now() + postponement.delay, last_error=postponement.reason)
+            .values(
+                lease_until=None,
+                available_at=func.now() + postponement.delay,
+                last_error=postponement.reason,
+                attempts=OutboxRow.attempts - (0 if postponement.is_attempt else 1),
+            )
         )
 
     def give_back(self, claims: Sequence[Claim]) -> None:

@@ -180,6 +180,8 @@ class GalleryService:
     def _make(self, merchant_id: int, version: str, state: GalleryState) -> Gallery:
         model = self.describe(version)
         collection = collection_name(model.version)
+        # Before anything asks workers for vectors of it.
+        self._models.share(model.version)
         # Held open until the row says that the collection is in use: otherwise it could be pruned before that.
         with self._unit_of_work() as guard:
             guard.galleries.lock_collection(collection)

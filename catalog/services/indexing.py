@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import ImageStoreUnavailable
+from catalog.errors import ImageStoreUnavailable, ModelStoreUnavailable
 from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
 from catalog.ports.models import Models
 from catalog.ports.vector_index import Payload, Point, VectorIndex
@@ -29,12 +29,14 @@ from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
-from embeddings.errors import UnusableImage
+from embeddings.errors import EmbeddingsError, UnusableImage
 from embeddings.images import decode_image, prepare
 
 _Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | ImageStoreUnavailable
 
 FIRST_RETRY = datetime.timedelta(seconds=5)
+MODEL_RETRY = datetime.timedelta(minutes=1)
+"""How long images wait for a model version to become usable; that counts against none of them."""
 LONGEST_RETRY = datetime.timedelta(minutes=15)
 
 _MOST_SECONDS_HELD = 10
@@ -128,6 +130,7 @@ class _Batch:
         hopeless: Image id to reason: trying again does not help.
         lost: Of the hopeless, those whose bytes are not in the image store: ingesting them again does help.
         failed: Image id to reason: may work another time.
+        modelless: Of the failed, those that only lack a usable model version: no fault of theirs.
     """
 
     claims: Sequence[Claim]
@@ -140,6 +143,7 @@ class _Batch:
     hopeless: Mapping[int, str]
     lost: frozenset[int]
     failed: Mapping[int, str]
+    modelless: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,29 @@ class _EmbeddedBatch:
     batch: _Batch
     points: Mapping[str, Sequence[tuple[_Task, Point]]]
     """Points by collection."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the threads of one run share.
+
+    Args:
+        merchant_id: Only this merchant's images; None for everybody's.
+        stop: Whether to claim nothing more.
+        decoders: Threads that decode.
+        leave_unusable: Whether images wait whose model version cannot be used here.
+        claimed: Claims that are not finished yet, by image id.
+        made: Collections that are known to exist.
+        unusable: Model versions that cannot be used here, with the reason.
+    """
+
+    merchant_id: int | None
+    stop: Callable[[], bool]
+    decoders: ThreadPoolExecutor
+    leave_unusable: bool
+    claimed: dict[int, Claim] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    unusable: dict[str, str] = field(default_factory=dict)
 
 
 def _never() -> bool:
@@ -161,6 +188,13 @@ def retry_delay(attempts: int, jitter: float) -> datetime.timedelta:
     """
     doubled: datetime.timedelta = FIRST_RETRY * 2 ** min(attempts - 1, 20)
     return min(doubled, LONGEST_RETRY) * (1 + jitter)
+
+
+def _postponement(claim: Claim, batch: _Batch) -> Postponement:
+    reason = batch.failed[claim.image_id]
+    if claim.image_id in batch.modelless:
+        return Postponement(MODEL_RETRY, reason, is_attempt=False)
+    return Postponement(retry_delay(claim.attempts, random.random()), reason)
 
 
 class IndexingService:
@@ -196,6 +230,7 @@ class IndexingService:
         light: bool = False,
         stop: Callable[[], bool] = _never,
         max_rate: float | None = None,
+        leave_unusable: bool = False,
     ) -> IndexingSummary:
         """Index until nothing is due. Loading, the network and writing work on three batches at the same time.
 
@@ -208,9 +243,12 @@ class IndexingService:
             light: Only what needs no network: payloads to replace and points to delete.
             stop: Asked before images are claimed; once it says so, what has been claimed is finished, and no more.
             max_rate: Embed no more images in a second than this; None is as many as go.
+            leave_unusable: Have images wait whose model version cannot be used here, instead of ending with that: one
+                merchant's broken version does not keep the images of others.
 
         Raises:
             InvalidRequest: the rate is too low to be kept to.
+            embeddings.errors.EmbeddingsError: a model version cannot be used, and is not left.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()
@@ -229,15 +267,14 @@ class IndexingService:
             total = work.outbox.backlog(merchant_id).waiting
         summary = IndexingSummary()
         done = 0
-        made: set[str] = set()
         touched: set[str] = set()
-        claimed: dict[int, Claim] = {}
         decoders = ThreadPoolExecutor(self._limits.decode_threads, thread_name_prefix="decode")
+        run = _Run(merchant_id, stop, decoders, leave_unusable)
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         try:
             kind = Work.LIGHT if light else Work.ANY
-            load = partial(self._load, merchant_id, decoders, claimed, kind, stop, batch_size)
+            load = partial(self._load, run, kind, batch_size)
             loading = loader.submit(load)
             writing: Future[IndexingSummary] | None = None
             while (batch := loading.result()) is not None or writing is not None:
@@ -253,23 +290,23 @@ class IndexingService:
                     writing = None
                     advance(done, max(total, done))
                 if embedded is not None:
-                    writing = writer.submit(self._write, embedded, claimed, made)
+                    writing = writer.submit(self._write, embedded, run)
                     done += len(embedded.batch.claims)
                 else:
                     # Nothing was due, but what was marked again while the last batch was written is due by now.
                     loading = loader.submit(load)
-            load = partial(self._load, merchant_id, decoders, claimed, Work.SUSPECT, stop, 1)
+            load = partial(self._load, run, Work.SUSPECT, 1)
             while not light and (batch := load()) is not None:
                 embedded = self._embed(batch)
                 touched.update(embedded.points)
-                summary = summary.plus(self._write(embedded, claimed, made))
+                summary = summary.plus(self._write(embedded, run))
                 done += len(batch.claims)
             advance(done, max(total, done))
         finally:
             # The threads finish what they hold before the claims nobody will work on are given back.
             for pool in (loader, writer, decoders):
                 pool.shutdown(wait=True, cancel_futures=True)
-            self._give_back(claimed)
+            self._give_back(run.claimed)
         for collection in sorted(touched):
             self._index.optimize(collection)
         return replace(summary, seconds=time.perf_counter() - started)
@@ -287,21 +324,18 @@ class IndexingService:
 
     def _load(
         self,
-        merchant_id: int | None,
-        decoders: ThreadPoolExecutor,
-        claimed: dict[int, Claim],
+        run: _Run,
         kind: Work,
-        stop: Callable[[], bool],
         most: int,
     ) -> _Batch | None:
-        if stop():
+        if run.stop():
             return None
         with self._unit_of_work() as work:
-            claims = work.outbox.claim(most, self._limits.lease, merchant_id, kind)
+            claims = work.outbox.claim(most, self._limits.lease, run.merchant_id, kind)
             work.commit()
         if not claims:
             return None
-        claimed.update({claim.image_id: claim for claim in claims})
+        run.claimed.update({claim.image_id: claim for claim in claims})
         ids = [claim.image_id for claim in claims]
         with self._unit_of_work() as work:
             images = work.images.indexable(ids)
@@ -323,7 +357,7 @@ class IndexingService:
         if kind is Work.LIGHT:
             # Whether the network is needed was looked at before the images were read, and both may change in between.
             heavy = {task.image.id for task in embeds}
-            self._leave(heavy, claimed)
+            self._leave(heavy, run.claimed)
             claims = [claim for claim in claims if claim.image_id not in heavy]
             embeds = []
             refreshes = [task for task in refreshes if task.image.id not in heavy]
@@ -332,8 +366,15 @@ class IndexingService:
             for claim in claims
             if claim.attempts > self._limits.max_attempts and claim.image_id in images
         }
-        prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], decoders)
         failed: dict[int, str] = {}
+        if run.leave_unusable:
+            # Its other galleries get what they need; the mark stays for this one.
+            self._find_unusable({task.gallery.model_version for task in embeds}, run)
+            unusable = [task for task in embeds if task.gallery.model_version in run.unusable]
+            failed.update({task.image.id: run.unusable[task.gallery.model_version] for task in unusable})
+            embeds = [task for task in embeds if task.gallery.model_version not in run.unusable]
+        prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
+        undecoded: set[int] = set()
         for claim in claims:
             failure = failures.get(claim.image_id)
             if failure is None:
@@ -344,7 +385,8 @@ class IndexingService:
                 hopeless[claim.image_id] = f"given up after {claim.attempts} attempts: {failure}"
             else:
                 failed[claim.image_id] = str(failure)
-        unembeddable = hopeless.keys() | failed.keys()
+                undecoded.add(claim.image_id)
+        unembeddable = hopeless.keys() | undecoded
         for claim in claims:
             if claim.image_id in hopeless:
                 removals.extend((gallery, claim.image_id) for gallery in fed[claim.merchant_id])
@@ -363,7 +405,16 @@ class IndexingService:
                 if isinstance(failures.get(id), StoredImageMissing | StoredImageAltered | ImageStoreUnavailable)
             ),
             failed=failed,
+            modelless=frozenset(failed) - undecoded,
         )
+
+    def _find_unusable(self, versions: set[str], run: _Run) -> None:
+        for version in versions - run.unusable.keys():
+            try:
+                self._models.describe(version)
+                self._models.embedder(version)
+            except (EmbeddingsError, ModelStoreUnavailable) as error:
+                run.unusable[version] = str(error)
 
     def _prepare(
         self, tasks: Sequence[_Task], decoders: ThreadPoolExecutor
@@ -413,16 +464,16 @@ class IndexingService:
                 points.setdefault(task.gallery.collection, []).append((task, point))
         return _EmbeddedBatch(replace(batch, prepared={}), points)
 
-    def _write(self, embedded: _EmbeddedBatch, claimed: dict[int, Claim], made: set[str]) -> IndexingSummary:
+    def _write(self, embedded: _EmbeddedBatch, run: _Run) -> IndexingSummary:
         batch = embedded.batch
         galleries = [task.gallery for task in (*batch.embeds, *batch.refreshes)]
         galleries.extend(gallery for gallery, _ in batch.removals)
         for gallery in galleries:
             # Who made the gallery may have had no index to make its collection in.
-            if gallery.collection not in made:
+            if gallery.collection not in run.made and gallery.model_version not in run.unusable:
                 spec = collection_spec(self._models.describe(gallery.model_version))
                 self._index.create_collection(gallery.collection, spec)
-                made.add(gallery.collection)
+                run.made.add(gallery.collection)
         for collection, points in embedded.points.items():
             self._index.upsert(collection, [point for _, point in points])
         refreshed: dict[str, dict[int, Payload]] = {}
@@ -438,7 +489,7 @@ class IndexingService:
             self._index.delete(collection, ids)
         self._finish(batch)
         for claim in batch.claims:
-            claimed.pop(claim.image_id, None)
+            run.claimed.pop(claim.image_id, None)
         reasons: dict[str, int] = {}
         for reason in (*batch.hopeless.values(), *batch.failed.values()):
             reasons[reason] = reasons.get(reason, 0) + 1
@@ -467,9 +518,7 @@ class IndexingService:
                 revision = batch.images[image_id].revision
                 work.products.quarantine(image_id, revision, reason, forget_content=image_id in batch.lost)
             postponed = {
-                claim.image_id: Postponement(retry_delay(claim.attempts, random.random()), batch.failed[claim.image_id])
-                for claim in batch.claims
-                if claim.image_id in batch.failed
+                claim.image_id: _postponement(claim, batch) for claim in batch.claims if claim.image_id in batch.failed
             }
             work.outbox.mark_again(work.outbox.finish(batch.claims, postponed))
             work.commit()

@@ -35,4 +35,4 @@ class IndexingWork:
                 called = True
                 self._announcements.announce(queue)
 
-        return self._indexing.run(advance=advance, light=queue is WorkQueue.INDEX, stop=stop)
+        return self._indexing.run(advance=advance, light=queue is WorkQueue.INDEX, stop=stop, leave_unusable=True)

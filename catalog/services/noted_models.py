@@ -52,6 +52,10 @@ class NotedModels:
         self.describe(version)
         return self._models.embedder(version)
 
+    def share(self, version: str) -> None:
+        """Make the version available to workers on other machines."""
+        self._models.share(version)
+
 
 def _require_same(described: ModelDescription, noted: Mapping[str, Any]) -> None:
     try:
