@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from catalog.services.galleries import GalleryService
     from catalog.services.gallery_checks import GalleryChecks
     from catalog.services.gallery_pruning import GalleryPruning
+    from catalog.services.indexer import Indexer
     from catalog.services.indexing import IndexingService
     from catalog.services.indexing_follower import IndexingFollower
     from catalog.services.indexing_work import IndexingWork
@@ -283,7 +284,16 @@ class Application:
         """Changes to other model versions, and back."""
         from catalog.services.reindexing import ReindexService
 
-        return ReindexService(self.unit_of_work, self.galleries, self.indexing, self.gallery_checks)
+        return ReindexService(self.unit_of_work, self.galleries, self._indexer, self.gallery_checks)
+
+    @cached_property
+    def _indexer(self) -> Indexer:
+        """Workers, where there are some that do not own the index; else this process."""
+        from catalog.services.indexing_follower import WorkersIndexing
+
+        if self.settings.broker_url is None or self.settings.qdrant_url is None:
+            return self.indexing
+        return WorkersIndexing(self.indexing_follower)
 
     @cached_property
     def gallery_checks(self) -> GalleryChecks:

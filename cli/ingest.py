@@ -87,7 +87,7 @@ def ingest(
             if settings.broker_url is None:
                 indexing = application.indexing.run(summary.merchant_id, advance)
             elif wait:
-                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance, _tell_of_no_worker)
+                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance)
             else:
                 indexing = None
         if error_file is not None:
@@ -137,14 +137,6 @@ def failed(summary: IngestSummary, indexing: Indexing) -> bool:
     counts = summary.counts
     rejected = counts.get("rows_failed", 0) + counts.get("images_failed", 0)
     return bool(rejected or summary.refusal or (indexing and (indexing.quarantined or indexing.postponed)))
-
-
-def _tell_of_no_worker() -> None:
-    print(
-        "No worker takes the images. Start one with `drape worker`; or leave with Ctrl-C: what was read stays, and is "
-        "indexed once one runs.",
-        file=sys.stderr,
-    )
 
 
 def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> None:

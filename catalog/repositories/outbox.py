@@ -94,12 +94,14 @@ class Backlog:
 
     Args:
         waiting: Marks in all.
+        due: Of these, those that could be claimed now.
         leased: Of these, claimed by an indexer right now.
         failing: Of these, failed at least once.
         oldest_seconds: Age of the mark that has been available longest, or None.
     """
 
     waiting: int
+    due: int
     leased: int
     failing: int
     oldest_seconds: float | None
@@ -125,10 +127,14 @@ class OutboxRepository:
         if image_ids:
             self._mark(ImageRow.id.in_(image_ids))
 
-    def mark_behind(self, merchant_id: int, gallery_id: int) -> int:
+    def mark_behind(self, merchant_id: int, gallery_id: int, per_second: float | None = None) -> int:
         """Mark the merchant's images that the gallery does not hold at their latest revision; returns how many.
 
         Marks that wait are renewed: an indexer that has claimed them may not know yet that it is to feed this gallery.
+
+        Args:
+            per_second: So many of them become due in a second, so that workers leave time to others; None is all at
+                once. Marks that wait become due no later than they would have.
         """
         held = select(literal(1)).where(
             IndexedImageRow.gallery_id == gallery_id,
@@ -136,7 +142,8 @@ class OutboxRepository:
             IndexedImageRow.revision == ImageRow.revision,
         )
         waiting = select(literal(1)).where(OutboxRow.image_id == ImageRow.id)
-        return self._mark(and_(ImageRow.merchant_id == merchant_id, or_(~held.exists(), waiting.exists())))
+        behind = and_(ImageRow.merchant_id == merchant_id, or_(~held.exists(), waiting.exists()))
+        return self._mark(behind, per_second)
 
     def renew(self, merchant_id: int) -> None:
         """Renew the merchant's marks, so that what is being worked on is done once more for the galleries fed by then.
@@ -146,7 +153,7 @@ class OutboxRepository:
         waiting = select(OutboxRow.image_id).where(OutboxRow.merchant_id == merchant_id)
         self._mark(ImageRow.id.in_(waiting))
         gone = (
-            select(OutboxRow.image_id, OutboxRow.merchant_id, func.nextval(image_revision.name))
+            select(OutboxRow.image_id, OutboxRow.merchant_id, func.nextval(image_revision.name), func.now())
             .where(
                 OutboxRow.merchant_id == merchant_id,
                 ~select(literal(1)).where(ImageRow.id == OutboxRow.image_id).exists(),
@@ -186,7 +193,7 @@ class OutboxRepository:
         A gallery that was not fed for a while has missed the removals of that time.
         """
         leftovers = (
-            select(IndexedImageRow.image_id, GalleryRow.merchant_id, func.nextval(image_revision.name))
+            select(IndexedImageRow.image_id, GalleryRow.merchant_id, func.nextval(image_revision.name), func.now())
             .join(GalleryRow, GalleryRow.id == IndexedImageRow.gallery_id)
             .where(
                 IndexedImageRow.gallery_id == gallery_id,
@@ -205,13 +212,13 @@ class OutboxRepository:
         )
         self.mark([claim.image_id for claim in claims])
         gone = (
-            select(overtaken.c.image_id, overtaken.c.merchant_id, func.nextval(image_revision.name))
+            select(overtaken.c.image_id, overtaken.c.merchant_id, func.nextval(image_revision.name), func.now())
             .where(~select(literal(1)).where(ImageRow.id == overtaken.c.image_id).exists())
             .order_by(overtaken.c.image_id)
         )
         self._insert(gone)
 
-    def _mark(self, which: ColumnElement[bool]) -> int:
+    def _mark(self, which: ColumnElement[bool], per_second: float | None = None) -> int:
         # One statement, whatever the number of images. Locked in the order of ids, as everywhere, so that two writers
         # never wait for each other in a circle.
         locked = select(ImageRow.id).where(which).order_by(ImageRow.id).with_for_update().cte("locked")
@@ -222,17 +229,28 @@ class OutboxRepository:
             .returning(ImageRow.id, ImageRow.merchant_id, ImageRow.revision)
             .cte("marked")
         )
-        return self._insert(select(marked.c.id, marked.c.merchant_id, marked.c.revision).order_by(marked.c.id), marked)
+        due: ColumnElement[datetime.datetime] = func.now()
+        if per_second is not None:
+            place = func.row_number().over(order_by=marked.c.id) - 1
+            due = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, place / per_second)
+        marks = select(marked.c.id, marked.c.merchant_id, marked.c.revision, due).order_by(marked.c.id)
+        return self._insert(marks, marked, is_spread=per_second is not None)
 
-    def _insert(self, marks: Select[Any], *parts: CTE) -> int:
-        """Insert marks of (image id, merchant id, revision) in the order they come, renewing those there are."""
-        statement = insert(OutboxRow).from_select(["image_id", "merchant_id", "revision"], marks).add_cte(*parts)
+    def _insert(self, marks: Select[Any], *parts: CTE, is_spread: bool = False) -> int:
+        """Insert marks of (image id, merchant id, revision, when due) in the order they come, renewing those there are.
+
+        Args:
+            is_spread: Marks that are there stay due as they are, if that is earlier.
+        """
+        columns = ["image_id", "merchant_id", "revision", "available_at"]
+        statement = insert(OutboxRow).from_select(columns, marks).add_cte(*parts)
+        due = statement.excluded.available_at
         result = self._session.execute(
             statement.on_conflict_do_update(
                 index_elements=[OutboxRow.image_id],
                 set_={
                     "revision": statement.excluded.revision,
-                    "available_at": func.now(),
+                    "available_at": func.least(OutboxRow.available_at, due) if is_spread else due,
                     "attempts": 0,
                     "last_error": None,
                 },
@@ -373,18 +391,24 @@ class OutboxRepository:
         latest = case((sequence.c.is_called, sequence.c.last_value), else_=0)
         return int(self._session.execute(select(latest)).scalar_one())
 
-    def backlog(self, merchant_id: int | None = None) -> Backlog:
-        """How much is dirty, of one merchant or of all."""
+    def backlog(self, merchant_id: int | None = None, since: int = 0) -> Backlog:
+        """How much is dirty, of one merchant or of all, among what was marked after this revision."""
         statement = select(
             func.count(),
+            func.count().filter(
+                OutboxRow.available_at <= func.now(),
+                or_(OutboxRow.lease_until.is_(None), OutboxRow.lease_until < func.now()),
+            ),
             func.count().filter(OutboxRow.lease_until >= func.now()),
             func.count().filter(OutboxRow.last_error.is_not(None)),
             func.extract("epoch", func.now() - func.min(OutboxRow.available_at)),
         )
         if merchant_id is not None:
             statement = statement.where(OutboxRow.merchant_id == merchant_id)
-        waiting, leased, failing, oldest = self._session.execute(statement).one()
-        return Backlog(waiting, leased, failing, None if oldest is None else float(oldest))
+        if since:
+            statement = statement.where(OutboxRow.revision > since)
+        waiting, due, leased, failing, oldest = self._session.execute(statement).one()
+        return Backlog(waiting, due, leased, failing, None if oldest is None else float(oldest))
 
 
 def _due(work: Work) -> tuple[ColumnElement[bool], ...]:

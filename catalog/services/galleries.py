@@ -54,12 +54,15 @@ class GalleryService:
             return live
         return self._make(merchant_id, version, GalleryState.LIVE)
 
-    def build_beside(self, merchant_id: int, version: str) -> Gallery:
+    def build_beside(self, merchant_id: int, version: str, per_second: float | None = None) -> Gallery:
         """A gallery of this model version beside the live one, with every image marked that it does not hold yet.
 
         A retired gallery is brought up to date: what it holds of images that are gone is marked as well.
 
         The indexer feeds both until ``switch``. A version that is live already is returned as it is, nothing marked.
+
+        Args:
+            per_second: So many of those marks become due in a second; None is all at once.
         """
         with self._unit_of_work() as work:
             live = work.galleries.live(merchant_id)
@@ -67,14 +70,14 @@ class GalleryService:
         if live is not None and live.model_version == name:
             return live
         gallery = self._make(merchant_id, version, GalleryState.BUILDING)
-        return self.catch_up(gallery)
+        return self.catch_up(gallery, per_second)
 
-    def catch_up(self, gallery: Gallery) -> Gallery:
+    def catch_up(self, gallery: Gallery, per_second: float | None = None) -> Gallery:
         """Have the indexer feed a gallery that is not live, beginning with what it has missed, until ``switch``."""
         with self._unit_of_work() as work:
             work.merchants.lock(gallery.merchant_id)
             work.galleries.feed(gallery.id)
-            work.outbox.mark_behind(gallery.merchant_id, gallery.id)
+            work.outbox.mark_behind(gallery.merchant_id, gallery.id, per_second)
             work.outbox.mark_leftovers(gallery.id)
             work.commit()
         return replace(gallery, state=GalleryState.BUILDING)

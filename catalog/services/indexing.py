@@ -222,6 +222,8 @@ class IndexingService:
         self._limits = limits
         self._alone = alone
 
+    keeps_rate = True
+
     def run(
         self,
         merchant_id: int | None = None,

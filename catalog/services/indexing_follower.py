@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from catalog.services.indexing import IndexingSummary
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
+
+_log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
 STALLED_SECONDS: Final = 15.0
@@ -68,14 +72,18 @@ class IndexingFollower:
         merchant_id: int,
         since: int,
         advance: Advance = unheard,
-        on_stall: Callable[[], None] = lambda: None,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        everything: bool = False,
     ) -> FollowedIndexing:
-        """Wait until none of the merchant's images waits, or only those that failed and will be tried again.
+        """Wait until none of those images waits, or only those that failed and will be tried again.
 
         Args:
-            since: From ``revision``, before images were marked: what was quarantined since then is told.
+            since: From ``revision``, before images were marked: those of the merchant that were marked since then are
+                waited for, and which of them were quarantined is told.
+            everything: Wait for those, too, that were marked before.
             advance: Told the number of images done and the number dirty in all.
-            on_stall: Called once, if nobody seems to be working.
+            stop: Whether to wait no longer.
 
         Raises:
             DatabaseUnavailable: PostgreSQL is down. The images stay marked.
@@ -85,18 +93,21 @@ class IndexingFollower:
         total = most_done = 0
         while True:
             with self._unit_of_work() as work:
-                backlog = work.outbox.backlog(merchant_id)
+                backlog = work.outbox.backlog(merchant_id, 0 if everything else since)
             total = max(total, backlog.waiting)
             done = total - backlog.waiting
             if done > most_done or backlog.leased:
                 most_done, moved = max(done, most_done), self._clock()
             if total:
                 advance(done, total)
-            if backlog.waiting == backlog.failing and not backlog.leased:
+            if stop() or (backlog.waiting == backlog.failing and not backlog.leased):
                 break
-            if not told and self._clock() - moved >= STALLED_SECONDS:
+            if not told and backlog.due and self._clock() - moved >= STALLED_SECONDS:
                 told = True
-                on_stall()
+                _log.warning(
+                    "No worker takes the images. Start one with `drape worker`; or leave with Ctrl-C: what was read "
+                    "stays, and is indexed once one runs."
+                )
             self._sleep(LOOK_SECONDS)
         with self._unit_of_work() as work:
             quarantined = work.images.quarantined_since(merchant_id, since)
@@ -106,4 +117,31 @@ class IndexingFollower:
             postponed=backlog.failing,
             failures=Counter(quarantined.values()),
             seconds=self._clock() - started,
+        )
+
+
+class WorkersIndexing:
+    """Has workers do the indexing, as a ``catalog.services.indexer.Indexer``."""
+
+    keeps_rate = False
+
+    def __init__(self, follower: IndexingFollower) -> None:
+        self._follower = follower
+
+    def run(
+        self,
+        merchant_id: int,
+        advance: Advance,
+        *,
+        stop: Callable[[], bool],
+        max_rate: float | None,  # noqa: ARG002 - the marks become due at that rate.
+    ) -> IndexingSummary:
+        """Wait for them. What they did of each image is not known here: all counts as embedded."""
+        followed = self._follower.follow(merchant_id, self._follower.revision(), advance, stop, everything=True)
+        return IndexingSummary(
+            embedded=followed.num_images - followed.quarantined,
+            quarantined_images=followed.quarantined_images,
+            postponed=followed.postponed,
+            failures=followed.failures,
+            seconds=followed.seconds,
         )

@@ -12,7 +12,8 @@ from catalog.repositories.jobs import JobKind
 from catalog.rows import GalleryState
 from catalog.services.galleries import GalleryService
 from catalog.services.gallery_checks import CheckLimits, GalleryChecks, GalleryReport
-from catalog.services.indexing import IndexingService, IndexingSummary
+from catalog.services.indexer import Indexer
+from catalog.services.indexing import IndexingSummary
 from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
@@ -49,7 +50,7 @@ class ReindexService:
         self,
         unit_of_work: UnitOfWorkFactory,
         galleries: GalleryService,
-        indexing: IndexingService,
+        indexing: Indexer,
         checks: GalleryChecks,
     ) -> None:
         self._unit_of_work = unit_of_work
@@ -88,7 +89,7 @@ class ReindexService:
         checked = limits or CheckLimits()
 
         def build(job: JobRun, advance: Advance) -> ReindexSummary:
-            gallery = self._galleries.build_beside(merchant_id, version)
+            gallery = self._galleries.build_beside(merchant_id, version, self._due_rate(max_rate))
             return self._fill(job, gallery, advance, checked, max_rate)
 
         request = {"model": version, "max_rate": max_rate, **dataclasses.asdict(checked)}
@@ -118,7 +119,8 @@ class ReindexService:
             return ReindexSummary(gallery, IndexingSummary(), live=True)
 
         def catch_up(job: JobRun, advance: Advance) -> ReindexSummary:
-            return self._fill(job, self._galleries.catch_up(gallery), advance, None, max_rate)
+            filling = self._galleries.catch_up(gallery, self._due_rate(max_rate))
+            return self._fill(job, filling, advance, None, max_rate)
 
         request = {"max_rate": max_rate}
         return self._as_job(merchant_id, JobKind.ROLLBACK, gallery.model_version, request, catch_up, advance)
@@ -185,6 +187,9 @@ class ReindexService:
         else:
             self._galleries.switch(gallery.merchant_id, gallery)
         return ReindexSummary(gallery, indexing, live=True, report=report)
+
+    def _due_rate(self, max_rate: float | None) -> float | None:
+        return None if self._indexing.keeps_rate else max_rate
 
     def _index_all(self, job: JobRun, gallery: Gallery, advance: Advance, max_rate: float | None) -> IndexingSummary:
         indexing = self._indexing.run(gallery.merchant_id, advance, stop=job.is_cancelled, max_rate=max_rate)

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 from catalog.adapters.celery_announcements import CeleryAnnouncements
 from catalog.adapters.celery_broker import celery_app
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.errors import JobCancelled
 from catalog.ports.announcements import WorkQueue
 from catalog.types import SearchMode, SearchOptions
 from cli.worker import Queue
@@ -242,6 +243,8 @@ def test_a_change_of_models_fails_no_search_and_misses_no_product(cluster):
             merchant_id = work.merchants.id_of(MERCHANT)
         with cluster.application() as application:
             assert application.reindexing.run(merchant_id, "colors-2").live
+        # This process embedded nothing: it waited for the workers.
+        assert application.models.num_embedded == 0
         for at in range(0, NUM_IMAGES, 3):
             rows[at]["price"] = "7.00 EUR"
         cluster.ingest(rows)
@@ -255,3 +258,32 @@ def test_a_change_of_models_fails_no_search_and_misses_no_product(cluster):
     assert failures == []
     assert [version for version, _ in itertools.groupby(seen)] == ["colors-1", "colors-2", "colors-1"]
     cluster.assert_consistent(NUM_IMAGES)
+
+
+@pytest.mark.slow
+def test_a_rate_is_kept_by_all_workers_together_and_a_cancelled_change_leaves_no_trace(cluster):
+    """100 images a second: 500 take five seconds, however many workers there are."""
+    cluster.start()
+    cluster.start(Queue.EMBED)
+    rows = cluster.rows_of(NUM_IMAGES)
+    merchant_id = cluster.ingest(rows).merchant_id
+    cluster.wait_until_indexed()
+    with cluster.application() as application:
+        started = time.monotonic()
+        assert application.reindexing.run(merchant_id, "colors-2", max_rate=100).live
+        assert time.monotonic() - started >= NUM_IMAGES / 100 - 1
+    cluster.assert_consistent(NUM_IMAGES)
+
+    def cancel_half_way(done: int, total: int | None) -> None:
+        if done >= NUM_IMAGES // 5:
+            (job, *_) = application.jobs.latest()
+            application.jobs.cancel(job.id)
+
+    with cluster.application() as application:
+        with pytest.raises(JobCancelled):
+            application.reindexing.run(merchant_id, "colors-3", cancel_half_way, max_rate=100)
+        assert application.search.by_product(MERCHANT, "P1").model_version == "colors-2"
+    cluster.wait_until_indexed()
+    cluster.assert_consistent(NUM_IMAGES)
+    states = cluster.rows("SELECT name, state FROM gallery JOIN model_version ON model_version.id = model_version_id")
+    assert dict(states) == {"colors-1": "retired", "colors-2": "live", "colors-3": "retired"}

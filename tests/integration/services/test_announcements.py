@@ -142,13 +142,12 @@ def test_a_follower_waits_for_the_workers_and_tells_what_they_set_aside(shop):
     assert followed.seconds == 1.5
 
 
-def test_a_follower_tells_once_that_nobody_works(shop):
+def test_a_follower_tells_once_that_nobody_works(shop, caplog):
     summary = shop.ingest(_rows(shop, 2))
-    told: list[float] = []
     worker = Worker(shop, naps=50)
     follower = IndexingFollower(shop.unit_of_work, worker.clock, worker.sleep)
-    follower.follow(summary.merchant_id, 0, on_stall=lambda: told.append(worker.seconds))
-    assert told == [15.0]
+    follower.follow(summary.merchant_id, 0)
+    assert [record.message[:28] for record in caplog.records] == ["No worker takes the images. "]
 
 
 def test_messages_reach_their_queue_and_a_broker_that_is_down_is_borne(tmp_path):
