@@ -50,4 +50,5 @@ bench: setup-test ## measure speed and memory as ratios in one run
 
 lock: $(BIN)/uv ## resolve the dependencies anew and pin them by hash
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra cpu -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra gpu -c requirements.lock -o requirements-gpu.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra cpu --group test -c requirements.lock -o requirements-test.lock pyproject.toml

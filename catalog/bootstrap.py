@@ -323,7 +323,7 @@ class Application:
         """Tells how things stand."""
         from catalog.services.status import StatusService
 
-        return StatusService(self.unit_of_work)
+        return StatusService(self.unit_of_work, self.models)
 
     @cached_property
     def jobs(self) -> JobService:

@@ -11,6 +11,7 @@ from catalog.adapters.celery_broker import INDEX_IMAGES
 from catalog.ports.announcements import WorkQueue
 from embeddings.errors import ExplainedError
 from workers.application import application
+from workers.liveness import touch
 from workers.time_limits import time_limits
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def add_tasks(app: Celery) -> None:
 
 def index_images(queue: str) -> None:
     """Work off dirty images for a while: on the queue ``index`` those that need no network, else all of them."""
+    touch()
     with time_limits(_is_stopping) as enough:
         try:
             summary = application().indexing_work.run(WorkQueue(queue), enough)

@@ -129,6 +129,11 @@ class ImageRepository:
         ).one()
         return ready, quarantined
 
+    def mean_bytes(self) -> int | None:
+        """Of the photos that can be indexed, as the image store keeps them; None where there are none."""
+        mean = self._session.execute(select(func.avg(ImageRow.size_bytes))).scalar_one()
+        return None if mean is None else round(mean)
+
     def quarantined_since(self, merchant_id: int, revision: int) -> dict[int, str]:
         """Reasons by id of the merchant's images in quarantine that were marked after that revision."""
         rows = self._session.execute(

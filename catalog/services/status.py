@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog.ports.models import Models
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.jobs import Job
 from catalog.repositories.outbox import Backlog
+from catalog.services.capacity_plan import CapacityPlan, plan
+from catalog.services.gallery_layout import collection_spec
 from catalog.unit_of_work import UnitOfWorkFactory
+
+USUAL_IMAGE_BYTES = 100_000
+"""Of a photo, where none is there to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,20 @@ class MerchantStatus:
 class StatusService:
     """Reads the state of things from PostgreSQL; needs no index and no network."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
+    def __init__(self, unit_of_work: UnitOfWorkFactory, models: Models) -> None:
         self._unit_of_work = unit_of_work
+        self._models = models
+
+    def plan(self, version: str, num_images: int) -> CapacityPlan:
+        """What that many images need with a model version, if photos stay as large as those there are.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version.
+        """
+        spec = collection_spec(self._models.describe(version))
+        with self._unit_of_work() as work:
+            image_bytes = work.images.mean_bytes()
+        return plan(spec, num_images, USUAL_IMAGE_BYTES if image_bytes is None else image_bytes)
 
     def merchants(self) -> list[MerchantStatus]:
         """Every merchant's state, in alphabetical order."""
