@@ -129,6 +129,15 @@ class Application:
 
         return UnitOfWork(self._sessions, self.announcements)
 
+    def check_database(self) -> None:
+        """Ask PostgreSQL whether it is there, and bring its schema up to date.
+
+        Raises:
+            DatabaseUnavailable: it does not answer, or a newer Drape has upgraded it.
+        """
+        with self.unit_of_work() as work:
+            work.merchants.names()
+
     def check_broker(self) -> None:
         """Ask the broker whether it is there.
 
@@ -159,11 +168,17 @@ class Application:
     def index(self) -> VectorIndex:
         """The vector index: a Qdrant server where one is configured, else Qdrant's engine in this process."""
         if self.settings.qdrant_url is not None:
-            from catalog.adapters.qdrant_server_index import QdrantServerIndex
+            from catalog.adapters.qdrant_server_index import QdrantServerIndex, ServerLayout
 
             key = self.settings.qdrant_api_key
+            layout = ServerLayout(
+                self.settings.qdrant_shards,
+                self.settings.qdrant_replicas,
+                self.settings.qdrant_write_consistency,
+                self.settings.qdrant_on_disk,
+            )
             server = QdrantServerIndex.connect(
-                self.settings.qdrant_url, None if key is None else key.get_secret_value()
+                self.settings.qdrant_url, None if key is None else key.get_secret_value(), layout=layout
             )
             self._resources.callback(server.close)
             return server

@@ -24,6 +24,18 @@ class Settings(BaseSettings):
 
     qdrant_api_key: SecretStr | None = None
 
+    qdrant_shards: int = Field(default=1, ge=1, le=1024)
+    """Parts of a new collection on a Qdrant cluster."""
+
+    qdrant_replicas: int = Field(default=1, ge=1, le=16)
+    """Copies of each part."""
+
+    qdrant_write_consistency: int = Field(default=1, ge=1, le=16)
+    """Copies that must have a write before it counts as done."""
+
+    qdrant_on_disk: bool = False
+    """Whether originals of vectors that have an int8 copy in memory stay on the server's disk."""
+
     broker_url: SecretStr | None = None
     """Redis as ``redis://:password@host:port/number``; unset indexes in the process that ingests, with no workers."""
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
+import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+FIRST_DELAY_SECONDS = 0.25
+LONGEST_DELAY_SECONDS = 5.0
 
 
 class Queue(StrEnum):
@@ -32,6 +38,10 @@ def worker(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", min=1, max=64, help="Processes of an index worker; default 1.")
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", min=0, help="How long PostgreSQL, Redis and Qdrant are waited for."),
+    ] = 30.0,
 ) -> None:
     """Index what is ingested elsewhere, until stopped. Needs DRAPE_BROKER_URL, the address of a Redis server.
 
@@ -51,7 +61,8 @@ def worker(
         )
     settings = settings_from_environment()
     with Application(settings) as application:
-        application.check_broker()
+        deadline = time.monotonic() + wait
+        wait_for(application.check_broker, deadline)
         if settings.qdrant_url is None and Queue.EMBED not in queues and Queue.INDEX in queues:
             raise InvalidRequest(
                 "The embedded vector index has one owner, which must embed, too",
@@ -61,13 +72,42 @@ def worker(
             )
         if Queue.BEAT not in queues or len(queues) > 1:
             # Told now, in one sentence, instead of by every task.
-            with application.unit_of_work():
-                pass
-            application.index.list_collections()
+            wait_for(application.check_database, deadline)
+            wait_for(application.index.list_collections, deadline)
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", *celery_arguments(queues, concurrency)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(command[0], command)
+
+
+def wait_for(
+    check: Callable[[], object],
+    deadline: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Call it until its service answers, at growing intervals.
+
+    Raises:
+        What it raises: the deadline has passed, or waiting would not help.
+    """
+    from catalog.errors import BrokerUnavailable, DatabaseUnavailable, IndexUnavailable
+    from migrations.runner import DatabaseTooNew
+
+    delay = FIRST_DELAY_SECONDS
+    while True:
+        try:
+            check()
+            return
+        except DatabaseTooNew:
+            raise
+        except (BrokerUnavailable, DatabaseUnavailable, IndexUnavailable) as error:
+            left = deadline - clock()
+            if left <= 0:
+                raise
+            print(f"Waiting: {error}", file=sys.stderr, flush=True)
+        sleep(min(delay * (1 + random.random()), max(left, 0)))
+        delay = min(2 * delay, LONGEST_DELAY_SECONDS)
 
 
 def celery_arguments(queues: list[Queue], concurrency: int | None) -> list[str]:
@@ -85,5 +125,5 @@ def celery_arguments(queues: list[Queue], concurrency: int | None) -> list[str]:
         "--without-gossip",
         "--without-mingle",
         "--without-heartbeat",
-        *(["--beat"] if Queue.BEAT in queues else []),
+        *(["--with-beat"] if Queue.BEAT in queues else []),
     ]

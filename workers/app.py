@@ -15,6 +15,7 @@ from catalog.bootstrap import settings_from_environment
 from catalog.ports.announcements import WorkQueue
 from workers.application import close_application
 from workers.logs import use_in_workers
+from workers.own_beat import add_option
 from workers.tasks import add_tasks
 
 LIGHT_SWEEPS: Final = 12
@@ -35,6 +36,7 @@ def make_app() -> Celery:
     app = celery_app(require_broker_url(settings.broker_url))
     sweeps = {WorkQueue.EMBED: settings.sweep_seconds, WorkQueue.INDEX: settings.sweep_seconds * LIGHT_SWEEPS}
     add_tasks(app)
+    add_option(app)
     app.conf.update(
         worker_redirect_stdouts=False,
         # Everything that is due is announced again and again, so beat has nothing to remember.

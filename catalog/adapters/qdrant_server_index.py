@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
@@ -28,7 +29,7 @@ from catalog.adapters.vector_index_checks import (
     search_depth,
     storable_ids,
 )
-from catalog.errors import GalleryNotFound, IndexUnavailable
+from catalog.errors import GalleryNotFound, IndexUnavailable, InvalidRequest
 from catalog.ports.vector_index import (
     CollectionSpec,
     Condition,
@@ -62,6 +63,38 @@ _CONFLICT = 409
 _DISTANCES = {Distance.COSINE: models.Distance.COSINE, Distance.MANHATTAN: models.Distance.MANHATTAN}
 
 
+@dataclass(frozen=True, slots=True)
+class ServerLayout:
+    """How collections that are made from now on lie on the server or cluster. Those that exist stay as they are.
+
+    Args:
+        shards: Parts of a collection, which may lie on different nodes.
+        replicas: Copies of each part.
+        write_consistency: Copies that must have a write before it counts as done, at most ``replicas``.
+        on_disk: Whether originals of vectors that have an int8 copy in memory stay on disk, to be read for the final
+            scores alone.
+
+    Raises:
+        InvalidRequest: more copies must have a write than there are.
+    """
+
+    shards: int = 1
+    replicas: int = 1
+    write_consistency: int = 1
+    on_disk: bool = False
+
+    def __post_init__(self) -> None:
+        if self.write_consistency > self.replicas:
+            raise InvalidRequest(
+                "No write could ever be done",
+                received=f"DRAPE_QDRANT_WRITE_CONSISTENCY={self.write_consistency} of {self.replicas} replicas",
+                expected="at most DRAPE_QDRANT_REPLICAS",
+            )
+
+
+_ONE_NODE: Final = ServerLayout()
+
+
 class QdrantServerIndex:
     """Collections on a Qdrant server, which many processes may share.
 
@@ -69,25 +102,33 @@ class QdrantServerIndex:
 
     Args:
         client: Closed by ``close``.
+        layout: Of new collections.
         optimize_timeout: Seconds that ``optimize`` waits for the server.
     """
 
-    def __init__(self, client: QdrantClient, *, optimize_timeout: float = 3600.0) -> None:
+    def __init__(
+        self, client: QdrantClient, *, layout: ServerLayout = _ONE_NODE, optimize_timeout: float = 3600.0
+    ) -> None:
         self._client = client
+        self._layout = layout
         self._optimize_timeout = optimize_timeout
         self._specs: dict[str, CollectionSpec] = {}
         self._closed = False
 
     @classmethod
-    def connect(cls, url: str, api_key: str | None = None, *, timeout: int = 30) -> QdrantServerIndex:
+    def connect(
+        cls, url: str, api_key: str | None = None, *, layout: ServerLayout = _ONE_NODE, timeout: int = 30
+    ) -> QdrantServerIndex:
         """An index on the server at ``url``. Nothing is sent yet: an unreachable server shows at the first use.
 
         Args:
             url: ``http(s)://host:port``.
+            layout: Of new collections.
             timeout: Seconds a request may take.
         """
         # The compatibility check would ask the server now, and only warn where it finds none.
-        return cls(QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False))
+        client = QdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
+        return cls(client, layout=layout)
 
     def create_collection(self, name: str, spec: CollectionSpec) -> None:
         check_collection_name(name)
@@ -98,7 +139,13 @@ class QdrantServerIndex:
                 try:
                     self._client.create_collection(
                         name,
-                        vectors_config={key: _vector_params(vector) for key, vector in spec.vectors.items()},
+                        vectors_config={
+                            key: _vector_params(vector, on_disk=self._layout.on_disk)
+                            for key, vector in spec.vectors.items()
+                        },
+                        shard_number=self._layout.shards,
+                        replication_factor=self._layout.replicas,
+                        write_consistency_factor=self._layout.write_consistency,
                         metadata={_SPEC_KEY: spec_to_json(spec)},
                     )
                 except UnexpectedResponse as error:
@@ -313,7 +360,7 @@ class QdrantServerIndex:
         return isinstance(error, ValueError) and not self._client.collection_exists(collection)
 
 
-def _vector_params(spec: VectorSpec) -> models.VectorParams:
+def _vector_params(spec: VectorSpec, *, on_disk: bool) -> models.VectorParams:
     quantization = models.ScalarQuantization(
         scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
     )
@@ -322,6 +369,7 @@ def _vector_params(spec: VectorSpec) -> models.VectorParams:
         distance=_DISTANCES[spec.distance],
         datatype=models.Datatype.FLOAT16 if spec.half_precision else models.Datatype.FLOAT32,
         quantization_config=quantization if spec.quantized else None,
+        on_disk=True if on_disk and spec.quantized else None,
     )
 
 

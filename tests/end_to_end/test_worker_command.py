@@ -56,7 +56,7 @@ def test_an_ingest_leaves_its_images_to_a_worker_and_waits_for_it(drape, feed, t
     [
         ({}, [], 2, "no DRAPE_BROKER_URL"),
         ({"DRAPE_BROKER_URL": "amqp://guest:secret@rabbit//"}, [], 2, "not one of Redis"),
-        ({"DRAPE_BROKER_URL": "redis://127.0.0.1:1/0"}, [], 75, "Redis does not answer"),
+        ({"DRAPE_BROKER_URL": "redis://127.0.0.1:1/0"}, ["--wait", "0.1"], 75, "Redis does not answer"),
         ({"DRAPE_BROKER_URL": "redis://127.0.0.1:1/0"}, ["--concurrency", "2"], 2, "--queue index alone"),
     ],
 )

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from catalog.adapters.qdrant_server_index import QdrantServerIndex
-from catalog.errors import IndexUnavailable
+from catalog.adapters.qdrant_server_index import QdrantServerIndex, ServerLayout
+from catalog.errors import IndexUnavailable, InvalidRequest
 from catalog.ports.vector_index import CollectionSpec, Distance, FieldType, Filter, Match, Point, VectorSpec
 from tests.qdrant_double import QdrantDouble, QdrantDoubleProcess
 
@@ -165,3 +165,22 @@ def test_it_tells_what_it_was_asked(double, index):
     assert double.requests[-1] == f"PUT /collections/{NAME}/points"
     (sent,) = double.bodies("PUT .*/points")
     assert [point["id"] for point in sent["points"]] == [3]
+
+
+def test_new_collections_lie_as_the_settings_say(double):
+    """Shards, replicas and write consistency of the collection; originals on disk where an int8 copy is searched."""
+    layout = ServerLayout(shards=6, replicas=2, write_consistency=2, on_disk=True)
+    connected = QdrantServerIndex.connect(double.url, layout=layout, timeout=5)
+    plain = VectorSpec(2, Distance.MANHATTAN)
+    connected.create_collection(NAME, CollectionSpec({**SPEC.vectors, "hist": plain}, SPEC.fields))
+    connected.close()
+    client = QdrantClient(url=double.url, check_compatibility=False)
+    params = client.get_collection(NAME).config.params
+    client.close()
+    assert (params.shard_number, params.replication_factor, params.write_consistency_factor) == (6, 2, 2)
+    assert (params.vectors["pool"].on_disk, params.vectors["hist"].on_disk) == (True, None)
+
+
+def test_a_write_that_no_cluster_could_do_is_refused():
+    with pytest.raises(InvalidRequest, match="WRITE_CONSISTENCY=3 of 2 replicas"):
+        ServerLayout(replicas=2, write_consistency=3)

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import create_engine
 
@@ -54,6 +55,8 @@ def test_a_worker_indexes_what_is_ingested_and_ends_when_asked_to(cluster):
     cluster.ingest(cluster.rows_of(60))
     cluster.wait_until_indexed()
     cluster.assert_consistent(60)
+    # What announces again lives in the same process, so that nothing of a killed worker goes on.
+    assert psutil.Process(worker.pid).children(recursive=True) == []
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
 
