@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from catalog.adapters.fsspec_location import open_location
@@ -30,28 +29,26 @@ class FsspecImageStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        location = open_location(url, "image store", "DRAPE_IMAGE_STORE", ImageStoreUnavailable)
-        self._files, self._root, self._is_local = location.files, location.root, location.is_local
+        self._location = open_location(url, "image store", "DRAPE_IMAGE_STORE", ImageStoreUnavailable)
 
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        with self._reachable():
+        with self._location.reachable():
             if self._size(path) == len(data):
                 return sha256
-            if self._is_local:
+            if self._location.is_local:
                 _write_whole(Path(path), data)
             else:
                 # Object stores show an object only once it is complete.
-                self._files.pipe_file(path, data)
+                self._location.files.pipe_file(path, data)
         return sha256
 
     def get(self, sha256: str) -> bytes:
         path = self._path(sha256)
-        with self._reachable():
+        with self._location.reachable():
             try:
-                data: bytes = self._files.cat_file(path)
+                data: bytes = self._location.files.cat_file(path)
             except FileNotFoundError as error:
                 raise StoredImageMissing(
                     "An image is not in the image store.",
@@ -70,12 +67,12 @@ class FsspecImageStore:
         return data
 
     def exists(self, sha256: str) -> bool:
-        with self._reachable():
+        with self._location.reachable():
             return self._size(self._path(sha256)) is not None
 
     def delete(self, sha256: str) -> None:
-        with self._reachable(), contextlib.suppress(FileNotFoundError):
-            self._files.rm_file(self._path(sha256))
+        with self._location.reachable(), contextlib.suppress(FileNotFoundError):
+            self._location.files.rm_file(self._path(sha256))
 
     def _path(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):
@@ -84,27 +81,14 @@ class FsspecImageStore:
                 received=repr(sha256[:100]),
                 expected="64 lower-case hexadecimal digits (SHA-256)",
             )
-        return f"{self._root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+        return f"{self._location.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
     def _size(self, path: str) -> int | None:
         try:
-            size: int = self._files.info(path)["size"]
+            size: int = self._location.files.info(path)["size"]
         except FileNotFoundError:
             return None
         return size
-
-    @contextlib.contextmanager
-    def _reachable(self) -> Iterator[None]:
-        """Turn the file system's errors into the store's."""
-        try:
-            yield
-        except OSError as error:
-            raise ImageStoreUnavailable(
-                "The image store cannot be read or written.",
-                received=f"{type(error).__name__}: {error}",
-                expected=f"a store that can be reached and written at {self._url}",
-                remedy="Check the folder's or bucket's rights and free space, or set DRAPE_IMAGE_STORE to another.",
-            ) from error
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,11 +19,29 @@ class FsspecLocation:
         files: The fsspec file system.
         root: The folder's path in it, without a slash at its end.
         is_local: Whether it is this machine's own file system.
+        url, what, setting, error: As ``open_location`` was given them.
     """
 
     files: Any
     root: str
     is_local: bool
+    url: str
+    what: str
+    setting: str
+    error: type[DrapeError]
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Turn the file system's errors into ours, for a ``with`` block."""
+        try:
+            yield
+        except OSError as reason:
+            raise self.error(
+                f"The {self.what} cannot be read or written.",
+                received=f"{type(reason).__name__}: {reason}",
+                expected=f"a store that can be reached and written at {self.url}",
+                remedy=f"Check the folder's or bucket's rights and free space, or set {self.setting} to another.",
+            ) from reason
 
 
 def open_location(url: str, what: str, setting: str, error: type[DrapeError]) -> FsspecLocation:
@@ -52,4 +72,5 @@ def open_location(url: str, what: str, setting: str, error: type[DrapeError]) ->
             expected="a folder, or a URL of a protocol whose fsspec package is installed",
             remedy=f"Correct {setting}, or install the package the message names.",
         ) from reason
-    return FsspecLocation(files, root.rstrip("/"), isinstance(files, LocalFileSystem))
+    is_local = isinstance(files, LocalFileSystem)
+    return FsspecLocation(files, root.rstrip("/"), is_local, url, what, setting, error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from catalog.adapters.fsspec_location import open_location
@@ -26,7 +25,6 @@ class SharedModels:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
         self._location = open_location(url, "shared model store", "DRAPE_MODEL_STORE", ModelStoreUnavailable)
 
     def publish(self, model: ModelVersion) -> None:
@@ -39,7 +37,7 @@ class SharedModels:
         from embeddings.export.archive import write_archive
 
         files, target = self._location.files, self._path(model.manifest.version)
-        with self._reachable():
+        with self._location.reachable():
             if files.exists(target):
                 return
             with tempfile.TemporaryDirectory(prefix="drape-model-") as folder:
@@ -69,7 +67,7 @@ class SharedModels:
             return None
         with tempfile.TemporaryDirectory(prefix="drape-model-") as folder:
             archive = Path(folder) / "version.tar"
-            with self._reachable():
+            with self._location.reachable():
                 try:
                     self._location.files.get_file(self._path(name), str(archive))
                 except FileNotFoundError:
@@ -81,18 +79,6 @@ class SharedModels:
 
     def _path(self, name: str) -> str:
         return f"{self._location.root}/{name}.tar"
-
-    @contextlib.contextmanager
-    def _reachable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise ModelStoreUnavailable(
-                "The shared model store cannot be read or written.",
-                received=f"{type(error).__name__}: {error}",
-                expected=f"a store that can be reached and written at {self._url}",
-                remedy="Check the folder's or bucket's rights and free space, or correct DRAPE_MODEL_STORE.",
-            ) from error
 
 
 def open_or_fetch(name: str, store: ModelStore, shared: SharedModels | None) -> ModelVersion:

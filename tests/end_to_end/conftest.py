@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from cli.main import main
 
@@ -102,6 +103,23 @@ class CommandLine:
             )
         finally:
             signal.signal(signal.SIGINT, ours)
+
+
+def write_small_feed(folder: Path, number: int) -> Path:
+    """A feed of so many products P0, P1, …, each with a small picture, no two the same; its path."""
+    lines = ["id,title,image"]
+    for at in range(number):
+        Image.new("RGB", (24, 24), (at % 256, at // 256 * 40, 128)).save(folder / f"{at}.png")
+        lines.append(f"P{at},Item {at},{at}.png")
+    path = folder / "feed.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_feed() -> Callable[[Path, int], Path]:
+    """``write_small_feed``, for tests of this folder."""
+    return write_small_feed
 
 
 @contextmanager

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import time
 
-from PIL import Image
-
 SECOND = "compact-rendered.bfloat16"
 NUM_IMAGES = 24
 
 
-def _feed(folder):
-    lines = ["id,title,image"]
-    for number in range(NUM_IMAGES):
-        Image.new("RGB", (24, 24), (number * 10, 64, 128)).save(folder / f"{number}.png")
-        lines.append(f"P{number},Item {number},{number}.png")
-    path = folder / "feed.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def test_jobs_are_listed_followed_cancelled_and_run_again(drape, tmp_path):
+def test_jobs_are_listed_followed_cancelled_and_run_again(drape, small_feed, tmp_path):
     assert "No jobs yet" in drape.run_here("jobs").out
-    assert drape.run_here("ingest", _feed(tmp_path), "--merchant", "atelier").code == 0
+    assert drape.run_here("ingest", small_feed(tmp_path, NUM_IMAGES), "--merchant", "atelier").code == 0
     listed = drape.run("jobs").out
     assert ("ingest" in listed, "atelier" in listed, "100 %" in listed) == (True, True, True)
 
@@ -55,8 +43,8 @@ def test_jobs_are_listed_followed_cancelled_and_run_again(drape, tmp_path):
     assert (missing.code, "No such job" in missing.err) == (1, True)
 
 
-def test_a_job_that_failed_is_run_again_as_it_was_asked_for(drape, tmp_path):
-    feed = _feed(tmp_path)
+def test_a_job_that_failed_is_run_again_as_it_was_asked_for(drape, small_feed, tmp_path):
+    feed = small_feed(tmp_path, NUM_IMAGES)
     assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
     whole = feed.read_text(encoding="utf-8")
     # A full sync that would remove nearly everything is refused, and its job fails.

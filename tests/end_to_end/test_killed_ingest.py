@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from PIL import Image
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -19,17 +18,9 @@ NUM_IMAGES = 240
 
 
 @pytest.fixture(scope="module")
-def feed(tmp_path_factory):
+def feed(small_feed, tmp_path_factory):
     """A feed of many small pictures, all different."""
-    folder = tmp_path_factory.mktemp("many")
-    lines = ["id,title,image"]
-    for number in range(NUM_IMAGES):
-        name = f"{number}.png"
-        Image.new("RGB", (24, 24), (number % 256, number // 256 * 40, 128)).save(folder / name)
-        lines.append(f"P{number},Item {number},{name}")
-    path = folder / "feed.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return small_feed(tmp_path_factory.mktemp("many"), NUM_IMAGES)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import dataclasses
 import signal
 import time
 
-from PIL import Image
 from sqlalchemy import create_engine, text
 
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
@@ -15,19 +14,9 @@ NUM_IMAGES = 24
 SECOND = "compact-rendered.bfloat16"
 
 
-def _feed(folder):
-    lines = ["id,title,image"]
-    for number in range(NUM_IMAGES):
-        Image.new("RGB", (24, 24), (number * 10, 64, 128)).save(folder / f"{number}.png")
-        lines.append(f"P{number},Item {number},{number}.png")
-    path = folder / "feed.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def test_a_reindexing_that_is_terminated_is_completed_by_the_next(drape, tmp_path):
+def test_a_reindexing_that_is_terminated_is_completed_by_the_next(drape, small_feed, tmp_path):
     """At 2 images a second, 24 take long enough to be met in the middle: searches stay, no lease does."""
-    assert drape.run_here("ingest", _feed(tmp_path), "--merchant", "atelier").code == 0
+    assert drape.run_here("ingest", small_feed(tmp_path, NUM_IMAGES), "--merchant", "atelier").code == 0
     slow = dataclasses.replace(drape, settings={"DRAPE_BATCH_SIZE": "4"})
     with EmbeddedPostgres(drape.home / "postgres") as server:
         engine = create_engine(server.url())

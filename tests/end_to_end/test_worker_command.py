@@ -6,7 +6,6 @@ import dataclasses
 import subprocess
 
 import pytest
-from PIL import Image
 
 from tests.redis_server import RedisServer
 
@@ -14,14 +13,8 @@ NUM_IMAGES = 24
 
 
 @pytest.fixture
-def feed(tmp_path):
-    lines = ["id,title,image"]
-    for number in range(NUM_IMAGES):
-        Image.new("RGB", (24, 24), (number * 10, 64, 128)).save(tmp_path / f"{number}.png")
-        lines.append(f"P{number},Item {number},{number}.png")
-    path = tmp_path / "feed.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+def feed(small_feed, tmp_path):
+    return small_feed(tmp_path, NUM_IMAGES)
 
 
 def _ended(worker: subprocess.Popen[str]) -> int:
