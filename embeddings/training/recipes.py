@@ -64,6 +64,9 @@ Where the paper says nothing, nothing is added: no augmentation, not even mirror
 length in the bilinear layer, no calibration. ``prob`` is softmax, as VGG's published code calls it; the projection is
 fixed ICA.
 
+Expected, from the paper's Table I and not measured here: precision@1 / 5 / 10 among In-shop's dresses .74 / .36 / .22
+by ``fc6`` and attribute IoU@1 .81; of the bilinear head .70 / .37 / .23 by its descriptor, .69 / .39 / .24 by ``prob``.
+
 Cost: about 3 forward passes per image; VGG16's forward pass alone takes 0.15 s per image on two CPU cores in float32,
 so 10,000 images and 14 epochs are some 17 hours there: a recipe for an accelerator.
 """
@@ -112,7 +115,10 @@ The loss compares a true colour with other colours only, where photos have one c
 587 held-out photos of shirts, tops, dresses and kurtas that raised the attribute IoU of ``pool`` at 1 / 5 / 10 from
 .580 / .539 / .517 to .621 / .592 / .569 (``embeddings/results/README.md``).
 
-Cost: ResNet-50 at 160 px in bfloat16 trains 22 images/s on two CPU cores.
+Expected, on 2,990 held-out catalog photos after 9 epochs on 6,656 at 96 px: attribute IoU@1 / 5 / 10 .604 / .581 /
+.563 by intersection of ``prob`` (ImageNet's ``pool``: .538 / .498 / .478), the colour right at 1 for .558 (.359).
+
+Cost: ResNet-50 trains 22 images/s on two CPU cores, at 160 px in bfloat16 or at 96 px in float32.
 """
 
 
@@ -126,7 +132,8 @@ SCRATCH: Final = Recipe(
     drape train --recipe scratch --name NAME --merchant MERCHANT
 
 ``python -m embeddings.training.compact`` makes the shipped version with the same numbers but batches of 16, 10 epochs
-and bfloat16, from 9,000 rendered images: 24 minutes on two CPU cores.
+and bfloat16, from 9,000 rendered images: 24 minutes on two CPU cores. Expected on 300 items that it has not seen: the
+same item at 1 for .999 of the photos by ``pool``, attribute IoU@1 among other items .338 by ``prob`` (the labels: .437).
 """
 
 
