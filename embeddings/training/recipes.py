@@ -133,7 +133,7 @@ SCRATCH: Final = Recipe(
 
 ``python -m embeddings.training.compact`` makes the shipped version with the same numbers but batches of 16, 10 epochs
 and bfloat16, from 9,000 rendered images: 24 minutes on two CPU cores. Expected on 300 items that it has not seen: the
-same item at 1 for .999 of the photos by ``pool``, attribute IoU@1 among other items .338 by ``prob`` (the labels: .437).
+same item at 1 for .999 of the photos by ``pool``, attribute IoU@1 among other items .338 by ``prob`` (labels: .437).
 """
 
 
