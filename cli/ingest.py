@@ -87,7 +87,7 @@ def ingest(
             if settings.broker_url is None:
                 indexing = application.indexing.run(summary.merchant_id, advance)
             elif wait:
-                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance)
+                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance, everything=True)
             else:
                 indexing = None
         if error_file is not None:
