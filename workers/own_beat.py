@@ -23,7 +23,8 @@ class OwnBeat(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:  # noqa: ANN401, ARG002 - Celery's.
         """Begin."""
         # A thread that is a daemon: it ends with the process, whatever ends that.
-        EmbeddedService(self._app, thread=True).start()
+        # Named, for by itself it takes one that writes a file.
+        EmbeddedService(self._app, thread=True, scheduler_cls=self._app.conf.beat_scheduler).start()
 
 
 def add_option(app: Celery) -> None:
