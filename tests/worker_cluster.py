@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -86,10 +87,18 @@ class WorkerCluster:
         """What all workers said, for failures."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("worker-*.log")))
 
-    def embedded_by(self, number: int) -> int:
-        """How many images the worker that was started at this place has said it embedded."""
+    def told_by(self, number: int) -> list[dict[str, Any]]:
+        """What the worker that was started at this place has logged."""
         lines = (self.folder / f"worker-{number}.log").read_text(errors="replace").splitlines()
-        return sum(json.loads(line).get("embedded", 0) for line in lines if line.startswith("{"))
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def embedded_by(self, number: int) -> int:
+        """How many images it has said it embedded."""
+        return sum(line.get("embedded", 0) for line in self.told_by(number))
+
+    def clock_of(self, number: int) -> float:
+        """So many seconds its clock was ahead of this process's when it last logged something, or some less."""
+        return datetime.datetime.fromisoformat(self.told_by(number)[-1]["time"]).timestamp() - time.time()
 
     def rows_of(self, number: int, color: Callable[[int], str] | None = None, **facts: Any) -> list[dict[str, Any]]:
         """Feed rows of ``number`` products, an image each, with pictures that differ in one stripe."""

@@ -10,17 +10,13 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import worker_process_shutdown, worker_shutdown
 
 from catalog.adapters.broker_url import require_broker_url
-from catalog.adapters.celery_broker import INDEX_IMAGES, celery_app
+from catalog.adapters.celery_broker import celery_app
 from catalog.bootstrap import settings_from_environment
-from catalog.ports.announcements import WorkQueue
 from workers.application import close_application
 from workers.logs import use_in_workers
 from workers.own_beat import add_option
+from workers.sweep import SweepScheduler, sweep_schedule
 from workers.tasks import add_tasks
-
-LIGHT_SWEEPS: Final = 12
-"""Workers without a network look less often than others by this factor: the others take up what these have missed."""
-
 
 # It says that tasks go on while the broker is away, which is what was asked for.
 warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery")
@@ -34,23 +30,12 @@ def make_app() -> Celery:
     """
     settings = settings_from_environment()
     app = celery_app(require_broker_url(settings.broker_url))
-    sweeps = {WorkQueue.EMBED: settings.sweep_seconds, WorkQueue.INDEX: settings.sweep_seconds * LIGHT_SWEEPS}
     add_tasks(app)
     add_option(app)
     app.conf.update(
         worker_redirect_stdouts=False,
-        # Everything that is due is announced again and again, so beat has nothing to remember.
-        beat_scheduler="celery.beat:Scheduler",
-        beat_schedule={
-            f"sweep-{queue}": {
-                "task": INDEX_IMAGES,
-                "schedule": seconds,
-                "kwargs": {"queue": queue.value},
-                # Where all workers are busy, sweeps do not pile up.
-                "options": {"queue": queue.value, "expires": seconds},
-            }
-            for queue, seconds in sweeps.items()
-        },
+        beat_scheduler=f"{SweepScheduler.__module__}:{SweepScheduler.__name__}",
+        beat_schedule=sweep_schedule(settings.sweep_seconds),
     )
     return app
 

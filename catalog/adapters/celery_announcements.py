@@ -8,7 +8,7 @@ import time
 
 from celery import Celery
 
-from catalog.adapters.celery_broker import INDEX_IMAGES, UNREACHABLE, announcement_options
+from catalog.adapters.celery_broker import UNREACHABLE, announce
 from catalog.ports.announcements import WorkQueue
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _SILENT_SECONDS = 10.0
 
 
 class CeleryAnnouncements:
-    """Sends one small message for each announcement. Where the broker is down, the sweep of ``beat`` makes up for it.
+    """Sends a small message where none waits in the queue. Where the broker is down, the sweep of ``beat`` makes up.
 
     Safe to use from several threads.
     """
@@ -34,7 +34,7 @@ class CeleryAnnouncements:
             if time.monotonic() < self._silent_until:
                 return
         try:
-            self._app.send_task(INDEX_IMAGES, kwargs={"queue": queue.value}, **announcement_options(queue))
+            announce(self._app, queue)
         except UNREACHABLE as error:
             with self._lock:
                 self._silent_until = time.monotonic() + _SILENT_SECONDS

@@ -6,7 +6,7 @@ module takes a quarter of a second.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import kombu.exceptions
 import redis
@@ -19,9 +19,6 @@ from catalog.ports.announcements import WorkQueue
 
 INDEX_IMAGES: Final = "drape.index_images"
 """Name of the task that works off dirty images, of either queue."""
-
-ANNOUNCEMENT_SECONDS: Final = 60.0
-"""An announcement that nobody heard by then is forgotten: the sweep makes a new one."""
 
 VISIBILITY_SECONDS: Final = 3600
 """After this a message whose worker vanished is delivered again. It may be long, because the sweep does not wait for
@@ -101,6 +98,22 @@ UNREACHABLE: Final[tuple[type[Exception], ...]] = (kombu.exceptions.OperationalE
 """What sending raises where the broker cannot be reached."""
 
 
-def announcement_options(queue: WorkQueue) -> dict[str, Any]:
-    """How an announcement is sent: to this queue, once, and forgotten where nobody hears it in time."""
-    return {"queue": queue.value, "expires": ANNOUNCEMENT_SECONDS, "retry": False, "ignore_result": True}
+def announce(app: Celery, queue: WorkQueue) -> None:
+    """Have one worker of the queue look for work; nothing is sent where a message of an earlier call still waits.
+
+    That one message has somebody look for all there is. So messages do not pile up while all workers are busy or away,
+    and none has to expire by a clock that its receiver's may disagree with.
+
+    Raises:
+        One of ``UNREACHABLE``.
+    """
+    with app.producer_or_acquire() as producer:
+        if producer.channel.queue_declare(queue=queue.value).message_count == 0:
+            app.send_task(
+                INDEX_IMAGES,
+                kwargs={"queue": queue.value},
+                queue=queue.value,
+                producer=producer,
+                retry=False,
+                ignore_result=True,
+            )

@@ -25,10 +25,10 @@ from catalog.ports.announcements import WorkQueue
 from catalog.types import SearchMode, SearchOptions
 from cli.worker import Queue
 from migrations.runner import upgrade
-from tests.color_workers import BATCH_SECONDS, KILL_AFTER_UPSERT, POISON
+from tests.color_workers import BATCH_SECONDS, CLOCK_SHIFT, KILL_AFTER_UPSERT, POISON
 from tests.qdrant_double import QdrantDouble
 from tests.redis_server import RedisServer
-from tests.worker_cluster import MERCHANT, WorkerCluster, striped_picture
+from tests.worker_cluster import LEASE_SECONDS, MERCHANT, WorkerCluster, striped_picture
 
 NUM_IMAGES = 500
 SLOW = {BATCH_SECONDS: "0.1"}
@@ -104,6 +104,34 @@ def test_two_workers_and_doubled_messages_share_the_work(cluster):
     embedded = [cluster.embedded_by(worker) for worker in range(2)]
     assert sum(embedded) == NUM_IMAGES
     assert all(number > 0 for number in embedded), embedded
+
+
+@pytest.mark.slow
+def test_workers_whose_clocks_are_an_hour_off_take_nothing_from_each_other(cluster):
+    """One is an hour ahead, one an hour behind; leases of 2 s are PostgreSQL's, and end by its clock alone."""
+    cluster.start(**SLOW, **{CLOCK_SHIFT: "3600"})
+    cluster.start(Queue.EMBED, **SLOW, **{CLOCK_SHIFT: "-3600"})
+    cluster.ingest(cluster.rows_of(NUM_IMAGES))
+    cluster.wait_until_indexed()
+    cluster.assert_consistent(NUM_IMAGES)
+    embedded = [cluster.embedded_by(worker) for worker in range(2)]
+    assert sum(embedded) == NUM_IMAGES
+    assert all(number > 0 for number in embedded), embedded
+    assert [round(cluster.clock_of(worker) / 3600) for worker in range(2)] == [1, -1]
+
+
+@pytest.mark.slow
+def test_what_a_worker_with_a_wrong_clock_held_is_taken_up_when_its_lease_ends(cluster):
+    killed = cluster.start(**SLOW, **{CLOCK_SHIFT: "3600"})
+    cluster.ingest(cluster.rows_of(NUM_IMAGES))
+    _wait_until_half_way(cluster)
+    killed.kill()
+    killed.wait()
+    ends = cluster.scalar("SELECT max(lease_until) - now() FROM outbox").total_seconds()
+    assert ends <= LEASE_SECONDS
+    cluster.start(**{CLOCK_SHIFT: "-3600"})
+    cluster.wait_until_indexed()
+    cluster.assert_consistent(NUM_IMAGES)
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import celery_app, require_redis
+from catalog.adapters.celery_broker import INDEX_IMAGES, celery_app, require_redis
 from catalog.errors import BrokerUnavailable, IndexUnavailable
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing import IndexingService
@@ -14,6 +16,7 @@ from catalog.services.indexing_follower import IndexingFollower
 from catalog.services.indexing_work import IndexingWork
 from catalog.unit_of_work import UnitOfWork
 from tests.redis_server import RedisServer
+from workers.sweep import SweepScheduler, sweep_schedule
 
 
 class Heard:
@@ -154,13 +157,35 @@ def test_messages_reach_their_queue_and_a_broker_that_is_down_is_borne(tmp_path)
     with RedisServer(tmp_path / "redis") as redis:
         require_redis(redis.url)
         announcements = CeleryAnnouncements(celery_app(redis.url))
-        announcements.announce(WorkQueue.EMBED)
-        announcements.announce(WorkQueue.INDEX)
-        announcements.announce(WorkQueue.EMBED)
+        for queue in (WorkQueue.EMBED, WorkQueue.INDEX, WorkQueue.EMBED):
+            announcements.announce(queue)
         with redis.client as client:
-            assert (client.llen("drape:embed"), client.llen("drape:index")) == (2, 1)
+            # One that waits is as good as two, and none ends by itself.
+            assert (client.llen("drape:embed"), client.llen("drape:index")) == (1, 1)
+            message = json.loads(client.lpop("drape:embed"))
+            assert message["headers"]["expires"] is None
+            announcements.announce(WorkQueue.EMBED)
+            assert client.llen("drape:embed") == 1
         redis.kill()
         announcements.announce(WorkQueue.EMBED)
         announcements.close()
         with pytest.raises(BrokerUnavailable):
             require_redis(redis.url)
+
+
+def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path):
+    schedule = sweep_schedule(5.0)
+    assert {name: entry["schedule"].total_seconds() for name, entry in schedule.items()} == {
+        "sweep-embed": 5.0,
+        "sweep-index": 60.0,
+    }
+    with RedisServer(tmp_path / "redis") as redis:
+        app = celery_app(redis.url)
+        scheduler = SweepScheduler(app, schedule={}, lazy=True)
+        for queue in WorkQueue:
+            entry = scheduler.Entry(name="sweep", task=INDEX_IMAGES, app=app, kwargs={"queue": queue.value})
+            for _ in range(3):
+                scheduler.apply_entry(entry)
+        with redis.client as client:
+            assert (client.llen("drape:embed"), client.llen("drape:index")) == (1, 1)
+        app.close()
