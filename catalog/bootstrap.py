@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from catalog.adapters.stored_models import StoredModels
     from catalog.ports.announcements import Announcements
     from catalog.ports.image_store import ImageStore
+    from catalog.ports.indexing_observer import IndexingObserver
     from catalog.ports.vector_index import VectorIndex
     from catalog.services.attribute_mining import AttributeMiningService
     from catalog.services.calibration import CalibrationService
@@ -81,10 +82,14 @@ class Application:
 
     What is imported inside the properties is what makes a command slow to start; a command pays for what it uses.
     Use it in a ``with`` block: leaving it closes what was opened, in reverse order.
+
+    Args:
+        observer: Told of every batch that is indexed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: IndexingObserver | None = None) -> None:
         self.settings = settings
+        self._observer = observer
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -278,7 +283,15 @@ class Application:
         )
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None
-        return IndexingService(self.unit_of_work, self.index, self.image_store, self._noted_models, limits, alone=alone)
+        return IndexingService(
+            self.unit_of_work,
+            self.index,
+            self.image_store,
+            self._noted_models,
+            limits,
+            alone=alone,
+            observer=self._observer,
+        )
 
     @cached_property
     def indexing_work(self) -> IndexingWork:

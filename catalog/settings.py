@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     """How often ``drape worker`` looks for images that nobody announced, or whose claim or waiting time has ended."""
 
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where ``drape worker`` serves what Prometheus reads; unset serves nothing."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address that is served on; ``0.0.0.0`` lets other machines read."""
+
     @field_validator("home")
     @classmethod
     def _expand_home(cls, home: Path) -> Path:

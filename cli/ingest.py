@@ -17,8 +17,8 @@ from cli.options import AsJson, Merchant
 
 if TYPE_CHECKING:
     from catalog.feeds import RowErrorWriter
-    from catalog.services.indexing import IndexingSummary
     from catalog.services.indexing_follower import FollowedIndexing
+    from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.ingest import IngestSummary
 
     Indexing: TypeAlias = IndexingSummary | FollowedIndexing | None

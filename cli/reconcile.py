@@ -11,7 +11,7 @@ from cli.failures import FAILED
 from cli.options import AsJson
 
 if TYPE_CHECKING:
-    from catalog.services.indexing import IndexingSummary
+    from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.reconciliation import Reconciliation
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -42,6 +44,17 @@ def worker(
         float,
         typer.Option("--wait", metavar="SECONDS", min=0, help="How long PostgreSQL, Redis and Qdrant are waited for."),
     ] = 30.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Serve metrics for Prometheus there; default: DRAPE_METRICS_PORT, or none.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Index what is ingested elsewhere, until stopped. Needs DRAPE_BROKER_URL, the address of a Redis server.
 
@@ -59,7 +72,14 @@ def worker(
             expected="--queue index alone",
             remedy="start another `drape worker` for each GPU",
         )
+    if metrics_port is not None:
+        os.environ["DRAPE_METRICS_PORT"] = str(metrics_port)
     settings = settings_from_environment()
+    if settings.metrics_port is not None:
+        require_free(settings.metrics_host, settings.metrics_port)
+        if uses_processes(queues):
+            # Where the processes of this worker put their counts together.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="drape-metrics-")
     with Application(settings) as application:
         deadline = time.monotonic() + wait
         wait_for(application.check_broker, deadline)
@@ -110,12 +130,34 @@ def wait_for(
         delay = min(2 * delay, LONGEST_DELAY_SECONDS)
 
 
+def uses_processes(queues: list[Queue]) -> bool:
+    """Whether the worker's tasks run in processes of their own: not with networks, of which each process loads one."""
+    return [queue for queue in queues if queue is not Queue.BEAT] == [Queue.INDEX]
+
+
+def require_free(host: str, port: int) -> None:
+    """Raise InvalidRequest where this address cannot be served on."""
+    from catalog.errors import InvalidRequest
+
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise InvalidRequest(
+            "Metrics cannot be served there",
+            received=f"{host}:{port}: {error}",
+            expected="an address of this machine, and a port that nothing else serves on",
+            remedy="give each worker a --metrics-port of its own, or correct DRAPE_METRICS_HOST",
+        ) from error
+
+
 def celery_arguments(queues: list[Queue], concurrency: int | None) -> list[str]:
     """What Celery is told. A process that runs networks works on one task at a time, in its main thread."""
     if queues == [Queue.BEAT]:
         return ["beat", "--pidfile="]
     tasks = [queue for queue in queues if queue is not Queue.BEAT]
-    pool = ["--pool=prefork", f"--concurrency={concurrency or 1}"] if tasks == [Queue.INDEX] else ["--pool=solo"]
+    pool = ["--pool=prefork", f"--concurrency={concurrency or 1}"] if uses_processes(queues) else ["--pool=solo"]
     return [
         "worker",
         f"--queues={','.join(tasks)}",

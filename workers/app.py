@@ -14,6 +14,7 @@ from catalog.adapters.celery_broker import celery_app
 from catalog.bootstrap import settings_from_environment
 from workers.application import close_application
 from workers.logs import use_in_workers
+from workers.metrics import serve_metrics
 from workers.own_beat import add_option
 from workers.sweep import SweepScheduler, sweep_schedule
 from workers.tasks import add_tasks
@@ -32,6 +33,7 @@ def make_app() -> Celery:
     app = celery_app(require_broker_url(settings.broker_url))
     add_tasks(app)
     add_option(app)
+    serve_metrics(app, settings)
     app.conf.update(
         worker_redirect_stdouts=False,
         beat_scheduler=f"{SweepScheduler.__module__}:{SweepScheduler.__name__}",

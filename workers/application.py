@@ -5,9 +5,17 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Final
 
+from prometheus_client import CollectorRegistry
+
+from catalog.adapters.prometheus_metrics import PrometheusIndexing
 from catalog.bootstrap import Application, settings_from_environment
 
+counts: Final = CollectorRegistry()
+"""What the indexing of this process has counted."""
+
+_observer: Final = PrometheusIndexing(counts)
 _made: dict[int, Application] = {}
 _making = threading.Lock()
 
@@ -16,7 +24,7 @@ def application() -> Application:
     """This process's own."""
     with _making:
         if os.getpid() not in _made:
-            _made[os.getpid()] = Application(settings_from_environment())
+            _made[os.getpid()] = Application(settings_from_environment(), _observer)
         return _made[os.getpid()]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from celery import Celery
 from celery.worker import state
 
 from catalog.adapters.celery_broker import INDEX_IMAGES
 from catalog.ports.announcements import WorkQueue
+from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError
 from workers.application import application
 from workers.liveness import touch
@@ -33,17 +35,31 @@ def index_images(queue: str) -> None:
             _log.warning("Indexing waits: %s", error, extra={"queue": queue})
             return
     if summary.num_images:
-        counts = {
-            "embedded": summary.embedded,
-            "refreshed": summary.refreshed,
-            "removed": summary.removed,
-            "quarantined": summary.quarantined,
-            "postponed": summary.postponed,
-        }
-        told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-        for reason, number in summary.failures.items():
-            _log.warning("%d images failed: %s", number, reason, extra={"queue": queue, "images": number})
-        _log.info("%s in %.1f s", told, summary.seconds, extra={"queue": queue, **counts, "seconds": summary.seconds})
+        _tell(queue, summary, application().jobs.running())
+
+
+def _tell(queue: str, summary: IndexingSummary, jobs: Mapping[str, int]) -> None:
+    """Log a line for every gallery that was written to, and one of what else was done, each with its fields.
+
+    Args:
+        jobs: What runs for each merchant.
+    """
+    for (merchant, model), number in sorted(summary.written.items()):
+        fields = {"queue": queue, "merchant": merchant, "model": model, "images": number, "seconds": summary.seconds}
+        if merchant in jobs:
+            fields["job"] = jobs[merchant]
+        _log.info("%d images of %s are indexed with %s", number, merchant, model, extra=fields)
+    for reason, number in summary.failures.items():
+        _log.warning("%d images failed: %s", number, reason, extra={"queue": queue, "images": number})
+    counts = {
+        "embedded": summary.embedded,
+        "refreshed": summary.refreshed,
+        "removed": summary.removed,
+        "quarantined": summary.quarantined,
+        "postponed": summary.postponed,
+    }
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    _log.info("%s in %.1f s", told, summary.seconds, extra={"queue": queue, **counts, "seconds": summary.seconds})
 
 
 def _is_stopping() -> bool:

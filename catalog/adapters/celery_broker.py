@@ -117,3 +117,16 @@ def announce(app: Celery, queue: WorkQueue) -> None:
                 retry=False,
                 ignore_result=True,
             )
+
+
+def waiting_messages(app: Celery) -> dict[str, int]:
+    """How many messages wait in each queue.
+
+    Raises:
+        OSError: the broker cannot be reached.
+    """
+    try:
+        with app.connection_for_write() as connection, connection.channel() as channel:
+            return {queue.value: channel.queue_declare(queue=queue.value).message_count for queue in WorkQueue}
+    except UNREACHABLE as error:
+        raise OSError(f"the broker cannot be reached: {error}") from error

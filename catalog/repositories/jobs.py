@@ -136,6 +136,16 @@ class JobRepository:
             jobs = jobs.where(JobRow.merchant_id == merchant_id)
         return [_job(*row) for row in self._session.execute(jobs)]
 
+    def running(self) -> dict[str, int]:
+        """The latest job that is noted as running for each merchant that has one, by the merchant's name."""
+        running = (
+            select(MerchantRow.name, func.max(JobRow.id))
+            .join(MerchantRow, MerchantRow.id == JobRow.merchant_id)
+            .where(JobRow.state == JobState.RUNNING)
+            .group_by(MerchantRow.name)
+        )
+        return dict(self._session.execute(running).all())
+
     def find(self, job_id: int) -> Job | None:
         """The job of this id, or None."""
         row = self._session.execute(_jobs().where(JobRow.id == job_id)).one_or_none()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -80,6 +82,11 @@ class MerchantRepository:
                 expected="one at a time",
                 remedy="wait for the other one, or end it; then run the command again",
             )
+
+    def names_of(self, merchant_ids: Collection[int]) -> dict[int, str]:
+        """The names of these merchants, by id."""
+        named = select(MerchantRow.id, MerchantRow.name).where(MerchantRow.id.in_(merchant_ids))
+        return dict(self._session.execute(named).all())
 
     def names(self) -> list[str]:
         """All merchants in alphabetical order."""

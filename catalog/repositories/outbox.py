@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from catalog.ports.backlog import MerchantBacklog
 from catalog.repositories.images import content_key_column
 from catalog.repositories.row_counts import num_rows
 from catalog.rows import (
@@ -38,6 +39,7 @@ from catalog.rows import (
     ImageRow,
     ImageState,
     IndexedImageRow,
+    MerchantRow,
     OutboxRow,
     image_revision,
 )
@@ -409,6 +411,45 @@ class OutboxRepository:
             statement = statement.where(OutboxRow.revision > since)
         waiting, due, leased, failing, oldest = self._session.execute(statement).one()
         return Backlog(waiting, due, leased, failing, None if oldest is None else float(oldest))
+
+    def backlogs(self) -> list[MerchantBacklog]:
+        """How much is dirty and how much was set aside, of every merchant, in alphabetical order."""
+        is_leased = OutboxRow.lease_until >= func.now()
+        is_due = and_(OutboxRow.available_at <= func.now(), or_(OutboxRow.lease_until.is_(None), ~is_leased))
+        dirty = (
+            select(
+                OutboxRow.merchant_id,
+                func.count().filter(is_due).label("due"),
+                func.count().filter(is_leased).label("leased"),
+                func.count().label("waiting"),
+                func.extract("epoch", func.now() - func.min(OutboxRow.available_at).filter(is_due)).label("oldest"),
+            )
+            .group_by(OutboxRow.merchant_id)
+            .subquery()
+        )
+        quarantined = (
+            select(ImageRow.merchant_id, func.count().label("number"))
+            .where(ImageRow.state == ImageState.QUARANTINED)
+            .group_by(ImageRow.merchant_id)
+            .subquery()
+        )
+        rows = self._session.execute(
+            select(
+                MerchantRow.name,
+                func.coalesce(dirty.c.due, 0),
+                func.coalesce(dirty.c.leased, 0),
+                func.coalesce(dirty.c.waiting - dirty.c.due - dirty.c.leased, 0),
+                func.coalesce(dirty.c.oldest, 0),
+                func.coalesce(quarantined.c.number, 0),
+            )
+            .outerjoin(dirty, dirty.c.merchant_id == MerchantRow.id)
+            .outerjoin(quarantined, quarantined.c.merchant_id == MerchantRow.id)
+            .order_by(MerchantRow.name)
+        )
+        return [
+            MerchantBacklog(name, due, leased, postponed, float(oldest), set_aside)
+            for name, due, leased, postponed, oldest, set_aside in rows
+        ]
 
 
 def _due(work: Work) -> tuple[ColumnElement[bool], ...]:

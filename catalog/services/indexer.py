@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from catalog.services.indexing import IndexingSummary
+from catalog.services.indexing_summary import IndexingSummary
 from catalog.services.progress import Advance
 
 

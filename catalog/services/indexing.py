@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,14 @@ from numpy.typing import NDArray
 
 from catalog.errors import ImageStoreUnavailable, ModelStoreUnavailable
 from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
+from catalog.ports.indexing_observer import BatchOutcome, FailureKind, IndexingObserver, NoObserver, Stage, timed
 from catalog.ports.models import Models
 from catalog.ports.vector_index import Payload, Point, VectorIndex
 from catalog.repositories.galleries import Gallery, IndexedImage
 from catalog.repositories.images import IndexableImage
 from catalog.repositories.outbox import Claim, Postponement, Work
 from catalog.services.gallery_layout import collection_spec, payload, point_vectors
+from catalog.services.indexing_summary import IndexingSummary
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -63,54 +66,6 @@ class IndexingLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexingSummary:
-    """What an indexing run did, in images (an image embedded for two galleries counts once).
-
-    Args:
-        embedded: Went through the network.
-        refreshed: Had their payload replaced; their vectors were up to date.
-        removed: Had their points deleted.
-        quarantined_images: Ids of those that cannot be indexed; the reasons are in ``failures``.
-        postponed: Failed for now and wait for another try.
-        failures: Reason and number of images, for the quarantined and the postponed.
-        seconds: How long the run took, the loading of the network and the index's optimisation included.
-    """
-
-    embedded: int = 0
-    refreshed: int = 0
-    removed: int = 0
-    quarantined_images: tuple[int, ...] = ()
-    postponed: int = 0
-    failures: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def num_images(self) -> int:
-        """How many images something was done for, or tried."""
-        return self.embedded + self.refreshed + self.removed + self.quarantined + self.postponed
-
-    @property
-    def quarantined(self) -> int:
-        """How many images cannot be indexed."""
-        return len(self.quarantined_images)
-
-    def plus(self, other: IndexingSummary) -> IndexingSummary:
-        """The two together."""
-        failures = dict(self.failures)
-        for reason, number in other.failures.items():
-            failures[reason] = failures.get(reason, 0) + number
-        return IndexingSummary(
-            self.embedded + other.embedded,
-            self.refreshed + other.refreshed,
-            self.removed + other.removed,
-            self.quarantined_images + other.quarantined_images,
-            self.postponed + other.postponed,
-            failures,
-            self.seconds + other.seconds,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
     """What one gallery needs of one image."""
 
@@ -131,6 +86,8 @@ class _Batch:
         lost: Of the hopeless, those whose bytes are not in the image store: ingesting them again does help.
         failed: Image id to reason: may work another time.
         modelless: Of the failed, those that only lack a usable model version: no fault of theirs.
+        merchants: Names by id.
+        kinds: Of the hopeless and the failed, by image id.
     """
 
     claims: Sequence[Claim]
@@ -144,6 +101,8 @@ class _Batch:
     lost: frozenset[int]
     failed: Mapping[int, str]
     modelless: frozenset[int]
+    merchants: Mapping[int, str]
+    kinds: Mapping[int, FailureKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +156,38 @@ def _postponement(claim: Claim, batch: _Batch) -> Postponement:
     return Postponement(retry_delay(claim.attempts, random.random()), reason)
 
 
+def _kind(failure: _Failure) -> FailureKind:
+    match failure:
+        case UnusableImage():
+            return FailureKind.UNUSABLE_IMAGE
+        case ImageStoreUnavailable():
+            return FailureKind.IMAGE_STORE
+        case StoredImageMissing() | StoredImageAltered():
+            return FailureKind.LOST_IMAGE
+
+
+def _outcome(batch: _Batch) -> BatchOutcome:
+    def counted(tasks: Sequence[_Task]) -> Counter[tuple[str, str]]:
+        return Counter((batch.merchants[task.claim.merchant_id], task.gallery.model_version) for task in tasks)
+
+    return BatchOutcome(
+        embedded=counted(batch.embeds),
+        refreshed=counted(batch.refreshes),
+        removed=Counter(
+            batch.merchants[claim.merchant_id] for claim in batch.claims if claim.image_id in batch.removed
+        ),
+        quarantined=Counter(batch.kinds[image_id] for image_id in batch.hopeless),
+        postponed=Counter(batch.kinds[image_id] for image_id in batch.failed),
+    )
+
+
 class IndexingService:
     """Works off the outbox.
 
     Args:
         alone: True when no other indexer can run, because this process owns the index. Claims left by a killed
             process are then taken up at once instead of when their lease ends.
+        observer: Told of every batch.
     """
 
     def __init__(
@@ -214,6 +199,7 @@ class IndexingService:
         limits: IndexingLimits,
         *,
         alone: bool,
+        observer: IndexingObserver | None = None,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
@@ -221,6 +207,7 @@ class IndexingService:
         self._models = models
         self._limits = limits
         self._alone = alone
+        self._observer = NoObserver() if observer is None else observer
 
     keeps_rate = True
 
@@ -332,17 +319,19 @@ class IndexingService:
     ) -> _Batch | None:
         if run.stop():
             return None
-        with self._unit_of_work() as work:
-            claims = work.outbox.claim(most, self._limits.lease, run.merchant_id, kind)
-            work.commit()
-        if not claims:
-            return None
-        run.claimed.update({claim.image_id: claim for claim in claims})
-        ids = [claim.image_id for claim in claims]
-        with self._unit_of_work() as work:
-            images = work.images.indexable(ids)
-            fed = {merchant: work.galleries.fed(merchant) for merchant in {claim.merchant_id for claim in claims}}
-            held = work.galleries.indexed([gallery.id for all in fed.values() for gallery in all], ids)
+        with timed(self._observer, Stage.CLAIM):
+            with self._unit_of_work() as work:
+                claims = work.outbox.claim(most, self._limits.lease, run.merchant_id, kind)
+                work.commit()
+            if not claims:
+                return None
+            run.claimed.update({claim.image_id: claim for claim in claims})
+            ids = [claim.image_id for claim in claims]
+            with self._unit_of_work() as work:
+                images = work.images.indexable(ids)
+                merchants = work.merchants.names_of({claim.merchant_id for claim in claims})
+                fed = {merchant: work.galleries.fed(merchant) for merchant in merchants}
+                held = work.galleries.indexed([gallery.id for all in fed.values() for gallery in all], ids)
         embeds: list[_Task] = []
         refreshes: list[_Task] = []
         removals: list[tuple[Gallery, int]] = []
@@ -368,19 +357,23 @@ class IndexingService:
             for claim in claims
             if claim.attempts > self._limits.max_attempts and claim.image_id in images
         }
+        kinds = dict.fromkeys(hopeless, FailureKind.KILLED)
         failed: dict[int, str] = {}
         if run.leave_unusable:
             # Its other galleries get what they need; the mark stays for this one.
             self._find_unusable({task.gallery.model_version for task in embeds}, run)
             unusable = [task for task in embeds if task.gallery.model_version in run.unusable]
             failed.update({task.image.id: run.unusable[task.gallery.model_version] for task in unusable})
+            kinds.update({task.image.id: FailureKind.MODEL for task in unusable})
             embeds = [task for task in embeds if task.gallery.model_version not in run.unusable]
-        prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
+        with timed(self._observer, Stage.DECODE):
+            prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
         undecoded: set[int] = set()
         for claim in claims:
             failure = failures.get(claim.image_id)
             if failure is None:
                 continue
+            kinds[claim.image_id] = _kind(failure)
             if not isinstance(failure, ImageStoreUnavailable):
                 hopeless[claim.image_id] = str(failure)
             elif claim.attempts >= self._limits.max_attempts:
@@ -408,6 +401,8 @@ class IndexingService:
             ),
             failed=failed,
             modelless=frozenset(failed) - undecoded,
+            merchants=merchants,
+            kinds=kinds,
         )
 
     def _find_unusable(self, versions: set[str], run: _Run) -> None:
@@ -460,13 +455,36 @@ class IndexingService:
             embedder = self._models.embedder(version)
             model = self._models.describe(version)
             inputs = np.stack([batch.prepared[task.image.id, model.input_size] for task in tasks])
-            vectors = point_vectors(model, embedder.embed(inputs))
+            with timed(self._observer, Stage.EMBED):
+                features = embedder.embed(inputs)
+            vectors = point_vectors(model, features)
             for task, named in zip(tasks, vectors, strict=True):
                 point = Point(task.image.id, named, payload(task.image, version, task.image.revision))
                 points.setdefault(task.gallery.collection, []).append((task, point))
         return _EmbeddedBatch(replace(batch, prepared={}), points)
 
     def _write(self, embedded: _EmbeddedBatch, run: _Run) -> IndexingSummary:
+        batch = embedded.batch
+        with timed(self._observer, Stage.WRITE):
+            self._write_points(embedded, run)
+        with timed(self._observer, Stage.FINISH):
+            self._finish(batch)
+        outcome = _outcome(batch)
+        self._observer.wrote(outcome)
+        for claim in batch.claims:
+            run.claimed.pop(claim.image_id, None)
+        embedded_ids = {task.image.id for task in batch.embeds}
+        return IndexingSummary(
+            embedded=len(embedded_ids),
+            refreshed=len({task.image.id for task in batch.refreshes} - embedded_ids),
+            removed=len(batch.removed),
+            quarantined_images=tuple(batch.hopeless),
+            postponed=len(batch.failed),
+            failures=Counter((*batch.hopeless.values(), *batch.failed.values())),
+            written=Counter(outcome.embedded) + Counter(outcome.refreshed),
+        )
+
+    def _write_points(self, embedded: _EmbeddedBatch, run: _Run) -> None:
         batch = embedded.batch
         galleries = [task.gallery for task in (*batch.embeds, *batch.refreshes)]
         galleries.extend(gallery for gallery, _ in batch.removals)
@@ -489,21 +507,6 @@ class IndexingService:
             gone.setdefault(gallery.collection, []).append(image_id)
         for collection, ids in gone.items():
             self._index.delete(collection, ids)
-        self._finish(batch)
-        for claim in batch.claims:
-            run.claimed.pop(claim.image_id, None)
-        reasons: dict[str, int] = {}
-        for reason in (*batch.hopeless.values(), *batch.failed.values()):
-            reasons[reason] = reasons.get(reason, 0) + 1
-        embedded_ids = {task.image.id for task in batch.embeds}
-        return IndexingSummary(
-            embedded=len(embedded_ids),
-            refreshed=len({task.image.id for task in batch.refreshes} - embedded_ids),
-            removed=len(batch.removed),
-            quarantined_images=tuple(batch.hopeless),
-            postponed=len(batch.failed),
-            failures=reasons,
-        )
 
     def _finish(self, batch: _Batch) -> None:
         """Note in one transaction what the collections now hold, and take the marks away."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from catalog.ports.announcements import Announcements, WorkQueue
-from catalog.services.indexing import IndexingService, IndexingSummary
+from catalog.services.indexing import IndexingService
+from catalog.services.indexing_summary import IndexingSummary
 
 
 class IndexingWork:

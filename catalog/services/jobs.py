@@ -38,6 +38,11 @@ class JobService:
             work.commit()
         return jobs
 
+    def running(self) -> dict[str, int]:
+        """The latest running job of each merchant that has one, by the merchant's name."""
+        with self._unit_of_work() as work:
+            return work.jobs.running()
+
     def get(self, job_id: int) -> Job:
         """A job as it is now.
 

@@ -13,7 +13,7 @@ from catalog.rows import GalleryState
 from catalog.services.galleries import GalleryService
 from catalog.services.gallery_checks import CheckLimits, GalleryChecks, GalleryReport
 from catalog.services.indexer import Indexer
-from catalog.services.indexing import IndexingSummary
+from catalog.services.indexing_summary import IndexingSummary
 from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog.ports.backlog import MerchantBacklog
 from catalog.ports.models import Models
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.jobs import Job
@@ -75,6 +76,15 @@ class StatusService:
         with self._unit_of_work() as work:
             names = work.merchants.names()
         return [self.merchant(name) for name in names]
+
+    def backlogs(self) -> list[MerchantBacklog]:
+        """How much waits to be indexed, of every merchant.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL does not answer.
+        """
+        with self._unit_of_work() as work:
+            return work.outbox.backlogs()
 
     def live_versions(self) -> dict[str, list[str]]:
         """The merchants that search with a model version, by its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import subprocess
 
 import pytest
@@ -72,3 +73,13 @@ def test_a_worker_without_a_network_cannot_own_the_embedded_index(drape, tmp_pat
 def test_nothing_is_left_to_workers_where_there_are_none(drape, feed):
     ended = drape.run_here("ingest", feed, "--merchant", "atelier", "--no-wait")
     assert (ended.code, "--no-wait" in ended.err) == (2, True)
+
+
+def test_metrics_are_not_promised_where_they_cannot_be_served(drape, tmp_path):
+    with RedisServer(tmp_path / "redis") as redis, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        shop = dataclasses.replace(drape, settings={"DRAPE_BROKER_URL": redis.url})
+        ended = shop.run_here("worker", "--metrics-port", port)
+    assert (ended.code, port in ended.err, "--metrics-port of its own" in ended.err) == (2, True, True)

@@ -13,6 +13,9 @@ from sqlalchemy.pool import NullPool
 
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
 from migrations.runner import upgrade
+from tests.qdrant_double import QdrantDouble
+from tests.redis_server import RedisServer
+from tests.worker_cluster import WorkerCluster
 
 _TEMPLATE = "migrated_template"
 _numbers = itertools.count(1)
@@ -71,3 +74,14 @@ def _execute(url: str, statement: str) -> None:
 
 def _with_database(url: str, database: str) -> str:
     return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def cluster(database, tmp_path) -> Iterator[WorkerCluster]:
+    """PostgreSQL, Redis and a Qdrant double, with no worker yet; those that a test starts end with it."""
+    engine = create_engine(database)
+    with RedisServer(tmp_path / "redis") as redis, QdrantDouble() as qdrant:
+        cluster = WorkerCluster(tmp_path, engine, redis, qdrant)
+        yield cluster
+        cluster.stop()
+    engine.dispose()

@@ -35,16 +35,6 @@ SLOW = {BATCH_SECONDS: "0.1"}
 """32 batches take some three seconds: long enough to be met in the middle."""
 
 
-@pytest.fixture
-def cluster(database, tmp_path):
-    engine = create_engine(database)
-    with RedisServer(tmp_path / "redis") as redis, QdrantDouble() as qdrant:
-        cluster = WorkerCluster(tmp_path, engine, redis, qdrant)
-        yield cluster
-        cluster.stop()
-    engine.dispose()
-
-
 def _wait_until_half_way(cluster: WorkerCluster) -> None:
     cluster.wait_until(lambda: cluster.num_indexed() >= NUM_IMAGES // 5, "a fifth of the images")
     assert cluster.num_indexed() < NUM_IMAGES

@@ -15,7 +15,7 @@ from catalog.errors import IndexUnavailable, MerchantNotFound
 from catalog.ports.vector_index import Point
 from catalog.services.gallery_layout import collection_spec
 from catalog.services.index_differences import Difference
-from catalog.services.indexing import IndexingSummary
+from catalog.services.indexing_summary import IndexingSummary
 from catalog.services.reconciliation import Reconciliation, ReconciliationService
 from tests.integration.services.conftest import MERCHANT
 
