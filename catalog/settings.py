@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=5.0, ge=0.1)
     """How often ``drape worker`` looks for images that nobody announced, or whose claim or waiting time has ended."""
 
+    reconcile_at: str = Field(default="03:30", pattern=r"^(([01]\d|2[0-3]):[0-5]\d|never)$")
+    """When workers compare the index with the catalog every day and repair it, in UTC; ``never`` does not."""
+
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
     """Where ``drape worker`` serves what Prometheus reads; unset serves nothing."""
 

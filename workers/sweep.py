@@ -6,22 +6,26 @@ import datetime
 from typing import Any, Final
 
 from celery.beat import ScheduleEntry, Scheduler
+from celery.schedules import crontab
 
-from catalog.adapters.celery_broker import INDEX_IMAGES, announce
+from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE, announce, announce_reconciliation
 from catalog.ports.announcements import WorkQueue
 
 LIGHT_SWEEPS: Final = 12
 """Workers without a network look less often than others by this factor: the others take up what these have missed."""
 
 
-def sweep_schedule(seconds: float) -> dict[str, dict[str, Any]]:
-    """Celery's ``beat_schedule`` with a sweep of each queue.
+def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any]]:
+    """Celery's ``beat_schedule`` with a sweep of each queue, and the daily reconciliation.
+
+    The latter has a time of the day instead of an interval, which would begin anew with every start of ``beat``.
 
     Args:
-        seconds: Between two of the queue ``embed``.
+        seconds: Between two sweeps of the queue ``embed``.
+        reconcile_at: ``03:30``, in UTC, or ``never``.
     """
     every = {WorkQueue.EMBED: seconds, WorkQueue.INDEX: seconds * LIGHT_SWEEPS}
-    return {
+    schedule: dict[str, dict[str, Any]] = {
         f"sweep-{queue}": {
             "task": INDEX_IMAGES,
             "schedule": datetime.timedelta(seconds=interval),
@@ -29,6 +33,10 @@ def sweep_schedule(seconds: float) -> dict[str, dict[str, Any]]:
         }
         for queue, interval in every.items()
     }
+    if reconcile_at != "never":
+        hour, minute = reconcile_at.split(":")
+        schedule["reconcile"] = {"task": RECONCILE, "schedule": crontab(hour=str(int(hour)), minute=str(int(minute)))}
+    return schedule
 
 
 class SweepScheduler(Scheduler):
@@ -41,7 +49,10 @@ class SweepScheduler(Scheduler):
         advance: bool = True,
         **options: object,  # noqa: ARG002 - Celery's signature.
     ) -> None:
-        """Send the entry's message where none of its queue waits."""
+        """Send the entry's message; a sweep's, where none of its queue waits."""
         if advance:
             self.reserve(entry)
-        announce(self.app, WorkQueue(entry.kwargs["queue"]))
+        if entry.task == RECONCILE:
+            announce_reconciliation(self.app)
+        else:
+            announce(self.app, WorkQueue(entry.kwargs["queue"]))

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import INDEX_IMAGES
+from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError
 from workers.application import application
 from workers.liveness import touch
-from workers.time_limits import time_limits
+from workers.time_limits import LONG_HARD_SECONDS, LONG_SOFT_SECONDS, time_limits
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 def add_tasks(app: Celery) -> None:
     """Make the tasks known to the application."""
     app.task(name=INDEX_IMAGES)(index_images)
+    app.task(name=RECONCILE)(reconcile)
 
 
 def index_images(queue: str) -> None:
@@ -36,6 +37,24 @@ def index_images(queue: str) -> None:
             return
     if summary.num_images:
         _tell(queue, summary, application().jobs.running())
+
+
+def reconcile() -> None:
+    """Compare every gallery with PostgreSQL, and repair what differs; what was marked, workers index."""
+    touch()
+    with time_limits(_is_stopping, soft=LONG_SOFT_SECONDS, hard=LONG_HARD_SECONDS) as enough:
+        try:
+            found = application().reconciliation.run(repairs=True, advance=lambda *_: touch(), stop=enough)
+        except ExplainedError as error:
+            _log.warning("Reconciliation was given up: %s", error)
+            return
+    for one in found.galleries:
+        differences = {kind.value: number for kind, number in one.differences.counts.items()}
+        fields = {"merchant": one.merchant, "model": one.gallery.model_version, "compared": one.num_compared}
+        level = logging.WARNING if one.differences.total else logging.INFO
+        _log.log(level, "%d images compared", one.num_compared, extra={**fields, **differences})
+    counts = {"deleted": found.num_deleted, "marked": found.num_marked, "is_complete": found.is_complete}
+    _log.info("Reconciled: %d points deleted, %d images marked", found.num_deleted, found.num_marked, extra=counts)
 
 
 def _tell(queue: str, summary: IndexingSummary, jobs: Mapping[str, int]) -> None:

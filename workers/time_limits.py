@@ -14,6 +14,10 @@ SOFT_SECONDS: Final = 60.0
 HARD_SECONDS: Final = 900.0
 """A task that is not back by then hangs: its process tells where, and ends. What it held, its lease sets free."""
 
+LONG_SOFT_SECONDS: Final = 2700.0
+LONG_HARD_SECONDS: Final = 3300.0
+"""The same for what takes its time by nature; still less than a message is waited for (``VISIBILITY_SECONDS``)."""
+
 _STDERR: Final = 2
 """By its number: Celery puts an object that is no file in place of ``sys.stderr``."""
 

@@ -24,7 +24,11 @@ VISIBILITY_SECONDS: Final = 3600
 """After this a message whose worker vanished is delivered again. It may be long, because the sweep does not wait for
 it, and must exceed the time that a task may take, or its message would be doubled."""
 
+RECONCILE: Final = "drape.reconcile"
+"""Name of the task that compares the vector index with PostgreSQL and repairs it."""
+
 _KEY_PREFIX: Final = "drape:"
+_RECONCILE_WITHIN: Final = 43_200.0
 _SOCKET_SECONDS: Final = 5.0
 
 
@@ -117,6 +121,15 @@ def announce(app: Celery, queue: WorkQueue) -> None:
                 retry=False,
                 ignore_result=True,
             )
+
+
+def announce_reconciliation(app: Celery) -> None:
+    """Have one worker of the queue ``index`` reconcile everything, within half a day or not at all.
+
+    Raises:
+        One of ``UNREACHABLE``.
+    """
+    app.send_task(RECONCILE, queue=WorkQueue.INDEX.value, expires=_RECONCILE_WITHIN, retry=False, ignore_result=True)
 
 
 def waiting_messages(app: Celery) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from catalog.errors import GalleryNotFound
@@ -67,6 +67,7 @@ class Reconciliation:
         is_repaired: What was found was marked or deleted. What was marked is right once the indexer has run.
         num_marked: Images that the repair marked for the indexer.
         num_deleted: Points that the repair deleted.
+        is_complete: Everything was compared; it was not stopped before.
     """
 
     merchant_id: int | None
@@ -75,6 +76,7 @@ class Reconciliation:
     is_repaired: bool
     num_marked: int
     num_deleted: int
+    is_complete: bool = True
 
     @property
     def num_differences(self) -> int:
@@ -115,7 +117,14 @@ class ReconciliationService:
         self._models = models
         self._page_size = page_size
 
-    def run(self, merchant: str | None = None, *, repairs: bool = False, advance: Advance = unheard) -> Reconciliation:
+    def run(
+        self,
+        merchant: str | None = None,
+        *,
+        repairs: bool = False,
+        advance: Advance = unheard,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Reconciliation:
         """Compare, and put right what differs where that is asked for.
 
         Safe beside ingests, indexers and searches. A repair that was stopped half-way loses nothing: what it marked is
@@ -125,6 +134,7 @@ class ReconciliationService:
             merchant: Only this merchant's galleries and points; None takes everybody's.
             repairs: Mark what the indexer must look at, and delete points that belong to nothing.
             advance: Told the number of ids compared.
+            stop: Asked after every page; once it says so, the rest is left.
 
         Raises:
             MerchantNotFound: no merchant of that name.
@@ -148,11 +158,15 @@ class ReconciliationService:
                     self._repair(gallery, findings, stored, done)
                 num_compared += len(window.ids)
                 advance(num_compared, None)
-                if not self._is_fed(gallery):
+                if stop() or not self._is_fed(gallery):
                     break
         only = None if merchant is None else ids[merchant]
         # Collections that PostgreSQL has never heard of may be somebody else's, on a server that is shared.
-        strays = [self._strays(collection, only, done if repairs else None) for collection in sorted(stored & ours)]
+        strays = [
+            self._strays(collection, only, done if repairs else None)
+            for collection in sorted(stored & ours)
+            if not stop()
+        ]
         return Reconciliation(
             merchant_id=only,
             galleries=tuple(compared),
@@ -160,6 +174,7 @@ class ReconciliationService:
             is_repaired=repairs,
             num_marked=done.num_marked,
             num_deleted=done.num_deleted,
+            is_complete=not stop(),
         )
 
     def _point_reader(self, gallery: Gallery) -> ReadPoints:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import celery_app
+from catalog.adapters.celery_broker import announce_reconciliation, celery_app
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
 from catalog.errors import JobCancelled
 from catalog.ports.announcements import WorkQueue
@@ -49,6 +49,26 @@ def test_a_worker_indexes_what_is_ingested_and_ends_when_asked_to(cluster):
     assert psutil.Process(worker.pid).children(recursive=True) == []
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
+
+
+def test_the_nightly_reconciliation_puts_right_what_was_lost_behind_postgresqls_back(cluster):
+    """Of 60 points 20 vanish: they are embedded again, 80 in all."""
+    cluster.start()
+    cluster.ingest(cluster.rows_of(60))
+    cluster.wait_until_indexed()
+    app = celery_app(cluster.redis.url)
+    with cluster.application() as application:
+        (collection,) = application.index.list_collections()
+        points = application.index.scroll(collection, limit=20)
+        application.index.delete(collection, [point.id for point in points])
+        assert application.index.count(collection) == 40
+    announce_reconciliation(app)
+    app.close()
+    cluster.wait_until(lambda: cluster.embedded_by(0) == 80, "what was lost is embedded again")
+    cluster.wait_until_indexed()
+    cluster.assert_consistent(60)
+    (told,) = [line for line in cluster.told_by(0) if line["message"].startswith("Reconciled")]
+    assert (told["marked"], told["deleted"], told["is_complete"]) == (20, 0, True)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import INDEX_IMAGES, celery_app, require_redis
+from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE, celery_app, require_redis
 from catalog.errors import BrokerUnavailable, IndexUnavailable
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing import IndexingService
@@ -174,11 +174,13 @@ def test_messages_reach_their_queue_and_a_broker_that_is_down_is_borne(tmp_path)
 
 
 def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path):
-    schedule = sweep_schedule(5.0)
+    schedule = sweep_schedule(5.0, "never")
     assert {name: entry["schedule"].total_seconds() for name, entry in schedule.items()} == {
         "sweep-embed": 5.0,
         "sweep-index": 60.0,
     }
+    nightly = sweep_schedule(5.0, "03:30")["reconcile"]["schedule"]
+    assert (nightly.hour, nightly.minute) == ({3}, {30})
     with RedisServer(tmp_path / "redis") as redis:
         app = celery_app(redis.url)
         scheduler = SweepScheduler(app, schedule={}, lazy=True)
@@ -188,4 +190,7 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
                 scheduler.apply_entry(entry)
         with redis.client as client:
             assert (client.llen("drape:embed"), client.llen("drape:index")) == (1, 1)
+            # A reconciliation does not wait for an empty queue.
+            scheduler.apply_entry(scheduler.Entry(name="reconcile", task=RECONCILE, app=app))
+            assert client.llen("drape:index") == 2
         app.close()

@@ -424,6 +424,14 @@ class IndexThatCounts:
         return self._index.retrieve(collection, ids, with_vectors)
 
 
+def test_a_comparison_that_is_asked_to_stop_ends_after_its_page_and_says_so(shop, ids):
+    """Pages of three: the second is not looked at."""
+    shop.index.delete("drape-colors-1", [ids[0], ids[7]])
+    stopped = _service(shop).run(repairs=True, stop=lambda: True)
+    assert (stopped.is_complete, stopped.galleries[0].num_compared, stopped.num_marked) == (False, 3, 1)
+    assert _service(shop).run().is_complete
+
+
 def test_memory_holds_a_page_whatever_the_size_of_the_catalog(shop):
     """Forty images and forty orphans, all of them wrong, five at a time."""
     shop.take(_rows(shop, 40))
