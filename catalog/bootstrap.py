@@ -85,10 +85,14 @@ class Application:
 
     Args:
         observer: Told of every batch that is indexed.
+        is_worker: The process lives long, and indexes more than anything else.
     """
 
-    def __init__(self, settings: Settings, observer: IndexingObserver | None = None) -> None:
+    def __init__(
+        self, settings: Settings, observer: IndexingObserver | None = None, *, is_worker: bool = False
+    ) -> None:
         self.settings = settings
+        self._is_worker = is_worker
         self._observer = observer
         self._resources = ExitStack()
 
@@ -230,11 +234,19 @@ class Application:
     @cached_property
     def models(self) -> StoredModels:
         """The model versions as the services see them."""
+        from catalog.adapters.batch_sizes import BatchSizes
         from catalog.adapters.stored_models import StoredModels
 
         # Without the precision of the settings, which is for new galleries: those that exist are looked up by the name
         # their vectors are kept under, and that means one precision whatever the settings become.
-        return StoredModels(self.model_store, batch_size=self.settings.batch_size, shared=self._shared_models)
+        sizes = BatchSizes(self.settings.home / "batch-sizes.json") if self.settings.batch_size is None else None
+        return StoredModels(
+            self.model_store,
+            batch_size=self.settings.images_per_call,
+            shared=self._shared_models,
+            batch_sizes=sizes,
+            measures=self._is_worker,
+        )
 
     @cached_property
     def _noted_models(self) -> NotedModels:
@@ -275,7 +287,7 @@ class Application:
         from catalog.services.indexing import IndexingLimits, IndexingService
 
         limits = IndexingLimits(
-            batch_size=self.settings.batch_size,
+            batch_size=self.settings.images_per_call,
             decode_threads=self.settings.decode_threads,
             max_pixels=self.settings.max_image_pixels,
             max_attempts=self.settings.max_attempts,
@@ -411,7 +423,7 @@ class Application:
             self.model_store,
             self.models,
             self.temporary_index,
-            batch_size=self.settings.batch_size,
+            batch_size=self.settings.images_per_call,
             decode_threads=self.settings.decode_threads,
             max_pixels=self.settings.max_image_pixels,
         )

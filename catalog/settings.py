@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from embeddings.batch_size import USUAL_BATCH_SIZE
+
 
 class Settings(BaseSettings):
     """Everything configurable, as ``DRAPE_*`` environment variables. Nothing set means one machine, all embedded."""
@@ -51,8 +53,8 @@ class Settings(BaseSettings):
     precision: str | None = None
     """``float32``, ``bfloat16``, or ``int8`` of versions that were quantized; unset follows the version's manifest."""
 
-    batch_size: int = Field(default=32, ge=1, le=1024)
-    """Images per network call."""
+    batch_size: int | None = Field(default=None, ge=1, le=1024)
+    """Images per network call; unset has workers measure once how many are fastest, and others take a usual number."""
 
     decode_threads: int = Field(default=2, ge=1, le=64)
 
@@ -83,6 +85,10 @@ class Settings(BaseSettings):
     @classmethod
     def _expand_home(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @property
+    def images_per_call(self) -> int:
+        return self.batch_size or USUAL_BATCH_SIZE
 
     @property
     def postgres_folder(self) -> Path:

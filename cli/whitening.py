@@ -102,7 +102,7 @@ def whiten_version(
                 opened.name,
                 application.model_store,
                 command=command_line(),
-                batch_size=application.settings.batch_size,
+                batch_size=application.settings.images_per_call,
                 decode_threads=application.settings.decode_threads,
                 on_images=advance,
             )

@@ -20,6 +20,7 @@ class Embedder(Protocol):
         taxonomy: The attributes, in the order of ``prob``.
         feature_sizes: Name of each feature that ``embed`` returns, with its number of components.
         visual_feature: The feature for cosine search: ``fc6`` or ``pool``, or a whitened ``bilinear``.
+        batch_size: Images per network call; whoever has more hands over a multiple.
     """
 
     version: str
@@ -27,6 +28,9 @@ class Embedder(Protocol):
     taxonomy: Taxonomy
     feature_sizes: Mapping[str, int]
     visual_feature: str
+
+    @property
+    def batch_size(self) -> int: ...
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Features of prepared images.
@@ -37,6 +41,27 @@ class Embedder(Protocol):
         Returns:
             One (n, size) float32 array per feature, rows scaled as the version says: to length 1, and
                 ``prob``, which is non-negative, to length or sum 1.
+
+        Raises:
+            OutOfMemory: half of the batches are still too large.
+        """
+
+
+class MeasurableEmbedder(Embedder, Protocol):
+    """One whose speed depends on how many images it takes at once.
+
+    Attributes:
+        device: What it runs on, in words.
+    """
+
+    device: str
+    batch_size: int
+
+    def find_batch_size(self) -> int:
+        """Measure which batch size is fastest, and take it.
+
+        Raises:
+            OutOfMemory: not even few images fit.
         """
 
 

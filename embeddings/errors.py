@@ -47,5 +47,9 @@ class InvalidVersionName(EmbeddingsError, ValueError):
     """A text cannot name a model version."""
 
 
+class OutOfMemory(EmbeddingsError):
+    """The memory of the GPU, or of the machine, does not hold a batch, not even half of the first one tried."""
+
+
 class TrainingFailed(EmbeddingsError):
     """Training cannot go on: its numbers diverged, its state cannot be kept, or is that of another training."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -10,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.backend import keras
+from embeddings.batch_size import USUAL_BATCH_SIZE, fastest_batch_size
 from embeddings.embedder import check_prepared
-from embeddings.errors import UnusableModel
+from embeddings.errors import OutOfMemory, UnusableModel
 from embeddings.manifest import ModelManifest, NetworkSpec, Precision
 from embeddings.model_store import ModelVersion
 from embeddings.networks import build
 from embeddings.normalization import normalize
 from embeddings.weights import load_weights
+
+_log = logging.getLogger(__name__)
 
 _Outputs: TypeAlias = Mapping[str, Any]
 
@@ -24,6 +29,8 @@ _Outputs: TypeAlias = Mapping[str, Any]
 # kernels' layout once instead of with every batch. Not so the few that are so large (VGG16's fc6 has 411 MB) that the
 # copies made while compiling would cost more memory than the conversion costs time.
 _LARGEST_CONSTANT_BYTES: Final = 32 * 2**20
+
+_MEASURED_SECONDS: Final = 0.5
 
 
 class KerasEmbedder:
@@ -35,10 +42,15 @@ class KerasEmbedder:
     images, such as one query, are run one by one through a second compiled function instead of waiting for a full
     batch. Each is compiled on its first use.
 
+    Batches that the memory does not hold are halved, once. What does not fit then is not theirs to mend.
+
     Args:
         model: The version on disk; its weights' hashes are checked.
         precision: What to compute in; None is the manifest's. Another than the manifest's changes ``version``.
         batch_size: Images per network call.
+
+    Attributes:
+        device: What the networks run on, as TensorFlow calls it.
 
     Raises:
         UnusableModel: the manifest describes networks that cannot be built, or features that they do not have.
@@ -46,7 +58,9 @@ class KerasEmbedder:
         ValueError: the batch size is below 1.
     """
 
-    def __init__(self, model: ModelVersion, *, precision: Precision | None = None, batch_size: int = 32) -> None:
+    def __init__(
+        self, model: ModelVersion, *, precision: Precision | None = None, batch_size: int = USUAL_BATCH_SIZE
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, received {batch_size}")
         if keras.backend.backend() != "tensorflow":
@@ -63,7 +77,9 @@ class KerasEmbedder:
         self.feature_sizes: Mapping[str, int] = manifest.network_sizes
         self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
         self.visual_feature = manifest.visual_feature
-        self._batch_size = batch_size
+        self.batch_size = batch_size
+        self._is_halved = False
+        self.device = _device()
         self._networks = [
             (load_network(model, network, manifest, self.precision), network.features) for network in manifest.networks
         ]
@@ -75,10 +91,60 @@ class KerasEmbedder:
 
         Raises:
             ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
+            OutOfMemory: half of a batch is still too large for the memory.
         """
         check_prepared(images, self.input_size)
+        size = self.batch_size
+        try:
+            return self._embed(images, size)
+        except OutOfMemory:
+            self._halve(size)
+            return self._embed(images, self.batch_size)
+
+    def find_batch_size(self) -> int:
+        """Measure how many images at once the networks run fastest, and run so many from now on.
+
+        Raises:
+            OutOfMemory: not even few images fit.
+        """
+        size = fastest_batch_size(self._rate)
+        with self._compiling:
+            self.batch_size = size
+            # The others hold memory.
+            self._compiled = {number: one for number, one in self._compiled.items() if number in (1, size)}
+        return size
+
+    def _rate(self, size: int) -> float:
+        images = np.zeros((size, self.input_size, self.input_size, 3), dtype=np.uint8)
+        # The first run compiles.
+        self._run(images)
+        started = time.perf_counter()
+        seconds = 0.0
+        num_images = 0
+        while seconds < _MEASURED_SECONDS:
+            self._run(images)
+            num_images += size
+            seconds = time.perf_counter() - started
+        return num_images / seconds
+
+    def _halve(self, size: int) -> None:
+        with self._compiling:
+            if self.batch_size < size:
+                # Another thread has done it.
+                return
+            if self._is_halved or size == 1:
+                raise OutOfMemory(
+                    "The memory does not hold a batch",
+                    received=f"{size} images of {self.input_size} px on {self.device}, model version {self.version}",
+                    remedy="give less to other processes, or set DRAPE_BATCH_SIZE to a smaller number",
+                )
+            self._is_halved = True
+            self.batch_size = size // 2
+            self._compiled.clear()
+        _log.warning("Batches of %d images do not fit into the memory: now %d", size, self.batch_size)
+
+    def _embed(self, images: NDArray[np.uint8], size: int) -> dict[str, NDArray[np.float32]]:
         expected = (self.input_size, self.input_size, 3)
-        size = self._batch_size
         num_full = len(images) - len(images) % size
         parts: list[_Outputs] = [self._run(images[start : start + size]) for start in range(0, num_full, size)]
         rest = images[num_full:]
@@ -95,14 +161,28 @@ class KerasEmbedder:
         }
 
     def _run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        outputs = self._function(len(batch))(batch)
-        return {name: values.numpy() for name, values in outputs.items()}
+        import tensorflow as tf
+
+        try:
+            outputs = self._function(len(batch))(batch)
+            return {name: values.numpy() for name, values in outputs.items()}
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise OutOfMemory("The memory does not hold a batch", received=f"{len(batch)} images") from error
 
     def _function(self, num_images: int) -> Callable[[NDArray[np.uint8]], _Outputs]:
         with self._compiling:
             if num_images not in self._compiled:
                 self._compiled[num_images] = compile_networks(self._networks, num_images, self.input_size)
             return self._compiled[num_images]
+
+
+def _device() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
 
 
 def load_network(

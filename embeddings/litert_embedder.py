@@ -123,6 +123,7 @@ class LiteRtEmbedder:
         self.taxonomy = manifest.taxonomy
         self.feature_sizes: Mapping[str, int] = manifest.network_sizes
         self.visual_feature = manifest.visual_feature
+        self.batch_size = 1
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Features of prepared images; see ``embeddings.embedder.Embedder.embed``.

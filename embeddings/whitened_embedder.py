@@ -31,6 +31,11 @@ class WhitenedEmbedder:
             networks.visual_feature: whitening.size,
         }
 
+    @property
+    def batch_size(self) -> int:
+        """That of the networks."""
+        return self._networks.batch_size
+
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Features of prepared images; see ``embeddings.embedder.Embedder.embed``."""
         features = self._networks.embed(images)

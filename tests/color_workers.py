@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import workers.application
 from catalog.bootstrap import Application
+from embeddings.errors import OutOfMemory
 from tests.fakes import COLORS, ColorEmbedder, ColorModels
 
 BATCH_SECONDS = "COLOR_BATCH_SECONDS"
@@ -24,6 +25,9 @@ BATCH_SECONDS = "COLOR_BATCH_SECONDS"
 
 POISON = "COLOR_POISON"
 """A colour whose pictures kill the process that embeds them."""
+
+FULL_MEMORY = "COLOR_FULL_MEMORY"
+"""A file that the process makes when it first has no memory for a batch, its third."""
 
 KILL_AFTER_UPSERT = "COLOR_KILL_AFTER_UPSERT"
 """A file that the process makes and then kills itself, after its third upsert and before it tells PostgreSQL."""
@@ -45,6 +49,10 @@ class AilingEmbedder(ColorEmbedder):
         poison = os.environ.get(POISON)
         if poison and (images == np.array(COLORS[poison])).all(axis=(1, 2, 3)).any():
             os.kill(os.getpid(), signal.SIGKILL)
+        full = os.environ.get(FULL_MEMORY)
+        if full and self.num_embedded >= 32:
+            Path(full).touch()
+            raise OutOfMemory("The memory does not hold a batch")
         return super().embed(images)
 
 

@@ -33,6 +33,7 @@ class ColorEmbedder:
         self.taxonomy = Taxonomy(tuple(f"color={name}" for name in COLORS))
         self.feature_sizes: Mapping[str, int] = {"pool": GRID * GRID * 3, "prob": len(COLORS)}
         self.visual_feature = "pool"
+        self.batch_size = 1
         self.num_embedded = 0
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

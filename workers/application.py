@@ -24,7 +24,7 @@ def application() -> Application:
     """This process's own."""
     with _making:
         if os.getpid() not in _made:
-            _made[os.getpid()] = Application(settings_from_environment(), _observer)
+            _made[os.getpid()] = Application(settings_from_environment(), _observer, is_worker=True)
         return _made[os.getpid()]
 
 

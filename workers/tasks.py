@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Final
 
 from celery import Celery
 from celery.worker import state
@@ -11,12 +12,15 @@ from celery.worker import state
 from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
-from embeddings.errors import ExplainedError
+from embeddings.errors import ExplainedError, OutOfMemory
 from workers.application import application
 from workers.liveness import touch
 from workers.time_limits import LONG_HARD_SECONDS, LONG_SOFT_SECONDS, time_limits
 
 _log = logging.getLogger(__name__)
+
+OUT_OF_MEMORY: Final = 71
+"""How a worker exits that its supervisor should start anew: EX_OSERR of sysexits.h."""
 
 
 def add_tasks(app: Celery) -> None:
@@ -31,6 +35,11 @@ def index_images(queue: str) -> None:
     with time_limits(_is_stopping) as enough:
         try:
             summary = application().indexing_work.run(WorkQueue(queue), enough)
+        except OutOfMemory as error:
+            # What was claimed has been given back. A process that starts anew has its memory for itself.
+            _log.error("This worker ends: %s", error, extra={"queue": queue})
+            state.should_stop = OUT_OF_MEMORY
+            return
         except ExplainedError as error:
             # A service is down. Everything unfinished remains marked, and the sweep asks again soon.
             _log.warning("Indexing waits: %s", error, extra={"queue": queue})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
+from catalog.adapters.batch_sizes import BatchSizes
 from catalog.adapters.shared_models import SharedModels, open_or_fetch
 from catalog.ports.models import ModelDescription
-from embeddings.embedder import Embedder
+from embeddings.embedder import Embedder, MeasurableEmbedder
 from embeddings.manifest import PROBABILITIES, Precision, require_int8
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
+
+_log = logging.getLogger(__name__)
 
 
 class StoredModels:
@@ -17,13 +21,25 @@ class StoredModels:
 
     Args:
         batch_size: Images per network call.
+        batch_sizes: Where batch sizes are kept that were measured; what is found there goes before ``batch_size``.
+        measures: Whether to measure what is not found.
         shared: Where versions come from that the store lacks, and go to once a gallery is made of them.
     """
 
-    def __init__(self, store: ModelStore, *, batch_size: int, shared: SharedModels | None = None) -> None:
+    def __init__(
+        self,
+        store: ModelStore,
+        *,
+        batch_size: int,
+        shared: SharedModels | None = None,
+        batch_sizes: BatchSizes | None = None,
+        measures: bool = False,
+    ) -> None:
         self._store = store
         self._shared = shared
         self._batch_size = batch_size
+        self._batch_sizes = batch_sizes
+        self._measures = measures
         self._descriptions: dict[str, ModelDescription] = {}
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
@@ -56,6 +72,7 @@ class StoredModels:
 
         Raises:
             embeddings.errors.UnusableModel: no such version, or its folder is damaged.
+            embeddings.errors.OutOfMemory: the memory does not hold even few images at once.
         """
         with self._loading:
             if version not in self._embedders:
@@ -64,6 +81,7 @@ class StoredModels:
                     open_or_fetch(name, self._store, self._shared),
                     precision=precision,
                     batch_size=self._batch_size,
+                    choose_batch_size=None if self._batch_sizes is None else self._choose_batch_size,
                 )
             return self._embedders[version]
 
@@ -72,6 +90,16 @@ class StoredModels:
         if self._shared is not None:
             name, _ = _split(version)
             self._shared.publish(open_or_fetch(name, self._store, self._shared))
+
+    def _choose_batch_size(self, embedder: MeasurableEmbedder) -> None:
+        assert self._batch_sizes is not None
+        kept = self._batch_sizes.find(embedder.version, embedder.device)
+        if kept is not None:
+            embedder.batch_size = kept
+        elif self._measures:
+            size = embedder.find_batch_size()
+            _log.info("%s runs %d images at once on %s", embedder.version, size, embedder.device)
+            self._batch_sizes.keep(embedder.version, embedder.device, size)
 
 
 def _split(version: str) -> tuple[str, Precision | None]:

@@ -32,7 +32,7 @@ from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
-from embeddings.errors import EmbeddingsError, UnusableImage
+from embeddings.errors import EmbeddingsError, OutOfMemory, UnusableImage
 from embeddings.images import decode_image, prepare
 
 _Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | ImageStoreUnavailable
@@ -51,7 +51,7 @@ class IndexingLimits:
     """How much is taken at once, and when to give up.
 
     Args:
-        batch_size: Images claimed, embedded and upserted together.
+        batch_size: Images claimed, embedded and upserted together; more where a network takes more at once.
         decode_threads: Images decoded at the same time.
         max_pixels: Larger images are refused before they are decoded.
         max_attempts: An image that failed this often is quarantined.
@@ -121,6 +121,7 @@ class _Run:
         stop: Whether to claim nothing more.
         decoders: Threads that decode.
         leave_unusable: Whether images wait whose model version cannot be used here.
+        batch_size: Images to claim: as many as the networks so far take at once.
         claimed: Claims that are not finished yet, by image id.
         made: Collections that are known to exist.
         unusable: Model versions that cannot be used here, with the reason.
@@ -130,6 +131,7 @@ class _Run:
     stop: Callable[[], bool]
     decoders: ThreadPoolExecutor
     leave_unusable: bool
+    batch_size: int
     claimed: dict[int, Claim] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)
@@ -238,14 +240,13 @@ class IndexingService:
         Raises:
             InvalidRequest: the rate is too low to be kept to.
             embeddings.errors.EmbeddingsError: a model version cannot be used, and is not left.
+            embeddings.errors.OutOfMemory: the network's batches do not fit, halved or not.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()
         limit = None if max_rate is None else RateLimit(max_rate)
-        batch_size = self._limits.batch_size
-        if max_rate is not None:
-            # A small batch is not held for long, so that its lease does not end while it waits for its turn.
-            batch_size = min(batch_size, max(1, int(max_rate * _MOST_SECONDS_HELD)))
+        # Where the rate is limited, a small batch is not held for long, so that its lease does not end while it waits.
+        most = None if max_rate is None else max(1, int(max_rate * _MOST_SECONDS_HELD))
         if self._alone:
             # Takes the index, or fails because another process has it: only its owner may touch the others' claims.
             self._index.list_collections()
@@ -258,12 +259,12 @@ class IndexingService:
         done = 0
         touched: set[str] = set()
         decoders = ThreadPoolExecutor(self._limits.decode_threads, thread_name_prefix="decode")
-        run = _Run(merchant_id, stop, decoders, leave_unusable)
+        run = _Run(merchant_id, stop, decoders, leave_unusable, self._limits.batch_size)
         loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         try:
             kind = Work.LIGHT if light else Work.ANY
-            load = partial(self._load, run, kind, batch_size)
+            load = partial(self._load, run, kind, most)
             loading = loader.submit(load)
             writing: Future[IndexingSummary] | None = None
             while (batch := loading.result()) is not None or writing is not None:
@@ -272,7 +273,7 @@ class IndexingService:
                     loading = loader.submit(load)
                     if limit is not None:
                         limit.take(len({task.image.id for task in batch.embeds}), stop)
-                    embedded = self._embed(batch)
+                    embedded = self._embed(batch, run)
                     touched.update(embedded.points)
                 if writing is not None:
                     summary = summary.plus(writing.result())
@@ -286,7 +287,7 @@ class IndexingService:
                     loading = loader.submit(load)
             load = partial(self._load, run, Work.SUSPECT, 1)
             while not light and (batch := load()) is not None:
-                embedded = self._embed(batch)
+                embedded = self._embed(batch, run)
                 touched.update(embedded.points)
                 summary = summary.plus(self._write(embedded, run))
                 done += len(batch.claims)
@@ -315,13 +316,14 @@ class IndexingService:
         self,
         run: _Run,
         kind: Work,
-        most: int,
+        most: int | None,
     ) -> _Batch | None:
         if run.stop():
             return None
+        limit = run.batch_size if most is None else min(run.batch_size, most)
         with timed(self._observer, Stage.CLAIM):
             with self._unit_of_work() as work:
-                claims = work.outbox.claim(most, self._limits.lease, run.merchant_id, kind)
+                claims = work.outbox.claim(limit, self._limits.lease, run.merchant_id, kind)
                 work.commit()
             if not claims:
                 return None
@@ -410,6 +412,9 @@ class IndexingService:
             try:
                 self._models.describe(version)
                 self._models.embedder(version)
+            except OutOfMemory:
+                # This process's trouble, not the version's.
+                raise
             except (EmbeddingsError, ModelStoreUnavailable) as error:
                 run.unusable[version] = str(error)
 
@@ -446,7 +451,7 @@ class IndexingService:
             return error
         return {size: prepare(decoded, size) for size in sizes}
 
-    def _embed(self, batch: _Batch) -> _EmbeddedBatch:
+    def _embed(self, batch: _Batch, run: _Run) -> _EmbeddedBatch:
         by_version: dict[str, list[_Task]] = {}
         for task in batch.embeds:
             by_version.setdefault(task.gallery.model_version, []).append(task)
@@ -457,6 +462,8 @@ class IndexingService:
             inputs = np.stack([batch.prepared[task.image.id, model.input_size] for task in tasks])
             with timed(self._observer, Stage.EMBED):
                 features = embedder.embed(inputs)
+            # A network that takes 128 images at once is not fed 32, and one that takes 1 is not fed one by one.
+            run.batch_size = max(run.batch_size, embedder.batch_size)
             vectors = point_vectors(model, features)
             for task, named in zip(tasks, vectors, strict=True):
                 point = Point(task.image.id, named, payload(task.image, version, task.image.revision))

@@ -25,10 +25,11 @@ from catalog.ports.announcements import WorkQueue
 from catalog.types import SearchMode, SearchOptions
 from cli.worker import Queue
 from migrations.runner import upgrade
-from tests.color_workers import BATCH_SECONDS, CLOCK_SHIFT, KILL_AFTER_UPSERT, POISON
+from tests.color_workers import BATCH_SECONDS, CLOCK_SHIFT, FULL_MEMORY, KILL_AFTER_UPSERT, POISON
 from tests.qdrant_double import QdrantDouble
 from tests.redis_server import RedisServer
 from tests.worker_cluster import LEASE_SECONDS, MERCHANT, WorkerCluster, striped_picture
+from workers.tasks import OUT_OF_MEMORY
 
 NUM_IMAGES = 500
 SLOW = {BATCH_SECONDS: "0.1"}
@@ -223,6 +224,19 @@ def test_a_picture_that_kills_whoever_embeds_it_is_set_aside_and_no_other(cluste
     assert external_id == "P77"
     assert "killed" in reason
     cluster.assert_consistent(NUM_IMAGES - 1)
+
+
+@pytest.mark.slow
+def test_a_worker_without_memory_gives_back_what_it_holds_and_ends_for_its_supervisor(cluster, tmp_path):
+    marker = tmp_path / "full"
+    worker = cluster.start(**{FULL_MEMORY: str(marker)})
+    cluster.ingest(cluster.rows_of(NUM_IMAGES))
+    assert worker.wait(60) == OUT_OF_MEMORY
+    assert marker.exists()
+    assert cluster.scalar("SELECT count(*) FROM outbox WHERE lease_until IS NOT NULL OR attempts > 0") == 0
+    cluster.start()
+    cluster.wait_until_indexed()
+    cluster.assert_consistent(NUM_IMAGES)
 
 
 @pytest.mark.slow

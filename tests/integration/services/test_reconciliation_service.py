@@ -426,7 +426,7 @@ class IndexThatCounts:
 
 def test_a_comparison_that_is_asked_to_stop_ends_after_its_page_and_says_so(shop, ids):
     """Pages of three: the second is not looked at."""
-    shop.index.delete("drape-colors-1", [ids[0], ids[7]])
+    shop.index.delete(COLLECTION, [ids[0], ids[7]])
     stopped = _service(shop).run(repairs=True, stop=lambda: True)
     assert (stopped.is_complete, stopped.galleries[0].num_compared, stopped.num_marked) == (False, 3, 1)
     assert _service(shop).run().is_complete
