@@ -17,12 +17,14 @@ from catalog.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
+    from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
     from catalog.adapters.shared_models import SharedModels
     from catalog.adapters.stored_models import StoredModels
     from catalog.ports.announcements import Announcements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
     from catalog.ports.vector_index import VectorIndex
+    from catalog.ports.vector_snapshots import VectorSnapshots
     from catalog.services.attribute_mining import AttributeMiningService
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
     from catalog.services.search import SearchService
+    from catalog.services.snapshots import SnapshotService
     from catalog.services.status import StatusService
     from catalog.services.training import TrainingService
     from catalog.unit_of_work import UnitOfWork
@@ -191,11 +194,33 @@ class Application:
             )
             self._resources.callback(server.close)
             return server
+        return self._edge_index
+
+    @cached_property
+    def _edge_index(self) -> QdrantEdgeIndex:
         from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 
         edge = QdrantEdgeIndex(self.settings.vectors_folder)
         self._resources.callback(edge.close)
         return edge
+
+    @cached_property
+    def snapshots(self) -> SnapshotService:
+        """Saves the collections of all galleries, and puts them back."""
+        from catalog.services.snapshots import SnapshotService
+
+        return SnapshotService(self.unit_of_work, self.index, self._vector_snapshots)
+
+    @cached_property
+    def _vector_snapshots(self) -> VectorSnapshots:
+        if self.settings.qdrant_url is None:
+            return self._edge_index
+        from catalog.adapters.qdrant_server_snapshots import QdrantServerSnapshots
+
+        key = self.settings.qdrant_api_key
+        server = QdrantServerSnapshots(self.settings.qdrant_url, None if key is None else key.get_secret_value())
+        self._resources.callback(server.close)
+        return server
 
     @contextmanager
     def temporary_index(self) -> Iterator[VectorIndex]:

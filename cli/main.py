@@ -19,6 +19,7 @@ from cli.models import app as model_app
 from cli.reconcile import reconcile
 from cli.reindex import reindex
 from cli.search import search, similar
+from cli.snapshots import app as snapshot_app
 from cli.status import status
 from cli.train import train
 from cli.worker import worker
@@ -34,6 +35,7 @@ for command in (demo, ingest, search, similar, attributes, train, evaluate, rein
     app.command()(command)
 app.add_typer(model_app, name="model")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(snapshot_app, name="snapshot")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from cli.failures import FAILED
 from cli.options import AsJson
 
 if TYPE_CHECKING:
+    from catalog.bootstrap import Application
     from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.reconciliation import Reconciliation
 
@@ -30,27 +31,40 @@ def reconcile(
     wrong and was not put right, so that the command can be a check in scripts.
     """
     from catalog.bootstrap import Application, settings_from_environment
-    from cli.progress import progress
 
     with Application(settings_from_environment()) as application:
-        with progress("comparing", unit="images", quiet=as_json) as advance:
-            found = application.reconciliation.run(merchant, repairs=repair, advance=advance)
-        indexing: IndexingSummary | None = None
-        # A server's indexers take up what was marked; the embedded index has no other indexer than this process. What
-        # an earlier repair had marked when it was stopped is pending now, and completed too.
-        is_owner = application.settings.qdrant_url is None
-        if repair and is_owner and (found.num_marked or found.num_pending):
-            with progress("indexing images", unit="images", quiet=as_json) as advance:
-                indexing = application.indexing.run(found.merchant_id, advance)
+        found, indexing = compare(application, merchant, repair=repair, quiet=as_json)
+    report(found, indexing, as_json=as_json)
+    if not in_order(found, indexing):
+        raise typer.Exit(FAILED)
+
+
+def compare(
+    application: Application, merchant: str | None, *, repair: bool, quiet: bool
+) -> tuple[Reconciliation, IndexingSummary | None]:
+    """What differs, and what this process has indexed of what it marked, if it is the one that indexes."""
+    from cli.progress import progress
+
+    with progress("comparing", unit="images", quiet=quiet) as advance:
+        found = application.reconciliation.run(merchant, repairs=repair, advance=advance)
+    # A server's indexers take up what was marked; the embedded index has no other indexer than this process. What
+    # an earlier repair had marked when it was stopped is pending now, and completed too.
+    is_owner = application.settings.qdrant_url is None
+    if not (repair and is_owner and (found.num_marked or found.num_pending)):
+        return found, None
+    with progress("indexing images", unit="images", quiet=quiet) as advance:
+        return found, application.indexing.run(found.merchant_id, advance)
+
+
+def report(found: Reconciliation, indexing: IndexingSummary | None, *, as_json: bool) -> None:
+    """Print it."""
     if as_json:
         print(json.dumps(_as_json(found, indexing), ensure_ascii=False))
     else:
         _print(found, indexing)
-    if not _in_order(found, indexing):
-        raise typer.Exit(FAILED)
 
 
-def _in_order(found: Reconciliation, indexing: IndexingSummary | None) -> bool:
+def in_order(found: Reconciliation, indexing: IndexingSummary | None) -> bool:
     """Whether nothing is wrong, or no longer."""
     if indexing is not None and (indexing.quarantined or indexing.postponed):
         return False
@@ -59,7 +73,7 @@ def _in_order(found: Reconciliation, indexing: IndexingSummary | None) -> bool:
 
 def _as_json(found: Reconciliation, indexing: IndexingSummary | None) -> dict[str, object]:
     return {
-        "in_order": _in_order(found, indexing),
+        "in_order": in_order(found, indexing),
         "differences": found.num_differences,
         "repaired": found.is_repaired,
         "marked": found.num_marked,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import re
 import socket
@@ -101,6 +102,8 @@ class _Collections:
             force_disable_check_same_thread=True,
         )
         self._records: dict[str, _Record] = {}
+        self._snapshots: dict[str, bytes] = {}
+        self.num_peers = 0
         if folder is not None and (folder / _RECORD).exists():
             kept = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
             self._records = {name: _Record(**record) for name, record in kept.items()}
@@ -242,6 +245,44 @@ class _Collections:
             with_vectors=asked.with_vector or False,
         )
 
+    def cluster(self, _: str, __: bytes) -> Any:
+        peers = {str(node): {"uri": f"http://node-{node}:6335"} for node in range(self.num_peers)}
+        return {"status": "enabled", "peers": peers} if peers else {"status": "disabled"}
+
+    def save(self, name: str, _: bytes) -> Any:
+        """A snapshot of the double is its points as JSON, with what was asked for when it was made."""
+        self._require(name)
+        points, following = self._client.scroll(name, limit=1_000_000, with_payload=True, with_vectors=True)
+        assert following is None
+        content = to_json({"record": dataclasses.asdict(self._records[name]), "points": points})
+        snapshot = f"{name}-{len(self._snapshots)}.snapshot"
+        self._snapshots[snapshot] = content
+        return {"name": snapshot, "size": len(content), "checksum": hashlib.sha256(content).hexdigest()}
+
+    def saved(self, name: str) -> bytes | None:
+        with self._lock:
+            return self._snapshots.get(name)
+
+    def forget(self, path: str, _: bytes) -> Any:
+        return self._snapshots.pop(path.rpartition("/")[2], None) is not None
+
+    def restore(self, name: str, body: bytes) -> Any:
+        # The only part of a form.
+        (content,) = re.findall(rb"\r\n\r\n(.*)\r\n--", body, re.DOTALL)
+        try:
+            kept = json.loads(content)
+        except ValueError as error:
+            raise _Refusal(400, f"Wrong input: the snapshot cannot be read: {error}") from error
+        record = _Record(**kept["record"])
+        asked = models.CreateCollection.model_validate(record.asked)
+        self._client.delete_collection(name)
+        self._client.create_collection(name, vectors_config=asked.vectors, metadata=asked.metadata)
+        self._records[name] = record
+        if kept["points"]:
+            self._client.upsert(name, [models.PointStruct(**_without_rest(point)) for point in kept["points"]])
+        self._keep()
+        return True
+
     def _require(self, name: str) -> None:
         if not self._client.collection_exists(name):
             raise _Refusal(404, f"Not found: Collection `{name}` doesn't exist!")
@@ -274,7 +315,15 @@ _ROUTES: list[tuple[str, str, Callable[[_Collections, str, bytes], Any]]] = [
     ("POST", _COLLECTION + "/points/scroll", _Collections.scroll),
     ("POST", _COLLECTION + "/points/query", _Collections.query),
     ("POST", _COLLECTION + "/facet", _Collections.facet),
+    ("GET", r"/cluster", _Collections.cluster),
+    ("POST", _COLLECTION + "/snapshots", _Collections.save),
+    ("DELETE", r"(/collections/[^/]+/snapshots/[^/]+)", _Collections.forget),
+    ("POST", _COLLECTION + "/snapshots/upload", _Collections.restore),
 ]
+
+
+def _without_rest(point: dict[str, Any]) -> dict[str, Any]:
+    return {key: point[key] for key in ("id", "vector", "payload")}
 
 
 def _completed() -> models.UpdateResult:
@@ -332,6 +381,10 @@ class _Handler(BaseHTTPRequestHandler):
         if faults.drop:
             self._hang_up()
             return
+        download = re.fullmatch(_COLLECTION + r"/snapshots/([^/]+)", path)
+        if self.command == "GET" and download is not None and not faults.refuse and faults.status is None:
+            self._send_file(self.server.collections.saved(unquote(download[2])))
+            return
         status, answer = self._answered(faults, request, path, body)
         if faults.lose_answer:
             self._hang_up()
@@ -373,6 +426,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _send_file(self, content: bytes | None) -> None:
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
     def _hang_up(self) -> None:
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
@@ -402,6 +462,15 @@ class QdrantDouble:
     def bodies(self, request: str) -> list[Any]:
         """What came with the requests in whose ``METHOD /path`` this regular expression is found, in order."""
         return [json.loads(body) for seen, body in self._server.seen if re.search(request, seen)]
+
+    @property
+    def snapshots(self) -> list[str]:
+        """Names of the snapshots that lie on the server."""
+        return sorted(self._server.collections._snapshots)
+
+    def be_cluster_of(self, num_peers: int) -> None:
+        """Say that it is one; it changes nothing else."""
+        self._server.collections.num_peers = num_peers
 
     def fail(self, **faults: Any) -> None:
         """Fail from now on as ``Faults`` says; without arguments, work again."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
+from catalog.adapters.collection_archive import pack, unpack
 from catalog.adapters.collection_spec_json import require_same_spec, spec_from_json, spec_to_json
 from catalog.adapters.exclusive_folder import ExclusiveFolder
 from catalog.adapters.stored_values import named_vectors, plain_payload
@@ -111,9 +112,7 @@ class QdrantEdgeIndex:
         check_collection_name(name)
         with self._lock:
             self._own()
-            opened = self._open.pop(name, None)
-            if opened is not None:
-                opened.close()
+            self._shut(name)
             if (self._folder / name).is_dir():
                 dropped = self._folder / f"{_DROPPED}{name}"
                 shutil.rmtree(dropped, ignore_errors=True)
@@ -200,6 +199,42 @@ class QdrantEdgeIndex:
         with self._use(collection) as opened:
             opened.optimize()
 
+    format = "qdrant-edge"
+    """Of its snapshots; see ``catalog.ports.vector_snapshots``."""
+
+    def save(self, collection: str, path: Path) -> None:
+        check_collection_name(collection)
+        with self._lock:
+            self._own()
+            # Closing writes everything to its files, and nobody writes until the lock is free.
+            self._shut(collection)
+            if not (self._folder / collection).is_dir():
+                raise GalleryNotFound(f"There is no collection {collection!r}.")
+            pack(self._folder / collection, path)
+
+    def restore(self, collection: str, path: Path) -> None:
+        check_collection_name(collection)
+        with self._lock:
+            self._own()
+            unfinished = self._folder / f"{_UNFINISHED}{collection}"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            try:
+                unpack(path, unfinished)
+                # Opened once, so that what cannot be used replaces nothing.
+                _Collection(unfinished).close()
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+            self._shut(collection)
+            replaced = self._folder / f"{_DROPPED}{collection}"
+            shutil.rmtree(replaced, ignore_errors=True)
+            if (self._folder / collection).is_dir():
+                (self._folder / collection).rename(replaced)
+            unfinished.rename(self._folder / collection)
+            _sync(self._folder)
+            shutil.rmtree(replaced, ignore_errors=True)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -209,6 +244,11 @@ class QdrantEdgeIndex:
             if self._ownership is not None:
                 self._ownership.release()
                 self._ownership = None
+
+    def _shut(self, name: str) -> None:
+        opened = self._open.pop(name, None)
+        if opened is not None:
+            opened.close()
 
     def _own(self) -> None:
         """Take the folder, once, and sweep what a crash has left in it."""
