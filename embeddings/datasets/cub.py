@@ -14,7 +14,7 @@ from typing import TypeVar
 from embeddings.datasets.category_choice import choose_category
 from embeddings.datasets.cub_attributes import read_attributes
 from embeddings.datasets.dataset_options import DatasetOptions
-from embeddings.datasets.list_files import ListLine, read_lines
+from embeddings.datasets.list_files import ListLine, read_lines, says_nothing_of
 from embeddings.datasets.published_boxes import fit_box, picture_size
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 
@@ -59,7 +59,8 @@ def read_cub(folder: Path, options: DatasetOptions | None = None) -> Dataset:
     is_training = lists.read(folder / "train_test_split.txt", _SPLIT_FORM, 2, _is_training)
     sizes_path = folder / "image_sizes.txt"
     published_sizes = lists.read(sizes_path, _SIZE_FORM, 3, _size, by_name=True) if sizes_path.exists() else {}
-    attributes = read_attributes(folder, classes, tuple(species), options)
+    lines = {image_id: picture.line for image_id, picture in pictures.items()}
+    attributes = read_attributes(folder, lines, classes, tuple(species), options)
 
     training: list[DatasetImage] = []
     test: list[DatasetImage] = []
@@ -165,13 +166,7 @@ class _ImageLists:
             values[image_id] = parse(line, rest)
         for image_id, picture in self._pictures.items():
             if image_id not in values:
-                raise UnusableDataset(
-                    f"{path} says nothing of an image",
-                    received=f"no line for image {picture.name if by_name else image_id}, "
-                    f"which is in line {picture.line.number} of images.txt",
-                    expected=expected,
-                    remedy="restore the file from its archive, or take the image out of images.txt",
-                )
+                raise says_nothing_of(path, picture.name if by_name else str(image_id), picture.line, expected)
         if num_unknown:
             self._num_unknown[path.name] = num_unknown
         return values

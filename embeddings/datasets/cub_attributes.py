@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embeddings.datasets.dataset_options import DatasetOptions
-from embeddings.datasets.list_files import ListLine, cannot_read, read_lines, shorten
+from embeddings.datasets.list_files import ListLine, cannot_read, cut_short, read_lines, says_nothing_of, shorten
 from embeddings.datasets.records import UnusableDataset
 from embeddings.taxonomy import normalize_attribute
 
@@ -26,12 +26,17 @@ class CubAttributes:
 
 
 def read_attributes(
-    folder: Path, classes: Mapping[int, int], class_ids: tuple[int, ...], options: DatasetOptions
+    folder: Path,
+    images: Mapping[int, ListLine],
+    classes: Mapping[int, int],
+    class_ids: tuple[int, ...],
+    options: DatasetOptions,
 ) -> CubAttributes:
     """Attributes of images: their own, where ``attributes/image_attribute_labels.txt`` is there, else their class's.
 
     Args:
         folder: The data set's folder.
+        images: The line of ``images.txt`` that lists each image.
         classes: The class of each image.
         class_ids: The classes in the order of ``classes.txt``, which is that of the class-level file.
 
@@ -41,7 +46,7 @@ def read_attributes(
     names = _read_names(folder)
     image_labels = folder / "attributes" / _IMAGE_LABELS
     if image_labels.exists():
-        return CubAttributes(_of_images(image_labels, names, classes, options.min_certainty))
+        return CubAttributes(_of_images(image_labels, names, images, options.min_certainty))
     return _of_classes(folder / "attributes" / _CLASS_LABELS, names, classes, class_ids, options.min_class_percent)
 
 
@@ -80,7 +85,7 @@ def _read_names(folder: Path) -> dict[int, str]:
 
 
 def _of_images(
-    path: Path, names: Mapping[int, str], classes: Mapping[int, int], min_certainty: int
+    path: Path, names: Mapping[int, str], images: Mapping[int, ListLine], min_certainty: int
 ) -> dict[int, tuple[str, ...]]:
     """Attributes that were marked as present in each image with at least some certainty.
 
@@ -88,7 +93,7 @@ def _of_images(
     not read. A line must have five fields or more.
     """
     # Compared as bytes: the published file has 3.7 million lines.
-    image_of = {str(image_id).encode(): image_id for image_id in classes}
+    image_of = {str(image_id).encode(): image_id for image_id in images}
     name_of = {str(attribute_id).encode(): name for attribute_id, name in names.items()}
     found: dict[int, set[str]] = {}
     try:
@@ -110,15 +115,10 @@ def _of_images(
                     present.add(name_of[fields[1]])
     except OSError as error:
         raise cannot_read(path, _IMAGE_FORM, error) from error
-    missing = next((image_id for image_id in classes if image_id not in found), None)
-    if missing is not None:
-        raise UnusableDataset(
-            f"{path} says nothing of an image",
-            received=f"no line for image {missing}",
-            expected=f"{_IMAGE_FORM}, {len(names)} lines per image",
-            remedy="restore the file from its archive",
-        )
-    return {image_id: tuple(sorted(found[image_id])) for image_id in classes}
+    for image_id, line in images.items():
+        if image_id not in found:
+            raise says_nothing_of(path, str(image_id), line, f"{_IMAGE_FORM}, {len(names)} lines per image")
+    return {image_id: tuple(sorted(found[image_id])) for image_id in images}
 
 
 def _fault(path: Path, number: int, raw: bytes, names: Mapping[int, str]) -> UnusableDataset:
@@ -136,13 +136,11 @@ def _of_classes(
     content = f"a line per class with {len(names)} percentages; it stands in where {_IMAGE_LABELS} is missing, too"
     of_class: dict[int, tuple[str, ...]] = {}
     lines = list(read_lines(path, content))
-    if len(lines) != len(class_ids):
-        raise UnusableDataset(
-            f"{path} does not fit classes.txt",
-            received=f"{len(lines)} lines",
-            expected=f"a line for each of the {len(class_ids)} classes",
-            remedy="restore the file from its archive",
-        )
+    expected = f"a line for each of the {len(class_ids)} classes of classes.txt"
+    if len(lines) < len(class_ids):
+        raise cut_short(path, lines, expected)
+    if len(lines) > len(class_ids):
+        raise lines[len(class_ids)].fault(f"{expected}, and no more")
     for class_id, line in zip(class_ids, lines, strict=True):
         fields = line.split(content, len(names))
         percents = [line.number_of(field, "a percentage") for field in fields]

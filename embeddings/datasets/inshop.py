@@ -120,11 +120,11 @@ def _read_partition(path: Path) -> list[_Entry]:
         if entry.item_id != item_id:
             raise line.fault("an image in the folder of its item", received=f"{name} and {item_id}")
         entries.append(entry)
-    return _without_repeats(entries)
+    return _without_repeats(entries, path)
 
 
 def _read_split_lists(folder: Path) -> list[_Entry]:
-    return _without_repeats(list(_entries_of_lists(folder)))
+    return _without_repeats(list(_entries_of_lists(folder)), folder)
 
 
 def _entries_of_lists(folder: Path) -> Iterator[_Entry]:
@@ -146,7 +146,7 @@ def _entry(line: ListLine, name: str, part: Part) -> _Entry:
     return _Entry(line, name, category=folders[-2], item_id=folders[-1], part=part)
 
 
-def _without_repeats(entries: list[_Entry]) -> list[_Entry]:
+def _without_repeats(entries: list[_Entry], place: Path) -> list[_Entry]:
     seen: dict[str, ListLine] = {}
     for entry in entries:
         # One line of the lists may name many images, and one of them twice.
@@ -158,7 +158,7 @@ def _without_repeats(entries: list[_Entry]) -> list[_Entry]:
             )
         seen[entry.name] = entry.line
     if not entries:
-        raise UnusableDataset(f"{NAME} lists no images", expected=_PARTITION_FORM)
+        raise UnusableDataset(f"{place} lists no images", expected=_NAME_FORM)
     return entries
 
 

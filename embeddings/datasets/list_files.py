@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +133,36 @@ def cannot_read(path: Path, content: str, error: OSError) -> UnusableDataset:
     )
 
 
+def cut_short(path: Path, lines: Sequence[ListLine], expected: str) -> UnusableDataset:
+    """The error that says that a file has fewer lines than it must have, to be raised.
+
+    Args:
+        lines: Those that it has.
+    """
+    return UnusableDataset(
+        f"{path} ends after line {lines[-1].number}" if lines else f"{path} is empty",
+        received=f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}",
+        expected=expected,
+        remedy="restore the file from its archive",
+    )
+
+
+def says_nothing_of(path: Path, image: str, listed: ListLine, expected: str) -> UnusableDataset:
+    """The error that says that a list lacks an image that another list has, to be raised.
+
+    Args:
+        image: What the list would call it by.
+        listed: The other list's line.
+        expected: What the list has of each image.
+    """
+    return UnusableDataset(
+        f"{path} says nothing of an image",
+        received=f"no line for image {image}, which is in line {listed.number} of {listed.path.name}",
+        expected=expected,
+        remedy=f"restore the file from its archive, or take the image out of {listed.path.name}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CountedList:
     """A list whose first line tells how many lines it has.
@@ -160,14 +190,8 @@ def read_counted(path: Path, content: str, *, has_entries: bool = True, may_repe
     lines = tuple(read_lines(path, content))
     num_first = 2 if has_entries else 1
     if len(lines) < num_first:
-        raise UnusableDataset(
-            f"{path} is too short",
-            received=f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}",
-            expected="a line with a count"
-            + (", a line that names the entries" if has_entries else "")
-            + f", and then per line {content}",
-            remedy="restore the file from its archive",
-        )
+        entries = ", a line that names the entries" if has_entries else ""
+        raise cut_short(path, lines, f"a line with a count{entries}, and then per line {content}")
     listed = lines[num_first:]
     count = lines[0].integer(lines[0].text.strip(), "how many lines the list has")
     possible = {len(listed)}

@@ -226,30 +226,40 @@ def test_a_bad_line_is_named(folder, name, text, line, said):
     ],
 )
 def test_an_image_that_a_list_lacks_is_named(folder, name, text):
-    """The list is cut short: image 8 is missing."""
+    """The list is cut short: image 8, of the third line of images.txt, is missing."""
     (folder / name).write_text(text)
     message = fault_of(folder)
-    assert str(folder / name) in message
-    assert "no line for image 8" in message
+    assert message.startswith(f"{folder / name} says nothing of an image")
+    assert "no line for image 8, which is in line 3 of images.txt; expected: image id" in message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "where", "said"),
     [
-        ("1 2 3\n", "1 lines"),
-        ("1 2 3\n1 2\n", "2 fields"),
-        ("1 2 3\n1 2 101\n", "between 0 and 100"),
-        ("1 2 3\n1 2 x\n", "a percentage, a number"),
+        ("", "{} is empty", "0 lines; expected: a line for each of the 2 classes of classes.txt"),
+        ("\n1 2 3\n", "{} ends after line 2", "1 line; expected: a line for each of the 2 classes of classes.txt"),
+        ("1 2 3\n4 5 6\n\n7 8 9\n", "Line 4 of {}", "'7 8 9'; expected: a line for each of the 2 classes"),
+        ("1 2 3\n1 2\n", "Line 2 of {}", "2 fields"),
+        ("1 2 3\n1 2 101\n", "Line 2 of {}", "between 0 and 100"),
+        ("1 2 3\n1 2 x\n", "Line 2 of {}", "a percentage, a number"),
     ],
 )
-def test_bad_percentages_of_classes_are_told(folder, text, said):
+def test_bad_percentages_of_classes_are_told(folder, text, where, said):
     """As many lines as classes, as many numbers as attributes, each a percentage."""
     (folder / "attributes" / "image_attribute_labels.txt").unlink()
     path = folder / "attributes" / "class_attribute_labels_continuous.txt"
     path.write_text(text)
     message = fault_of(folder)
-    assert str(path) in message
+    assert message.startswith(where.format(path))
     assert said in message
+
+
+def test_a_list_of_no_images_is_named(folder):
+    """With what its lines should hold."""
+    (folder / "images.txt").write_text("\n")
+    message = fault_of(folder)
+    assert message.startswith(f"{folder / 'images.txt'} lists no images")
+    assert "image id and image name, one per line" in message
 
 
 def test_names_become_readable():

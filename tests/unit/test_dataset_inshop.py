@@ -222,12 +222,49 @@ def test_a_bad_line_is_named(folder, name, text, line, said):
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[3]", '[{"color": "red"}]', '[{"item": "id_1", "description": [4]}]', "[" * 20_000]
+    ("name", "text", "where", "said"),
+    [
+        (PARTITION, "", "is empty", "0 lines; expected: a line with a count, a line that names the entries, and"),
+        (BOXES, "\n2\n", "ends after line 2", "1 line; expected: a line with a count, a line that names the entries"),
+        (ITEMS, "2", "ends after line 1", "and then per line item name and 3 labels of 1, 0 or -1"),
+        ("Anno/list_item_inshop.txt", "\n", "is empty", "expected: a line with a count, and then per line item id"),
+    ],
 )
-def test_malformed_descriptions_are_told(folder, text):
-    """JSON, but not what is expected."""
+def test_a_list_without_its_first_lines_is_named(folder, name, text, where, said):
+    """File, where it ends, and what should stand there."""
+    (folder / name).write_text(text)
+    message = fault_of(folder)
+    assert message.startswith(f"{folder / name} {where}; received: ")
+    assert said in message
+
+
+def test_a_partition_of_no_images_is_named(folder):
+    """In either form: the file, or the folder of the three lists."""
+    (folder / PARTITION).write_text(f"0\n{HEAD}")
+    assert fault_of(folder).startswith(f"{folder / PARTITION} lists no images; expected: an image name such as img/")
+    (folder / PARTITION).unlink()
+    for split in ("train", "query", "gallery"):
+        (folder / f"{split}.txt").write_text("\n")
+    assert fault_of(folder).startswith(f"{folder} lists no images; expected: an image name such as img/")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "received"),
+    [
+        ("{}", "", "dict"),
+        ("[3]", "Entry 1 of ", "'3'"),
+        ('[{"item": "id_1"}, {"color": "red"}]', "Entry 2 of ", "{'color': 'red'}"),
+        ('[{"item": "id_1", "description": [4]}]', "Entry 1 of ", "'description': [4]"),
+        ("[" * 20_000, "", "lists within lists"),
+    ],
+)
+def test_malformed_descriptions_are_told(folder, text, where, received):
+    """JSON, but not what is expected: the entry by its number, as JSON knows no lines."""
     (folder / TEXTS).write_text(text)
-    assert str(folder / TEXTS) in fault_of(folder)
+    message = fault_of(folder)
+    assert message.startswith(f"{where}{folder / TEXTS} cannot be used; received: ")
+    assert received in message
+    assert "expected: a JSON list of objects with item, color and description" in message
 
 
 def test_an_item_that_the_list_of_items_lacks_is_named(folder):
