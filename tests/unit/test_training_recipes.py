@@ -2,17 +2,21 @@
 
 import pytest
 
+from embeddings.normalization import Normalization
 from embeddings.training.augmentation import NO_AUGMENTATION
 from embeddings.training.config import Projection, Schedule
 from embeddings.training.recipes import PAPER, RECIPES, SMALL, with_varied_colors
 
 
 def test_the_papers_recipe_is_the_papers():
-    """VGG16, Adam at a constant 1e-5 with no decay, batches of 16, 14 epochs, 224 px, fixed ICA of 20, no more."""
+    """VGG16, Adam at a constant 1e-5 with no decay, batches of 16, 14 epochs, 224 px; softmax of unit length, not
+    calibrated; fixed ICA of 20, neither balanced nor normalised."""
     config = PAPER.config
     assert (config.trunk, config.epochs, config.batch_size, config.learning_rate) == ("vgg16", 14, 16, 1e-5)
     assert (config.schedule, config.weight_decay, config.augmentation) == (Schedule.CONSTANT, 0, NO_AUGMENTATION)
     assert (config.projection, config.projection_rank, config.train_projection) == (Projection.ICA, 20, False)
+    assert (config.balanced_projection, config.bilinear_normalization) == (False, False)
+    assert (config.activation, config.prob_normalization, config.calibrate) == ("softmax", Normalization.L2, False)
     assert (PAPER.input_size, PAPER.pretrained) == (224, True)
 
 
