@@ -1,4 +1,4 @@
-"""What a ranking is worth: by arithmetic, by the public metrics, and by an independent library."""
+"""What a ranking is worth: by arithmetic, by the public metrics, and by independent libraries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import pytrec_eval
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from sklearn.metrics import jaccard_score
 
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
@@ -112,12 +113,13 @@ def test_what_cannot_be_measured_is_refused(queries, gallery, message):
         GroundTruth(dataset(queries, gallery))
 
 
-def random_dataset(random, num_queries, num_gallery, own_share):
-    names = [f"group={number}" for number in range(11)]
+NAMES = [f"group={number}" for number in range(11)]
 
+
+def random_dataset(random, num_queries, num_gallery, own_share):
     def image(name):
         species = f"kind{random.integers(0, 4)} family{random.integers(0, 2)}"
-        return bird(name, species, *sorted(random.choice(names, random.integers(0, 5), replace=False)))
+        return bird(name, species, *sorted(random.choice(NAMES, random.integers(0, 5), replace=False)))
 
     gallery = [image(f"g{number}") for number in range(num_gallery)]
     queries = [
@@ -129,8 +131,9 @@ def random_dataset(random, num_queries, num_gallery, own_share):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 100_000), st.integers(1, 12), st.integers(2, 80), st.sampled_from([0.0, 0.5, 1.0]))
-def test_measures_agree_with_an_independent_library(seed, num_queries, num_gallery, own_share):
-    """trec_eval's P, recall and success at every k, over the queries it can judge; IoU by our own metric."""
+def test_measures_agree_with_independent_libraries(seed, num_queries, num_gallery, own_share):
+    """At every k, trec_eval's P, recall and success over the queries it can judge, scikit-learn's Jaccard score, and
+    our own metric."""
     random = np.random.default_rng(seed)
     data = random_dataset(random, num_queries, num_gallery, own_share)
     try:
@@ -175,5 +178,12 @@ def test_measures_agree_with_an_independent_library(seed, num_queries, num_galle
     found = [[data.gallery[at].attributes for at in ranking[number]] for number in described]
     assert measured.attributes.num_queries == len(described)
     if described:
-        expected = [attribute_iou_at_k(asked, found, k) for k in ks]
-        assert measured.attributes.iou == pytest.approx(expected)
+        assert measured.attributes.iou == pytest.approx([attribute_iou_at_k(asked, found, k) for k in ks])
+        assert measured.attributes.iou == pytest.approx([jaccard_at_k(asked, found, k) for k in ks])
+
+
+def jaccard_at_k(asked, found, k):
+    """scikit-learn's mean over every pair of a query and one of its first k results."""
+    pairs = [(names, others) for names, hits in zip(asked, found, strict=True) for others in hits[:k]]
+    sides = ([[name in names for name in NAMES] for names in side] for side in zip(*pairs, strict=True))
+    return jaccard_score(*map(np.array, sides), average="samples", zero_division=1)

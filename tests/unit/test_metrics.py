@@ -1,10 +1,12 @@
-"""precision@k, recall@k, top-k accuracy and attribute IoU@k against arithmetic done by hand, and the laws they obey."""
+"""precision@k, recall@k, top-k accuracy and attribute IoU@k against arithmetic done by hand, IoU@k also against an
+independent library, and the laws they obey."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from sklearn.metrics import jaccard_score
 
 from embeddings.metrics import attribute_iou_at_k, precision_at_k, recall_at_k, top_k_accuracy
 
@@ -184,6 +186,20 @@ def test_precision_lies_between_accuracy_over_k_and_accuracy(relevant, data):
     k = data.draw(st.integers(1, relevant.shape[1]))
     accuracy, precision = top_k_accuracy(relevant, k), precision_at_k(relevant, k)
     assert accuracy / k - 1e-12 <= precision <= accuracy + 1e-12
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9], ids=["many empty sets", "some shared", "nearly all shared"])
+def test_iou_agrees_with_an_independent_library(share):
+    """scikit-learn's Jaccard score of each query with each of its first k results, at every k."""
+    random = np.random.default_rng(5)
+    attributes = random.random((30, 9)) < share
+    ranking = np.stack([random.permutation(30)[:8] for _ in range(12)])
+    queries, hits = random.random((12, 9)) < share, attributes[ranking]
+    for k in range(1, 9):
+        expected = jaccard_score(
+            np.repeat(queries, k, axis=0), hits[:, :k].reshape(-1, 9), average="samples", zero_division=1
+        )
+        assert attribute_iou_at_k(queries, hits, k) == pytest.approx(expected)
 
 
 @given(arrays.arrays(bool, (3, 5)), arrays.arrays(bool, (3, 4, 5)), st.integers(1, 4))
