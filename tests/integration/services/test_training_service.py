@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from catalog.errors import InvalidRequest
 from catalog.services import training
-from catalog.services.attribute_mining import AttributeMiningService
+from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
 from catalog.services.training import CatalogSource, TrainingRequest, TrainingService
+from catalog.types import AttributeSource
 from embeddings.model_store import ModelStore
 from embeddings.training.recipes import RECIPES
 from tests.fakes import COLORS
@@ -21,7 +23,7 @@ class Began(Exception):
 
 @pytest.fixture
 def trained_on(shop, tmp_path, monkeypatch):
-    """Gives the training images and the held-out ones of a request."""
+    """Gives the training images and the held-out ones of a request, with what its version would say of them."""
     service = TrainingService(
         shop.unit_of_work,
         shop.images,
@@ -32,8 +34,8 @@ def trained_on(shop, tmp_path, monkeypatch):
     )
     sides = []
 
-    def begin(_config, data, *_, held_out, **__):
-        sides.extend([data, held_out])
+    def begin(_config, data, _taxonomy, publication, *, held_out, **_):
+        sides.extend([data, held_out, publication.data])
         raise Began
 
     monkeypatch.setattr(training, "train_network", begin)
@@ -41,8 +43,8 @@ def trained_on(shop, tmp_path, monkeypatch):
     def ask(**options):
         request = TrainingRequest(
             version="colors-2",
-            source=CatalogSource(MERCHANT),
-            recipe=replace(RECIPES["scratch"].config, seed=options.pop("seed")),
+            source=CatalogSource(MERCHANT, **options.pop("source", {})),
+            recipe=replace(RECIPES["scratch"].config, seed=options.pop("seed", 0)),
             input_size=16,
             pretrained=False,
             min_count=1,
@@ -78,10 +80,57 @@ def test_no_held_out_photo_is_trained_on(shop, trained_on, seed):
         ]
     rows += [{**row, "id": f"{row['id']}-large"} for row in rows if row["id"].startswith("S")]
     shop.ingest(rows)
-    data, held_out = trained_on(held_out_share=0.25, seed=seed)
+    data, held_out, _ = trained_on(held_out_share=0.25, seed=seed)
     # A quarter of 16 shirts and 8 skirts.
     assert (len(data), len(held_out)) == (18, 6)
     assert len({*data.pictures, *held_out.pictures}) == 16
     assert not set(data.pictures) & set(held_out.pictures)
     assert not (set(data.item_groups) & set(held_out.item_groups)) - {None}
     assert len({*data.item_groups, *held_out.item_groups} - {None}) == 4
+
+
+@pytest.fixture
+def two_categories(shop):
+    """Three dresses, red or blue, one of them for girls, and two green shirts, whose attributes are in their titles."""
+    categories = ["Women > Dresses", "Girls > Dresses", "Women > Dresses", "Women > Shirts", "Women > Shirts"]
+    colors = ["red", "blue", "blue", "green", "green"]
+    shop.ingest(
+        {
+            "id": f"P{number}",
+            "title": f"A {color} one",
+            "image": shop.photo(f"{number}.png", *["white"] * (number + 1), color),
+            "category": category,
+            "attributes": [f"color={color}"],
+        }
+        for number, (category, color) in enumerate(zip(categories, colors, strict=True))
+    )
+
+
+@pytest.mark.usefixtures("two_categories")
+@pytest.mark.parametrize("attributes", [AttributeSource.FEED, AttributeSource.TEXT])
+@pytest.mark.parametrize(
+    ("category", "colors"),
+    [
+        (None, ["blue", "blue", "green", "green", "red"]),
+        ("dresses", ["blue", "blue", "red"]),
+        ("Women > Dresses", ["blue", "red"]),
+    ],
+)
+def test_a_category_is_trained_on_alone(trained_on, category, colors, attributes):
+    """Named by a level in any case, or by its path; the version says which, and of how many images."""
+    source = {"category": category, "mining": MiningOptions(attributes)}
+    data, held_out, described = trained_on(held_out_share=0, source=source)
+    assert held_out is None
+    assert sorted(data.attributes) == [(f"color={color}",) for color in colors]
+    chosen = "" if category is None else f", category {category}"
+    mined = ", attributes from texts" if attributes is AttributeSource.TEXT else ""
+    assert described == f"catalog of {MERCHANT}{chosen}{mined}: {len(colors)} of {len(colors)} images (seed 0)"
+
+
+@pytest.mark.usefixtures("two_categories")
+def test_a_category_with_nothing_to_train_on_is_named(trained_on):
+    """Not the rest of the catalog in its place."""
+    with pytest.raises(InvalidRequest, match="too little to train on") as refused:
+        trained_on(source={"category": "Skirts"})
+    assert "Skirts" in refused.value.received
+    assert "of 0 looked at" in refused.value.received
