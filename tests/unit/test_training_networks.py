@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -137,6 +138,39 @@ def test_groups_of_one_value_share_a_softmax_from_training_to_features(tmp_path)
     for start, stop in TAXONOMY.spans.values():
         np.testing.assert_allclose(prob[:, start:stop].sum(axis=1), 1 / len(TAXONOMY.spans), rtol=1e-4)
     assert not [note for note in notes if "compares all attributes" in note]
+
+
+def test_a_training_computes_in_bfloat16_where_asked_to(tmp_path, monkeypatch):
+    """Convolutions in bfloat16, scores and everything that is kept in float32; what it learns lowers the loss."""
+    trained = []
+    fit = keras.Model.fit
+
+    def spied_fit(model, *arguments, **named):
+        trained.append(model)
+        return fit(model, *arguments, **named)
+
+    monkeypatch.setattr(keras.Model, "fit", spied_fit)
+    records = []
+    version = train_network(
+        replace(TINY, compute_precision=Precision.BFLOAT16, epochs=4),
+        swatches(12, seed=1),
+        TAXONOMY,
+        Publication(store=ModelStore(tmp_path), version="short", data="swatches", command="train swatches"),
+        on_epoch=records.append,
+    )
+    (model,) = trained
+    dtypes = {layer.name: (layer.compute_dtype, layer.output.dtype) for layer in model.layers}
+    assert {dtypes[name] for name in dtypes if name.endswith("_conv")} == {("bfloat16", "bfloat16")}
+    assert dtypes["scores"] == ("float32", "float32")
+    kept = [*model.trainable_variables, *model.optimizer.variables]
+    assert {variable.dtype for variable in kept if "iteration" not in variable.path} == {"float32"}
+    assert records[-1].loss < records[0].loss * 0.8
+    manifest = version.manifest
+    assert manifest.provenance.settings["compute_precision"] == "bfloat16"
+    # What the version computes in is another choice.
+    assert manifest.precision is Precision.FLOAT32
+    with h5py.File(version.weights_path(manifest.networks[0])) as file:
+        assert file["layers"]["stem_conv"]["vars"]["0"].dtype == np.float32
 
 
 def test_the_same_seed_trains_the_same_network(tmp_path):
