@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from embeddings.datasets.rendered.catalog import write_catalog
 from embeddings.model_store import ModelStore
+from embeddings.training.checkpoints import Checkpoints, TrainingState
 
 NUM_ITEMS = 16
 VIEWS = 2
@@ -159,17 +161,21 @@ def test_attributes_of_texts_are_trained_where_asked_for(drape, catalog):
     assert not (drape.home / "training" / "words-1").exists()
 
 
-def test_a_data_set_is_trained_on_without_a_database(drape, tmp_path):
-    """A table of photos, by a recipe for all layers; a photo that cannot be read is named when it is reached."""
-    from PIL import Image
-
+@pytest.fixture
+def table(tmp_path):
+    """A table of 16 photos, red and blue by turns."""
     lines = ["image,split,attributes"]
     for number in range(16):
         color = ((220, 30, 30), (30, 30, 220))[number % 2]
         Image.new("RGB", (40, 40), color).save(tmp_path / f"{number}.png")
         lines.append(f"{number}.png,train,color={('red', 'blue')[number % 2]}")
-    table = tmp_path / "photos.csv"
-    table.write_text("\n".join(lines) + "\n")
+    path = tmp_path / "photos.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_data_set_is_trained_on_without_a_database(drape, table, tmp_path):
+    """A table of photos, by a recipe for all layers; a photo that cannot be read is named when it is reached."""
     recipe = ("--recipe", "scratch", "--input-size", "32", "--epochs", "1", "--min-count", "1", "--held-out", "0")
     ran = drape.run("train", "--name", "table-1", "--dataset", f"table:{table}", *recipe)
     assert ran.code == 0, ran.err
@@ -183,6 +189,27 @@ def test_a_data_set_is_trained_on_without_a_database(drape, tmp_path):
     assert broken.code == 1
     assert "9.png" in broken.err
     assert "Traceback" not in broken.err
+
+
+def test_an_unfinished_training_is_begun_anew_where_asked_to(drape, table):
+    """What is left of another recipe is refused and stays, until --restart drops it and trains every epoch."""
+    recipe = ("--recipe", "scratch", "--input-size", "32", "--epochs", "1", "--min-count", "1", "--held-out", "0")
+    command = ("train", "--name", "table-1", "--dataset", f"table:{table}", *recipe)
+    left = TrainingState(network=[], optimizer=[], history=[], best_epoch=None)
+    Checkpoints(drape.home / "training" / "table-1", {"recipe": {"epochs": 9}}).save(left)
+    state = drape.home / "training" / "table-1" / "state.npz"
+    kept = state.read_bytes()
+
+    refused = drape.run_here(*command)
+    assert refused.code == 1
+    assert "expected: recipe.epochs 9" in refused.err
+    assert "begin anew with --restart" in refused.err
+    assert state.read_bytes() == kept
+
+    anew = drape.run_here(*command, "--restart")
+    assert anew.code == 0, anew.err
+    assert "epoch 1/1" in anew.err
+    assert not state.exists()
 
 
 @pytest.mark.parametrize(
