@@ -121,7 +121,19 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class HeadTrainingConfig:
-    """How the layer of scores is trained on the features of a frozen trunk.
+    """How the layer of scores is trained on the features of a frozen trunk: the recipe ``frozen``, the default.
+
+        drape train --name NAME --merchant MERCHANT
+        drape train --name NAME --dataset table:labels.csv
+
+    The command's activation is ``auto``, and its input 224 px.
+
+    Expected, on the held-out tenth of 10,000 catalog photos of 60 × 80 px with 103 attributes: attribute IoU@1 / 5 / 10
+    .529 / .498 / .477 by intersection of ``prob`` (ImageNet's ``pool``: .515 / .465 / .437). That was measured before
+    three defaults changed: with sigmoids, the loss over all attributes, and ``prob`` of unit length. What the loss
+    within groups adds stands below.
+
+    Cost: one forward pass per image; those 10,000 took 7.8 minutes on two CPU cores. No state is saved on the way.
 
     Args:
         trunk: The trunk, whose weights are given separately.

@@ -1,7 +1,8 @@
 """Recipes that were tried: each the whole configuration, the command that runs it, what it costs and what it scored.
 
 Scores stand here only where they were measured with exactly these numbers. Every number is a field of
-``TrainingConfig``; whoever changes one has another recipe, and the manifest of what comes out says which.
+``TrainingConfig``; whoever changes one has another recipe, and the manifest of what comes out says which. The default
+recipe, ``frozen``, trains no layer but that of the scores and stands at ``HeadTrainingConfig``.
 """
 
 from __future__ import annotations
