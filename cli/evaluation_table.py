@@ -76,8 +76,13 @@ def _judged(report: EvaluationReport) -> list[str]:
         return []
     levels = report.rows[0].measures.levels
     return [
-        f"{level}: {measured.num_excluded:,} queries have no relevant image in the gallery and are left out; "
-        f"the means are over {measured.num_queries:,}."
+        f"{level}: {_left_out(measured.num_excluded)}; the means are over {measured.num_queries:,}."
         for level, measured in levels.items()
         if measured.num_excluded
     ]
+
+
+def _left_out(number: int) -> str:
+    if number == 1:
+        return "1 query has no relevant image in the gallery and is left out"
+    return f"{number:,} queries have no relevant image in the gallery and are left out"

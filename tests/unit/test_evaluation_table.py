@@ -57,6 +57,12 @@ def test_queries_that_were_left_out_are_told_by_level(monkeypatch):
     assert row == ["net", "pool", "384", "cosine", "1.000", "1.000"]
 
 
+def test_one_query_is_told_as_one(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = printed(("Downy", "Woodpecker"), ("Downy", "Woodpecker"), ("House", "Woodpecker"))
+    assert "species: 1 query has no relevant image in the gallery and is left out; the means are over 2." in lines
+
+
 def test_levels_at_which_every_query_counts_are_not_told(monkeypatch):
     """Two of each family, but of four species: one line, of the species, at which there are then no columns."""
     monkeypatch.delenv("COLUMNS", raising=False)
