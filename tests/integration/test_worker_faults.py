@@ -203,6 +203,31 @@ def test_a_vector_store_that_refuses_everything_for_20_seconds_loses_nothing(clu
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [
+        # Too few copies took it: it stands on some of them.
+        {"status": 500, "words": "Service internal error: 1 out of 3 shards failed to apply operation"},
+        {"status": 503, "words": "Service unavailable: The replica is not active"},
+        # All took it, and nobody heard.
+        {"lose_answer": True},
+        # It will be applied some time.
+        {"acknowledge": True},
+    ],
+    ids=lambda fault: str(fault.get("status", next(iter(fault)))),
+)
+def test_writes_that_a_cluster_did_in_part_are_done_again(cluster, fault):
+    """Four writes end so, each in another way than well; what is written twice is there once."""
+    cluster.start(**SLOW)
+    cluster.ingest(cluster.rows_of(NUM_IMAGES))
+    _wait_until_half_way(cluster)
+    cluster.qdrant.fail(**fault, requests="(PUT|POST) .*/points(/batch|/delete)?$", times=4)
+    cluster.wait_until_indexed(90)
+    cluster.assert_consistent(NUM_IMAGES)
+    assert cluster.scalar("SELECT count(*) FROM image WHERE state = 'quarantined'") == 0
+
+
+@pytest.mark.slow
 def test_a_picture_that_kills_whoever_embeds_it_is_set_aside_and_no_other(cluster):
     """A supervisor starts workers anew until the picture is known: three attempts are what the settings allow it."""
     rows = cluster.rows_of(NUM_IMAGES, color=lambda at: "yellow" if at == 77 else "blue")
