@@ -33,7 +33,7 @@ demo: setup ## render a catalog, index it, search it four ways, write a result s
 	$(BIN)/drape demo
 
 test: setup-test ## run the tests (unit, contract, integration, end to end)
-	$(BIN)/python -m pytest -m "not benchmark and not slow" --durations=20
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark and not slow" --durations=20
 
 test-slow: setup-test ## run the tests that take half a minute or more each
 	$(BIN)/python -m pytest -m "slow and not benchmark" --durations=10

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("drape", deadline=None)
+hypothesis.settings.load_profile("drape")
 
 
 @pytest.fixture(scope="session")

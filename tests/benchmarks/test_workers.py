@@ -64,8 +64,8 @@ def test_a_worker_keeps_the_networks_rate(shared_folder, tmp_path, shop):
             embedder.embed(prepared[start : start + BATCH])
         bare = number / (time.perf_counter() - started)
     del prepared
-    shop.start()
     shop.ingest(feed, "resnet50-imagenet", number)
+    shop.start()
     shop.wait_until_indexed()
     rate = number / shop.timed_repetition()
     print(f"\nbare network {bare:.1f} images/s, a worker end to end {rate:.1f} images/s, share {rate / bare:.2f}")
@@ -102,8 +102,8 @@ def test_twenty_thousand_images_take_no_more_memory_in_the_end_than_before(tmp_p
     """The compact network; memory and rate by quarters. The first quarter loads the network."""
     number = 20_000
     shop = server_shop
-    worker = shop.start()
     shop.ingest(_small_feed(tmp_path / "feed", number), "compact-rendered", number)
+    worker = shop.start()
     memory: list[tuple[int, float, float]] = []
     while waiting := shop.waiting():
         memory.append((number - waiting, time.monotonic(), worker.memory_info().rss / 2**20))

@@ -43,7 +43,7 @@ class WorkerShop:
             yield application
 
     def ingest(self, feed: Path, version: str, number: int) -> None:
-        """Read a feed of so many images and leave them to workers."""
+        """Read a feed of so many images and leave them to workers, none of which runs yet."""
         with self.application() as application:
             request = IngestRequest(feed, "benchmark", version, allow_absolute=True)
             application.ingest.run(request, on_error=_fail)
