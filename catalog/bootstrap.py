@@ -187,6 +187,7 @@ class Application:
                 self.settings.qdrant_shards,
                 self.settings.qdrant_replicas,
                 self.settings.qdrant_write_consistency,
+                self.settings.qdrant_quantization == "int8",
                 self.settings.qdrant_on_disk,
             )
             server = QdrantServerIndex.connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
 
     qdrant_write_consistency: int = Field(default=1, ge=1, le=16)
     """Copies that must have a write before it counts as done."""
+
+    qdrant_quantization: Literal["int8", "none"] = "int8"
+    """Whether visual vectors of a new collection have an int8 copy in the server's memory, which is searched."""
 
     qdrant_on_disk: bool = False
     """Whether originals of vectors that have an int8 copy in memory stay on the server's disk."""

@@ -71,6 +71,7 @@ class ServerLayout:
         shards: Parts of a collection, which may lie on different nodes.
         replicas: Copies of each part.
         write_consistency: Copies that must have a write before it counts as done, at most ``replicas``.
+        int8: Whether visual vectors have an int8 copy in memory, which searches walk: half the memory of float16.
         on_disk: Whether originals of vectors that have an int8 copy in memory stay on disk, to be read for the final
             scores alone.
 
@@ -81,6 +82,7 @@ class ServerLayout:
     shards: int = 1
     replicas: int = 1
     write_consistency: int = 1
+    int8: bool = True
     on_disk: bool = False
 
     def __post_init__(self) -> None:
@@ -140,8 +142,7 @@ class QdrantServerIndex:
                     self._client.create_collection(
                         name,
                         vectors_config={
-                            key: _vector_params(vector, on_disk=self._layout.on_disk)
-                            for key, vector in spec.vectors.items()
+                            key: _vector_params(vector, self._layout) for key, vector in spec.vectors.items()
                         },
                         shard_number=self._layout.shards,
                         replication_factor=self._layout.replicas,
@@ -360,7 +361,8 @@ class QdrantServerIndex:
         return isinstance(error, ValueError) and not self._client.collection_exists(collection)
 
 
-def _vector_params(spec: VectorSpec, *, on_disk: bool) -> models.VectorParams:
+def _vector_params(spec: VectorSpec, layout: ServerLayout) -> models.VectorParams:
+    is_quantized = spec.quantized and layout.int8
     quantization = models.ScalarQuantization(
         scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
     )
@@ -368,8 +370,9 @@ def _vector_params(spec: VectorSpec, *, on_disk: bool) -> models.VectorParams:
         size=spec.size,
         distance=_DISTANCES[spec.distance],
         datatype=models.Datatype.FLOAT16 if spec.half_precision else models.Datatype.FLOAT32,
-        quantization_config=quantization if spec.quantized else None,
-        on_disk=True if on_disk and spec.quantized else None,
+        quantization_config=quantization if is_quantized else None,
+        # What is searched itself stays in memory.
+        on_disk=True if layout.on_disk and is_quantized else None,
     )
 
 

@@ -14,7 +14,16 @@ from qdrant_client import QdrantClient
 
 from catalog.adapters.qdrant_server_index import QdrantServerIndex, ServerLayout
 from catalog.errors import IndexUnavailable, InvalidRequest
-from catalog.ports.vector_index import CollectionSpec, Distance, FieldType, Filter, Match, Point, VectorSpec
+from catalog.ports.vector_index import (
+    CollectionSpec,
+    Distance,
+    FieldType,
+    Filter,
+    Match,
+    Point,
+    VectorQuery,
+    VectorSpec,
+)
 from tests.qdrant_double import QdrantDouble, QdrantDoubleProcess
 
 SPEC = CollectionSpec(
@@ -179,6 +188,18 @@ def test_new_collections_lie_as_the_settings_say(double):
     client.close()
     assert (params.shard_number, params.replication_factor, params.write_consistency_factor) == (6, 2, 2)
     assert (params.vectors["pool"].on_disk, params.vectors["hist"].on_disk) == (True, None)
+
+
+@pytest.mark.parametrize("int8", [True, False])
+def test_a_collection_without_int8_copies_keeps_what_is_searched_in_memory(double, int8):
+    connected = QdrantServerIndex.connect(double.url, layout=ServerLayout(int8=int8, on_disk=not int8), timeout=5)
+    connected.create_collection(NAME, SPEC)
+    connected.upsert(NAME, points(1, 2, 3))
+    assert len(connected.search(NAME, VectorQuery("pool", np.ones(2, np.float32), limit=2))) == 2
+    connected.close()
+    (sent,) = double.bodies(f"PUT /collections/{NAME}$")
+    assert ("quantization_config" in sent["vectors"]["pool"]) == int8
+    assert sent["vectors"]["pool"].get("on_disk") is None
 
 
 def test_a_write_that_no_cluster_could_do_is_refused():
