@@ -207,6 +207,17 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", metavar="RATE", help="The highest; default: the recipe's.")
     ] = None,
+    warm_up: Annotated[
+        float | None,
+        typer.Option(
+            "--warm-up",
+            metavar="SHARE",
+            min=0.0,
+            max=0.99,
+            help="Share of the training in which the learning rate rises from zero.",
+            show_default=False,
+        ),
+    ] = None,
     weight_decay: Annotated[
         float | None, typer.Option("--weight-decay", metavar="RATE", help="Of kernels; default: the recipe's.")
     ] = None,
@@ -259,7 +270,7 @@ def train(
     from embeddings.manifest import Precision
     from embeddings.normalization import Normalization
     from embeddings.training.config import HeadTrainingConfig, Projection
-    from embeddings.training.recipes import RECIPES, with_varied_colors
+    from embeddings.training.recipes import RECIPES, with_bilinear_head, with_varied_colors
 
     if dataset is not None and merchant is not None:
         raise InvalidRequest(
@@ -299,6 +310,7 @@ def train(
         "head": head if head is not Head.MULTIATTRIB else None,
         **of_bilinear_heads,
         "frozen_stages": frozen_stages,
+        "warm_up": warm_up,
         "repeat_threshold": repeat_threshold,
         "patience": patience,
         "monitor": monitor,
@@ -316,7 +328,8 @@ def train(
             )
         config = _changed(HeadTrainingConfig(activation="auto", seed=seed), changes)
     else:
-        start = with_varied_colors(known.config) if vary_colors else known.config
+        start = with_bilinear_head(known.config) if head is Head.BILINEAR else known.config
+        start = with_varied_colors(start) if vary_colors else start
         whole: TrainingConfig = _changed(start, {**changes, **of_all_layers, "seed": seed})
         config = whole
         if whole.head != Head.BILINEAR and (given := _given(of_bilinear_heads)):

@@ -5,7 +5,7 @@ import pytest
 from embeddings.normalization import Normalization
 from embeddings.training.augmentation import NO_AUGMENTATION
 from embeddings.training.config import Projection, Schedule
-from embeddings.training.recipes import PAPER, RECIPES, SMALL, with_varied_colors
+from embeddings.training.recipes import PAPER, RECIPES, SMALL, with_bilinear_head, with_varied_colors
 
 
 def test_the_papers_recipe_is_the_papers():
@@ -26,6 +26,12 @@ def test_a_recipe_can_be_written_into_a_manifest(name):
     stored = RECIPES[name].config.to_json()
     assert stored["learning_rate"] == RECIPES[name].config.learning_rate
     assert stored["augmentation"]["flip"] == RECIPES[name].config.augmentation.flip
+
+
+def test_a_bilinear_head_warms_up_longer_where_the_rate_warms_up_at_all():
+    config = with_bilinear_head(SMALL.config)
+    assert (SMALL.config.warm_up, config.warm_up, config.head) == (0.06, 0.25, "bilinear")
+    assert with_bilinear_head(PAPER.config).warm_up == 0
 
 
 def test_varied_colors_change_colours_alone():
