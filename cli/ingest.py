@@ -28,7 +28,7 @@ REASONS_SHOWN = 10
 
 
 def ingest(
-    feed: Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL.")],
+    feed: Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL, also in gzip or ZIP.")],
     merchant: Merchant,
     allow_absolute: Annotated[
         bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")

@@ -1,6 +1,7 @@
 """Reading product feeds: bytes in, product records and row errors out. No database.
 
-The feed is CSV (``,`` or ``;``), TSV or JSON Lines, in UTF-8 with or without byte order mark, one product per row:
+The feed is CSV (``,`` or ``;``), TSV or JSON Lines, in UTF-8 with or without byte order mark, one product per row. It
+may be packed in gzip, or in a ZIP archive that holds no other feed.
 
 =================  ========  ===========================================================================================
 column             required  value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from catalog.errors import FeedUnreadable
 from catalog.feeds.columns import REQUIRED_COLUMNS, Column, match_columns
@@ -44,23 +44,28 @@ _FORMAT_OF_SUFFIX = {
     ".ndjson": FeedFormat.JSONL,
 }
 _SIGNATURES = {
-    b"PK\x03\x04": ("a ZIP archive or spreadsheet", "Save the spreadsheet as CSV in UTF-8."),
-    b"\x1f\x8b": ("a gzip archive", "Unpack it first."),
+    b"PK\x03\x04": ("an archive within an archive", "Unpack one of them."),
+    b"\x1f\x8b": ("an archive within an archive", "Unpack one of them."),
     b"%PDF": ("a PDF document", "Export the feed as CSV in UTF-8."),
     b"\xff\xfe": ("UTF-16 text", "Save the feed as UTF-8."),
     b"\xfe\xff": ("UTF-16 text", "Save the feed as UTF-8."),
 }
+# The start of any tar archive is the name of its first file, padded with NUL bytes.
+_TAR_OFFSET, _TAR = 257, b"ustar"
 
 
-def format_of_name(path: Path) -> FeedFormat | None:
-    """The format that the file's name promises, or None."""
-    return _FORMAT_OF_SUFFIX.get(path.suffix.casefold())
+def format_of_name(name: str) -> FeedFormat | None:
+    """The format that a file's name promises, or None."""
+    return _FORMAT_OF_SUFFIX.get(PurePath(name).suffix.casefold())
 
 
-def detect_dialect(path: Path, source: LineSource, max_row_bytes: int) -> FeedDialect:
+def detect_dialect(path: Path, name: str, source: LineSource, max_row_bytes: int) -> FeedDialect:
     """The dialect of the feed, whose lines are all still in ``source`` afterwards, but for blank ones at its start.
 
     What the first line holds decides; the name only where that leaves a choice.
+
+    Args:
+        name: What the feed is called in its archive, if it is in one.
 
     Raises:
         FeedUnreadable: nothing but blank lines, or evidently something else than a feed.
@@ -74,7 +79,7 @@ def detect_dialect(path: Path, source: LineSource, max_row_bytes: int) -> FeedDi
         )
     source.put_back([first])
     _refuse_what_is_no_text(path, first)
-    promised = format_of_name(path)
+    promised = format_of_name(name)
     start = first.data.lstrip()[:1]
     if start == b"{":
         return JSONL
@@ -122,3 +127,10 @@ def _refuse_what_is_no_text(path: Path, first: Line) -> None:
                 expected="CSV, TSV or JSON Lines in UTF-8",
                 remedy=remedy,
             )
+    if first.data[_TAR_OFFSET:].startswith(_TAR):
+        raise FeedUnreadable(
+            f"The feed {path} is not text in UTF-8.",
+            received="a tar archive",
+            expected="one file in CSV, TSV or JSON Lines, as it is, in gzip or in a ZIP archive",
+            remedy="Compress the feed itself.",
+        )

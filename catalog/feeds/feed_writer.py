@@ -24,7 +24,7 @@ def write_feed(path: Path, products: Iterable[ProductRecord]) -> int:
             additional image's path holds ``;``, which those cannot express.
         OSError: the file cannot be written.
     """
-    feed_format = format_of_name(path)
+    feed_format = format_of_name(path.name)
     if feed_format is None:
         raise ValueError(f"a feed's name ends in .csv, .tsv or .jsonl, received {path.name!r}")
     with path.open("w", encoding="utf-8", newline="") as file:

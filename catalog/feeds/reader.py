@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from catalog.errors import FeedUnreadable
+from catalog.feeds.archives import UnpackedFeed
 from catalog.feeds.columns import match_columns
 from catalog.feeds.delimited_rows import list_names, read_delimited_rows, read_header
 from catalog.feeds.dialect import detect_dialect, format_of_name
+from catalog.feeds.feed_file import FeedFile
 from catalog.feeds.feed_row import FeedRow
 from catalog.feeds.json_rows import JsonRows
 from catalog.feeds.lines import LineSource
@@ -28,7 +28,8 @@ class FeedReader:
     error in an additional image leaves the product, which follows its errors.
 
     Attributes:
-        path: The feed's file. Relative image paths are relative to its folder.
+        path: The feed's file. Relative image paths are relative to its folder, also those of a packed feed.
+        packing: How the feed is packed: ``gzip``, ``ZIP``, or None.
         dialect: How the feed is written.
         columns: The header's names; empty for JSON Lines, whose rows name their values themselves.
         num_bytes: The file's length, or None where it has none (a pipe).
@@ -40,12 +41,14 @@ class FeedReader:
         self.path = path
         self.num_rows = 0
         self.num_failed_rows = 0
-        self._file = _FeedFile(path)
+        self._file = FeedFile(path)
         self.num_bytes = self._file.num_bytes
-        self._notes: list[str] = []
         try:
-            self._source = LineSource(self._file, max_row_bytes)
-            self.dialect = detect_dialect(path, self._source, max_row_bytes)
+            self._unpacked = UnpackedFeed(self._file)
+            self.packing = self._unpacked.packing
+            self._notes = list(self._unpacked.notes)
+            self._source = LineSource(self._unpacked, max_row_bytes)
+            self.dialect = detect_dialect(path, self._unpacked.name, self._source, max_row_bytes)
             self._open_rows(max_row_bytes)
         except BaseException:
             self._file.close()
@@ -54,8 +57,8 @@ class FeedReader:
 
     @property
     def position(self) -> int:
-        """Bytes read so far, of ``num_bytes``; never decreases."""
-        return self._source.position
+        """Bytes of the file read so far, of ``num_bytes``; never decreases."""
+        return self._source.position if self.packing is None else self._unpacked.position
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -84,7 +87,7 @@ class FeedReader:
         self._file.close()
 
     def _open_rows(self, max_row_bytes: int) -> None:
-        promised = format_of_name(self.path)
+        promised = format_of_name(self._unpacked.name)
         if promised is not None and promised is not self.dialect.format:
             self._notes.append(f"The feed is named as {promised.upper()} and was read as {self.dialect}.")
         self.columns: tuple[str, ...] = ()
@@ -119,12 +122,13 @@ def open_feed(path: Path, max_row_bytes: int = MAX_ROW_BYTES) -> FeedReader:
     """Open a feed, find out how it is written and read its header.
 
     Args:
-        path: A file, or a pipe.
+        path: A file, or a pipe; as it is, in gzip, or in a ZIP archive.
         max_row_bytes: Longer rows are errors, and reading goes on after them. Bounds the memory that is used.
 
     Raises:
-        FeedUnreadable: the file cannot be read, is empty, is no feed, or its header lacks a required column. Reading
-            on raises it too when the file system fails.
+        FeedUnreadable: the file cannot be read, is empty, is no feed, or its header lacks a required column; or it is
+            an archive that cannot be unpacked. Reading on raises it too when the file system fails, or when an
+            archive turns out to be damaged.
     """
     return FeedReader(path, max_row_bytes)
 
@@ -137,36 +141,6 @@ def read_feed(path: Path) -> Iterator[ProductRecord | RowError]:
     """
     with open_feed(path) as feed:
         yield from feed
-
-
-class _FeedFile:
-    """The feed's bytes; failures of the file system become ``FeedUnreadable``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._stream = path.open("rb")
-            status = path.stat()
-        except (OSError, ValueError) as error:
-            # ValueError is what a NUL character in the name gives.
-            raise _cannot_be_read(path, error) from error
-        self.num_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
-
-    def read(self, num_bytes: int, /) -> bytes:
-        try:
-            return self._stream.read(num_bytes)
-        except OSError as error:
-            raise _cannot_be_read(self._path, error) from error
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _cannot_be_read(path: Path, error: OSError | ValueError) -> FeedUnreadable:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return FeedUnreadable(
-        f"The feed {path} cannot be read.", received=reason, expected="a readable file in CSV, TSV or JSON Lines"
-    )
 
 
 def _note_unknown(names: Iterable[str]) -> str:
