@@ -1,7 +1,7 @@
 """Reading product feeds: bytes in, product records and row errors out. No database.
 
-The feed is CSV (``,`` or ``;``), TSV or JSON Lines, in UTF-8 with or without byte order mark, one product per row. It
-may be packed in gzip, or in a ZIP archive that holds no other feed.
+The feed is CSV (``,`` or ``;``), TSV or JSON Lines, one product per row, in UTF-8 with or without byte order mark, in
+UTF-16 with it, or in Windows-1252. It may be packed in gzip, or in a ZIP archive that holds no other feed.
 
 =================  ========  ===========================================================================================
 column             required  value
@@ -28,6 +28,7 @@ attributes, additional images, the four numbers of a box), and attributes may be
 
 from catalog.feeds.columns import Column
 from catalog.feeds.dialect import FeedDialect, FeedFormat
+from catalog.feeds.encodings import Encoding
 from catalog.feeds.error_file import RowErrorWriter, write_errors
 from catalog.feeds.feed_writer import write_feed
 from catalog.feeds.image_paths import ImageFileMissing, ImagePathRefused, resolve_image_path
@@ -35,6 +36,7 @@ from catalog.feeds.reader import FeedReader, open_feed, read_feed
 
 __all__ = [
     "Column",
+    "Encoding",
     "FeedDialect",
     "FeedFormat",
     "FeedReader",

@@ -89,11 +89,11 @@ def read_delimited_rows(
             )
             continue
         raw = dict(zip(header, fields, strict=True))
-        yield FeedRow(line, match.names, raw, record.bad_byte, record.has_nul or record.bad_byte is not None)
+        yield FeedRow(line, match.names, raw, record.bad_text, record.has_nul or record.bad_text is not None)
 
 
 def _readable_id(field: str, record: Record) -> str | None:
-    if record.bad_byte is not None:
+    if record.bad_text is not None:
         return None
     try:
         return parse_id(field)
@@ -110,12 +110,11 @@ def _describe_resuming(record: Record | BrokenRecord, resumed_at: int | None) ->
 
 
 def _check_text(path: Path, header: Record) -> None:
-    if header.bad_byte is not None:
-        byte = header.bad_byte
+    if header.bad_text is not None:
         raise FeedUnreadable(
-            f"The header of the feed {path} is not UTF-8.",
-            received=f"byte 0x{byte.value:02X} at byte {byte.offset} of line {byte.line}",
-            expected="text encoded as UTF-8",
+            f"The header of the feed {path} cannot be decoded.",
+            received=header.bad_text.found,
+            expected=header.bad_text.expected,
             remedy="Save the feed as UTF-8.",
         )
     if header.has_nul:

@@ -47,8 +47,8 @@ _SIGNATURES = {
     b"PK\x03\x04": ("an archive within an archive", "Unpack one of them."),
     b"\x1f\x8b": ("an archive within an archive", "Unpack one of them."),
     b"%PDF": ("a PDF document", "Export the feed as CSV in UTF-8."),
-    b"\xff\xfe": ("UTF-16 text", "Save the feed as UTF-8."),
-    b"\xfe\xff": ("UTF-16 text", "Save the feed as UTF-8."),
+    b"\xff\xfe\x00\x00": ("UTF-32 text", "Save the feed as UTF-8."),
+    b"\x00\x00\xfe\xff": ("UTF-32 text", "Save the feed as UTF-8."),
 }
 # The start of any tar archive is the name of its first file, padded with NUL bytes.
 _TAR_OFFSET, _TAR = 257, b"ustar"

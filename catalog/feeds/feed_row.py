@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from catalog.feeds.columns import Column
+from catalog.feeds.encodings import BadText
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -19,14 +20,6 @@ _short.maxstring = _short.maxother = _short.maxlong = 80
 _short.maxlevel = 2
 
 
-class BadByte(NamedTuple):
-    """A byte that is not UTF-8. ``offset`` is 1-based within the line."""
-
-    value: int
-    line: int
-    offset: int
-
-
 class FeedRow(NamedTuple):
     """A row with its values by the feed's own names.
 
@@ -35,14 +28,14 @@ class FeedRow(NamedTuple):
         names: The feed's name of each known column.
         raw: Text by name (CSV, TSV), or any JSON value by name (JSON Lines). Undecodable bytes are there as the
             lone surrogates that ``errors="surrogateescape"`` makes of them.
-        bad_byte: The first byte of the row that is not UTF-8.
+        bad_text: The first place in the row that is not of the feed's encoding.
         is_suspect: Whether the text may hold NUL or lone surrogates and must be searched for them.
     """
 
     line: int
     names: Mapping[Column, str]
     raw: Mapping[str, object]
-    bad_byte: BadByte | None
+    bad_text: BadText | None
     is_suspect: bool
 
 
@@ -69,16 +62,7 @@ def shorten(value: object) -> str:
     return _short.repr(value)
 
 
-def decode_line(data: bytes, line_number: int) -> tuple[str, BadByte | None]:
-    """The line's text, and its first byte that is not UTF-8; such bytes become lone surrogates in the text."""
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError as error:
-        bad_byte = BadByte(data[error.start], line_number, error.start + 1)
-        return data.decode(errors="surrogateescape"), bad_byte
-
-
-def check_storable(value: object, bad_byte: BadByte | None, *, is_suspect: bool) -> None:
+def check_storable(value: object, bad_text: BadText | None, *, is_suspect: bool) -> None:
     """Check that JSONB can hold the value: no NUL, no lone surrogates, not nested too deeply.
 
     Args:
@@ -93,7 +77,7 @@ def check_storable(value: object, bad_byte: BadByte | None, *, is_suspect: bool)
         item, depth = left.pop()
         if isinstance(item, str):
             if is_suspect:
-                _check_text(item, bad_byte)
+                _check_text(item, bad_text)
         elif isinstance(item, list | dict):
             if depth == _MAX_DEPTH:
                 raise ValueFault(
@@ -106,7 +90,7 @@ def check_storable(value: object, bad_byte: BadByte | None, *, is_suspect: bool)
                 left.extend((inner, depth + 1) for inner in item)
 
 
-def _check_text(text: str, bad_byte: BadByte | None) -> None:
+def _check_text(text: str, bad_text: BadText | None) -> None:
     match = _NOT_STORABLE.search(text)
     if match is None:
         return
@@ -114,9 +98,6 @@ def _check_text(text: str, bad_byte: BadByte | None) -> None:
     excerpt = shorten(_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", around))
     if match[0] == "\x00":
         raise ValueFault(f"a NUL character in {excerpt}", "text without NUL characters")
-    if bad_byte is not None and ord(match[0]) in _ESCAPED_BYTES:
-        raise ValueFault(
-            f"byte 0x{bad_byte.value:02X} at byte {bad_byte.offset} of line {bad_byte.line}, in {excerpt}",
-            "text encoded as UTF-8",
-        )
+    if bad_text is not None and ord(match[0]) in _ESCAPED_BYTES:
+        raise ValueFault(f"{bad_text.found}, in {excerpt}", bad_text.expected)
     raise ValueFault(f"half of a surrogate pair in {excerpt}", "whole Unicode characters")

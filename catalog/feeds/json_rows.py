@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from catalog.feeds.columns import ColumnMatch, match_columns
-from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, decode_line, shorten
+from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, shorten
 from catalog.feeds.lines import Line, LineSource
 from catalog.types import RowError
 
@@ -46,19 +46,19 @@ class JsonRows:
     def _parse(self, line: Line) -> FeedRow:
         if line.is_cut:
             raise ValueFault(f"a line of {line.size:,} bytes", f"at most {self._max_row_bytes:,} bytes in a row")
-        text, bad_byte = decode_line(line.data, line.number)
+        text, bad_text = self._source.decode(line)
         value = _parse_json(text)
         if not isinstance(value, dict):
             raise ValueFault(shorten(value), _EXPECTED_OBJECT)
-        is_suspect = bad_byte is not None or _SUSPECT_ESCAPE.search(text) is not None
+        is_suspect = bad_text is not None or _SUSPECT_ESCAPE.search(text) is not None
         if is_suspect:
             # Names go into error messages and notes, so they are checked before anything reads them.
             for name in value:
-                check_storable(name, bad_byte, is_suspect=True)
+                check_storable(name, bad_text, is_suspect=True)
         match = self._match(tuple(value))
         if match.repeated:
             raise ValueFault(f"the name {match.repeated[0]} in two spellings", "each name once in an object")
-        return FeedRow(line.number, match.names, value, bad_byte, is_suspect)
+        return FeedRow(line.number, match.names, value, bad_text, is_suspect)
 
     def _match(self, names: tuple[str, ...]) -> ColumnMatch:
         # Rows of one feed mostly have the same names in the same order.

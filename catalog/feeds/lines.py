@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from catalog.feeds.encodings import BadText, ByteStream, EncodedText, Encoding
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CHUNK_BYTES = 1 << 17
 _HEAD_BYTES = 200
-
-
-class ByteStream(Protocol):
-    """What bytes are read from."""
-
-    def read(self, num_bytes: int, /) -> bytes:
-        """The next bytes: exactly so many, or fewer at the end, or none after it."""
 
 
 class Line(NamedTuple):
@@ -82,13 +77,28 @@ class LineSource:
     """Lines that can be put back, so that reading can resume at an earlier line.
 
     Attributes:
-        position: How many bytes of the stream have been handed out as lines; never decreases.
+        position: How many bytes of the stream, or of a stream in UTF-16 as UTF-8, have been handed out as lines;
+            never decreases.
     """
 
     def __init__(self, stream: ByteStream, max_line_bytes: int) -> None:
         self.position = 0
-        self._lines = split_lines(stream, max_line_bytes)
+        self._text = EncodedText(stream)
+        self._lines = split_lines(self._text, max_line_bytes)
         self._returned: deque[Line] = deque()
+
+    @property
+    def encoding(self) -> Encoding:
+        """That of the lines handed out so far; the start of a feed in Windows-1252 may be ASCII."""
+        return self._text.encoding
+
+    def decode(self, line: Line) -> tuple[str, BadText | None]:
+        """A whole line's text, and the first place that is not of the encoding, where lone surrogates stand."""
+        return self._text.decode(line.data, line.number)
+
+    def excerpt(self, line: Line) -> str:
+        """The start of any line, as text to show."""
+        return self._text.excerpt(line.data)
 
     def __iter__(self) -> LineSource:
         return self

@@ -92,7 +92,7 @@ class _RowValues:
             if not row.is_suspect and not isinstance(value, list | dict):
                 continue
             try:
-                check_storable(value, row.bad_byte, is_suspect=row.is_suspect)
+                check_storable(value, row.bad_text, is_suspect=row.is_suspect)
             except ValueFault as fault:
                 self._unstorable.add(name)
                 self._add(shorten(name)[1:-1], fault)

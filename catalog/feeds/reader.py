@@ -10,6 +10,7 @@ from catalog.feeds.archives import UnpackedFeed
 from catalog.feeds.columns import match_columns
 from catalog.feeds.delimited_rows import list_names, read_delimited_rows, read_header
 from catalog.feeds.dialect import detect_dialect, format_of_name
+from catalog.feeds.encodings import Encoding
 from catalog.feeds.feed_file import FeedFile
 from catalog.feeds.feed_row import FeedRow
 from catalog.feeds.json_rows import JsonRows
@@ -19,6 +20,12 @@ from catalog.feeds.records import RecordReader
 from catalog.types import ProductRecord, RowError
 
 MAX_ROW_BYTES = 2**20
+
+_ENCODING_NOTES = {
+    Encoding.UTF_8: (),
+    Encoding.UTF_16: ("The feed is in UTF-16.",),
+    Encoding.WINDOWS_1252: ("The feed is not in UTF-8 and was read as Windows-1252.",),
+}
 
 
 class FeedReader:
@@ -58,12 +65,20 @@ class FeedReader:
     @property
     def position(self) -> int:
         """Bytes of the file read so far, of ``num_bytes``; never decreases."""
-        return self._source.position if self.packing is None else self._unpacked.position
+        if self.packing is None and self.encoding is not Encoding.UTF_16:
+            return self._source.position
+        # What lines are made of is not what the file holds.
+        return self._unpacked.position
+
+    @property
+    def encoding(self) -> Encoding:
+        """That of the rows read so far; known for certain at the end."""
+        return self._source.encoding
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth telling about the feed as a whole and is no error, in full sentences; complete at the end."""
-        notes = list(self._notes)
+        notes = [*_ENCODING_NOTES[self.encoding], *self._notes]
         if self._json_rows is not None and self._json_rows.unknown_names:
             notes.append(_note_unknown(list(self._json_rows.unknown_names)))
         return tuple(notes)

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from catalog.feeds.feed_row import BadByte, decode_line, shorten
+from catalog.feeds.encodings import BadText
+from catalog.feeds.feed_row import shorten
 from catalog.feeds.lines import Line, LineSource
 
 # Going back to an earlier line costs reading bytes again. These bound the cost of a feed made to provoke it to a
@@ -21,13 +22,13 @@ class Record(NamedTuple):
     Args:
         lines: The lines they stand on, at least one.
         fields: As text; empty for a blank line. Undecodable bytes are lone surrogates.
-        bad_byte: The record's first byte that is not UTF-8.
+        bad_text: The first place in the record that is not of the feed's encoding.
         has_nul: Whether a NUL byte is among the bytes.
     """
 
     lines: list[Line]
     fields: list[str]
-    bad_byte: BadByte | None
+    bad_text: BadText | None
     has_nul: bool
 
 
@@ -53,7 +54,7 @@ class _RecordLines:
 
     def start_record(self) -> None:
         self.lines: list[Line] = []
-        self.bad_byte: BadByte | None = None
+        self.bad_text: BadText | None = None
         self.has_nul = False
         self._num_bytes = 0
 
@@ -66,8 +67,8 @@ class _RecordLines:
         self._num_bytes += line.size
         if self._num_bytes > self._max_bytes:
             raise _RecordTooLong
-        text, bad_byte = decode_line(line.data, line.number)
-        self.bad_byte = self.bad_byte or bad_byte
+        text, bad_text = self._source.decode(line)
+        self.bad_text = self.bad_text or bad_text
         self.has_nul = self.has_nul or "\x00" in text
         return text
 
@@ -100,8 +101,8 @@ class RecordReader:
         except csv.Error as error:
             found, expected = self._describe(error)
         else:
-            return Record(current.lines, fields, current.bad_byte, current.has_nul)
-        start = current.lines[0].data.decode(errors="replace").rstrip("\r\n")
+            return Record(current.lines, fields, current.bad_text, current.has_nul)
+        start = self._source.excerpt(current.lines[0]).rstrip("\r\n")
         return BrokenRecord(current.lines, f"{found}, in a row that starts {shorten(start[:60])}", expected)
 
     def resume_within(self, lines: list[Line], num_fields: int) -> int | None:

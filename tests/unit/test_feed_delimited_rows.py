@@ -188,8 +188,8 @@ def test_bad_additional_image_costs_only_itself(tmp_path):
 
 
 def test_bytes_that_are_not_utf8_are_reported_with_line_column_and_byte(tmp_path):
-    """Latin-1's é is the byte E9; it stands behind ``2,Caf``, at byte 6 of line 3."""
-    items = items_of(tmp_path, HEADER + b"1,Red,a.jpg\n2,Caf\xe9 dress,b.jpg\n3,Blue,c.jpg\n")
+    """Latin-1's é is the byte E9; it stands behind ``2,Caf``, at byte 6 of line 3. The é of line 2 is UTF-8."""
+    items = items_of(tmp_path, HEADER + b"1,R\xc3\xa9d,a.jpg\n2,Caf\xe9 dress,b.jpg\n3,Blue,c.jpg\n")
     (error,) = errors_of(items)
     assert (error.line, error.column, error.external_id) == (3, "title", None)
     assert error.found == "byte 0xE9 at byte 6 of line 3, in 'Caf\N{REPLACEMENT CHARACTER} dress'"
@@ -199,7 +199,7 @@ def test_bytes_that_are_not_utf8_are_reported_with_line_column_and_byte(tmp_path
 
 def test_bad_byte_in_a_later_line_of_a_row_names_that_line(tmp_path):
     """The row starts on line 2, the byte stands on line 3."""
-    (error,) = items_of(tmp_path, HEADER + b'1,"Red\ndr\xffess",a.jpg\n')
+    (error,) = items_of(tmp_path, HEADER + b'1,"R\xc3\xa9d\ndr\xffess",a.jpg\n')
     assert error.line == 2
     assert error.found.startswith("byte 0xFF at byte 3 of line 3")
 
@@ -213,7 +213,7 @@ def test_nul_is_an_error_of_its_row(tmp_path):
 
 def test_header_that_is_not_utf8_or_no_text_is_unreadable(tmp_path):
     """Names of columns that cannot be read make the feed unreadable, with the byte at fault."""
-    assert refusal_of(tmp_path, b"id,title,image,caf\xe9\n").received == "byte 0xE9 at byte 19 of line 1"
+    assert refusal_of(tmp_path, b"id,title,image,caf\x81\n").received == "byte 0x81 at byte 19 of line 1"
     assert "NUL" in refusal_of(tmp_path, b"id,title,image,\x00\n").received
 
 

@@ -81,7 +81,7 @@ def test_json_lines_by_name_with_a_broken_first_line_is_json_lines(tmp_path):
         (b"PK\x03\x04\x14\x00", "a ZIP archive that is damaged or not complete"),
         (gzip.compress(gzip.compress(COMMAS, mtime=0), mtime=0), "an archive within an archive"),
         (b"feed.csv" + bytes(249) + b"ustar  \x00" + COMMAS, "a tar archive"),
-        (COMMAS.decode().encode("utf-16"), "UTF-16 text"),
+        (COMMAS.decode().encode("utf-32"), "UTF-32 text"),
         (COMMAS.decode().encode("utf-16-le"), "NUL bytes in its first line"),
         (b'[\n{"id": 1}\n]\n', "a first line that starts with '['"),
         (b'[{"id": 1}]', "a first line that starts with '['"),

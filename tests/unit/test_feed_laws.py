@@ -27,13 +27,16 @@ PIECES = st.one_of(
     st.sampled_from(
         [
             b'"', b'""', b",", b"\t", b";", b"\n", b"\r\n", b"\r", b"\x00", b"\xef\xbb\xbf", b"\xe9", b"\xed\xa0\x80",
+            b"\x81", b"\xc3\xa9",
             b"id,title,image\n", b"id\ttitle\timage\r", b'{"id":1,"title":"t","image":"a"}', b"{", b"}", b"[", b"]",
             b":", b"\\ud800", b"\\u0000", b"1e999", b"NaN", b"1,Red,a.jpg\n", b'1,"Red', b"http://x", b"5 EUR",
         ]
     ),
     st.binary(max_size=6),
 )  # fmt: skip
-HEADERS = st.sampled_from([b"", b"id,title,image,price,attributes\n", b"id\ttitle\timage\timage_box\n", b'{"id":1}\n'])
+HEADERS = st.sampled_from(
+    [b"", b"\xff\xfe", b"id,title,image,price,attributes\n", b"id\ttitle\timage\timage_box\n", b'{"id":1}\n']
+)
 
 
 @settings(max_examples=400, deadline=None)
