@@ -6,17 +6,16 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from catalog.errors import InvalidRequest
+from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
-from cli.options import AsJson, Merchant
+from cli.options import AllowAbsolute, AsJson, Feed, Merchant
 
 if TYPE_CHECKING:
-    from catalog.feeds import RowErrorWriter
     from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.ingest import IngestSummary
@@ -28,11 +27,9 @@ REASONS_SHOWN = 10
 
 
 def ingest(
-    feed: Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL, also in gzip or ZIP.")],
+    feed: Feed,
     merchant: Merchant,
-    allow_absolute: Annotated[
-        bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")
-    ] = False,
+    allow_absolute: AllowAbsolute = False,
     full_sync: Annotated[
         bool, typer.Option("--full-sync", help="Remove products that the feed does not have.")
     ] = False,
@@ -40,9 +37,7 @@ def ingest(
         float,
         typer.Option("--max-removal", min=0, max=1, help="The share of the catalog a full sync may remove."),
     ] = 0.2,
-    errors: Annotated[
-        Path | None, typer.Option("--errors", metavar="FILE", help="Write every row that failed, with why, as CSV.")
-    ] = None,
+    errors: Errors = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="VERSION", help="Model version of a new merchant's gallery."),
@@ -76,11 +71,11 @@ def ingest(
     )
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
-        error_file = None if errors is None else stack.enter_context(_error_file(errors, feed))
+        error_file = None if errors is None else stack.enter_context(open_error_file(errors, feed))
         since = application.indexing_follower.revision()
         with progress("reading feed", unit="B", quiet=as_json) as advance:
             summary = application.ingest.run(
-                request, on_error=_ignore if error_file is None else error_file.write, advance=advance
+                request, on_error=ignore if error_file is None else error_file.write, advance=advance
             )
         with progress("indexing images", unit="images", quiet=as_json) as advance:
             indexing: Indexing
@@ -108,28 +103,6 @@ def ingest(
         report(summary.refusal, as_json=as_json)
     if failed(summary, indexing):
         raise typer.Exit(FAILED)
-
-
-def _error_file(path: Path, feed: Path) -> RowErrorWriter:
-    """The file for failed rows, opened before anything is ingested.
-
-    Raises:
-        InvalidRequest: it cannot be written, or it is the feed itself.
-    """
-    from catalog.feeds import RowErrorWriter
-
-    if path.exists() and feed.exists() and path.samefile(feed):
-        raise InvalidRequest(
-            "The failed rows would be written over the feed", received=f"--errors {path}", expected="another file"
-        )
-    try:
-        return RowErrorWriter(path)
-    except OSError as error:
-        raise InvalidRequest(
-            "The file for failed rows cannot be written",
-            received=f"--errors {path}: {error.strerror or error}",
-            expected="a file in a folder that can be written",
-        ) from error
 
 
 def failed(summary: IngestSummary, indexing: Indexing) -> bool:
@@ -240,7 +213,3 @@ def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
         "refusal": None if summary.refusal is None else str(summary.refusal),
         "reading_seconds": round(summary.seconds, 3),
     }
-
-
-def _ignore(error: object) -> None:
-    """For an ingest whose errors nobody wants one by one; they are counted in the summary all the same."""

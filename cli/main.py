@@ -13,6 +13,7 @@ from cli.attributes import attributes
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_system, not_text, report
+from cli.feeds import app as feed_app
 from cli.ingest import ingest
 from cli.jobs import app as jobs_app
 from cli.models import app as model_app
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, worker):
     app.command()(command)
+app.add_typer(feed_app, name="feed")
 app.add_typer(model_app, name="model")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(snapshot_app, name="snapshot")

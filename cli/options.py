@@ -11,6 +11,9 @@ import typer
 
 from catalog.types import AttributeSource, Availability, SearchMode
 
+Feed = Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL, also in gzip or ZIP.")]
+AllowAbsolute = Annotated[bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")]
+
 Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]
 
 OptionalMerchant = Annotated[

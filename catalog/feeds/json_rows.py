@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from catalog.feeds.columns import ColumnMatch, match_columns
+from catalog.feeds.columns import Column, ColumnMatch, match_columns
 from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, shorten
 from catalog.feeds.lines import Line, LineSource
 from catalog.types import RowError
@@ -22,12 +22,14 @@ class JsonRows:
     """Rows of JSON objects. A line that is none is an error, and reading goes on with the next.
 
     Attributes:
+        known_columns: Columns seen so far.
         unknown_names: Names seen so far that mean no column, at most ``max_unknown_names`` of them.
     """
 
     max_unknown_names = 100
 
     def __init__(self, source: LineSource, max_row_bytes: int) -> None:
+        self.known_columns: set[Column] = set()
         self.unknown_names: dict[str, None] = {}
         self._source = source
         self._max_row_bytes = max_row_bytes
@@ -65,6 +67,7 @@ class JsonRows:
         if names != self._last_names:
             self._last_names = names
             self._last_match = match_columns(names)
+            self.known_columns.update(self._last_match.names)
             for name in self._last_match.unknown:
                 if len(self.unknown_names) < self.max_unknown_names:
                     self.unknown_names.setdefault(shorten(name)[1:-1])

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from catalog.feeds.archives import UnpackedFeed
-from catalog.feeds.columns import match_columns
+from catalog.feeds.columns import Column, match_columns
 from catalog.feeds.delimited_rows import list_names, read_delimited_rows, read_header
 from catalog.feeds.dialect import detect_dialect, format_of_name
 from catalog.feeds.encodings import Encoding
@@ -76,6 +76,17 @@ class FeedReader:
         return self._source.encoding
 
     @property
+    def used_columns(self) -> tuple[Column, ...]:
+        """The columns that Drape understands, of those that the feed has; of JSON Lines complete at the end."""
+        known = self._match.names if self._json_rows is None else self._json_rows.known_columns
+        return tuple(column for column in Column if column in known)
+
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        """The feed's names of its other columns; of JSON Lines the first hundred, complete at the end."""
+        return self._match.unknown if self._json_rows is None else tuple(self._json_rows.unknown_names)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is worth telling about the feed as a whole and is no error, in full sentences; complete at the end."""
         notes = [*_ENCODING_NOTES[self.encoding], *self._notes]
@@ -113,10 +124,10 @@ class FeedReader:
             return
         records = RecordReader(self._source, self.dialect.delimiter, max_row_bytes)
         self.columns = read_header(self.path, records)
-        match = match_columns(self.columns)
-        if match.unknown:
-            self._notes.append(_note_unknown(match.unknown))
-        self._rows = read_delimited_rows(records, self.columns, match)
+        self._match = match_columns(self.columns)
+        if self._match.unknown:
+            self._notes.append(_note_unknown(self._match.unknown))
+        self._rows = read_delimited_rows(records, self.columns, self._match)
 
     def _read_items(self) -> Iterator[ProductRecord | RowError]:
         for row in self._rows:

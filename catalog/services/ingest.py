@@ -16,10 +16,10 @@ from catalog.ports.image_store import ImageStore
 from catalog.repositories.jobs import JobKind
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
-from catalog.services.ingest_run import IngestRun, OnError
+from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
-from catalog.services.source_images import SourceImages
+from catalog.services.source_images import ImageFiles, SourceImages
 from catalog.types import ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -151,10 +151,12 @@ class IngestService:
             work.commit()
         sources = SourceImages(
             self._images,
-            request.feed.parent,
-            allow_absolute=request.allow_absolute,
-            max_pixels=self._max_pixels,
-            max_bytes=self._max_bytes,
+            ImageFiles(
+                request.feed.parent,
+                allow_absolute=request.allow_absolute,
+                max_pixels=self._max_pixels,
+                max_bytes=self._max_bytes,
+            ),
         )
         refusal: RemovalRefused | None = None
         subject = _storable(request.feed)
@@ -236,15 +238,7 @@ class IngestService:
             if seen.get(record.external_id, record.line) != record.line
         )
         for record, line in sorted(repeats, key=lambda repeat: repeat[0].line):
-            run.fail(
-                RowError(
-                    record.line,
-                    "id",
-                    f"{record.external_id}, as on line {line}",
-                    "an id that no earlier row has",
-                    record.external_id,
-                )
-            )
+            run.fail(repeated_id(record, line))
         return [record for record in fresh if seen.get(record.external_id, record.line) == record.line]
 
     def _remove_unsighted(self, request: IngestRequest, run: IngestRun) -> RemovalRefused | None:

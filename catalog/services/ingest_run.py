@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from catalog.feeds import Column
-from catalog.types import RowError
+from catalog.types import ProductRecord, RowError
 
 OnError: TypeAlias = Callable[[RowError], None]
 
@@ -61,3 +61,14 @@ class IngestRun:
     def _note(self, error: RowError) -> None:
         self.reasons[f"{error.column or 'row'}: expected {error.expected}"] += 1
         self._errors.append(error)
+
+
+def repeated_id(record: ProductRecord, line: int) -> RowError:
+    """The error of a row whose id came before, on ``line``."""
+    return RowError(
+        record.line,
+        Column.ID,
+        f"{record.external_id}, as on line {line}",
+        "an id that no earlier row has",
+        record.external_id,
+    )

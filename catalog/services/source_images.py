@@ -11,7 +11,7 @@ from catalog.feeds import resolve_image_path
 from catalog.ports.image_store import ImageStore
 from catalog.types import FeedImage
 from embeddings.errors import UnusableImage
-from embeddings.images import inspect_image
+from embeddings.images import ImageHeader, inspect_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,26 @@ class ReadImage:
 
 @dataclass(frozen=True, slots=True)
 class UnreadImage:
-    """An image that could not be read: what was found and what was expected."""
+    """An image that could not be read: what was found and what was expected, and whether there is no file of it."""
 
     found: str
     expected: str
+    is_missing: bool = False
 
 
 Reading: TypeAlias = ReadImage | UnreadImage
 
 
-class SourceImages:
-    """Reads a feed's images.
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image's bytes, with what their header says."""
+
+    data: bytes
+    header: ImageHeader
+
+
+class ImageFiles:
+    """Reads the files of a feed's images.
 
     Args:
         folder: The feed's folder, which relative paths start from and must not leave.
@@ -44,21 +53,14 @@ class SourceImages:
         max_pixels, max_bytes: Larger images are refused before they are decoded, or read.
     """
 
-    def __init__(
-        self, store: ImageStore, folder: Path, *, allow_absolute: bool, max_pixels: int, max_bytes: int
-    ) -> None:
-        self._store = store
+    def __init__(self, folder: Path, *, allow_absolute: bool, max_pixels: int, max_bytes: int) -> None:
         self._folder = folder
         self._allow_absolute = allow_absolute
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
 
-    def read(self, image: FeedImage) -> Reading:
-        """Read one image. Whatever is wrong with it is told in the result, never raised.
-
-        Raises:
-            ImageStoreUnavailable: the image was good, but could not be stored.
-        """
+    def read(self, image: FeedImage) -> ImageFile | UnreadImage:
+        """Read one image. Whatever is wrong with it is told in the result, never raised."""
         try:
             path = resolve_image_path(image.source, self._folder, allow_absolute=self._allow_absolute)
             size = path.stat().st_size
@@ -69,7 +71,26 @@ class SourceImages:
         except UnusableImage as error:
             return UnreadImage(f"{image.source}: {error.received or error.message}", error.expected or "an image")
         except DrapeError as error:
-            return UnreadImage(f"{image.source}: {error.message}", error.expected or "an image file")
+            return UnreadImage(f"{image.source}: {error.message}", error.expected or "an image file", is_missing=True)
         except OSError as error:
             return UnreadImage(f"{image.source}: {error.strerror or error}", "a readable image file")
-        return ReadImage(self._store.put(data), len(data), header.width, header.height)
+        return ImageFile(data, header)
+
+
+class SourceImages:
+    """Reads a feed's images into the image store."""
+
+    def __init__(self, store: ImageStore, files: ImageFiles) -> None:
+        self._store = store
+        self._files = files
+
+    def read(self, image: FeedImage) -> Reading:
+        """Read one image. Whatever is wrong with it is told in the result, never raised.
+
+        Raises:
+            ImageStoreUnavailable: the image was good, but could not be stored.
+        """
+        file = self._files.read(image)
+        if isinstance(file, UnreadImage):
+            return file
+        return ReadImage(self._store.put(file.data), len(file.data), file.header.width, file.header.height)

@@ -1,0 +1,186 @@
+"""A feed read as an ingest would read it, without a database: what would be taken, and what not."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catalog.feeds import FeedReader, open_feed
+from catalog.services.ingest_run import IngestRun, OnError, repeated_id
+from catalog.services.progress import Advance, unheard
+from catalog.services.source_images import ImageFiles, UnreadImage
+from catalog.types import ProductRecord, RowError
+
+_ROWS_AT_ONCE = 200
+_LINES_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Fault:
+    """Errors of one kind.
+
+    Args:
+        column: The column at fault, or None when rows as a whole are.
+        expected: What would have been right.
+        found: What stood there the first time.
+        num_errors: How many there are.
+        lines: The lines of the first of them.
+    """
+
+    column: str | None
+    expected: str
+    found: str
+    num_errors: int = 0
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReport:
+    """What there is to tell of a feed.
+
+    Args:
+        used_columns: The columns that Drape understands, of those that the feed has.
+        unused_columns: The feed's names of its other columns.
+        num_rows: Rows with text: products and failed rows.
+        num_images: Images of the products.
+        num_missing_images: Those without a file, or whose path leads where it must not.
+        num_unreadable_images: Those whose file is no image, or too large.
+        faults: The most frequent first.
+    """
+
+    dialect: str
+    encoding: str
+    packing: str | None
+    used_columns: tuple[str, ...]
+    unused_columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    num_rows: int
+    num_products: int
+    num_failed_rows: int
+    num_images: int
+    num_missing_images: int
+    num_unreadable_images: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether an ingest would take every row and find every image."""
+        return not self.faults
+
+
+def check_feed(
+    path: Path, files: ImageFiles, *, read_threads: int, on_error: OnError, advance: Advance = unheard
+) -> FeedReport:
+    """Read the whole feed and the headers of its images; nothing is written.
+
+    Args:
+        read_threads: Images read at the same time.
+        on_error: Told every row and every image that would not be taken, in the feed's order.
+        advance: Told the bytes of the feed that were read, and its size.
+
+    Raises:
+        FeedUnreadable: the file is no feed, or from some place on it cannot be read.
+    """
+    with open_feed(path) as reader, closing(_FirstLines()) as first_lines:
+        with ThreadPoolExecutor(read_threads, thread_name_prefix="read") as readers:
+            check = _Check(reader, files, first_lines, readers, on_error)
+            while rows := tuple(itertools.islice(reader, _ROWS_AT_ONCE)):
+                check.take(rows)
+                advance(reader.position, reader.num_bytes)
+        return check.report()
+
+
+class _Check:
+    def __init__(
+        self,
+        reader: FeedReader,
+        files: ImageFiles,
+        first_lines: _FirstLines,
+        readers: ThreadPoolExecutor,
+        on_error: OnError,
+    ) -> None:
+        self._reader = reader
+        self._files = files
+        self._first_lines = first_lines
+        self._readers = readers
+        # Rows and images are counted as an ingest counts them.
+        self._run = IngestRun(merchant_id=0, job_id=0, on_error=self._note)
+        self._on_error = on_error
+        self._faults: dict[tuple[str | None, str], Fault] = {}
+        self._num_images = self._num_missing = self._num_unreadable = 0
+
+    def take(self, rows: Iterable[ProductRecord | RowError]) -> None:
+        attempt = self._run.attempt()
+        products: list[ProductRecord] = []
+        for row in rows:
+            first = row.line if row.external_id is None else self._first_lines.of(row.external_id, row.line)
+            if isinstance(row, RowError):
+                attempt.fail(row)
+            elif first != row.line:
+                attempt.fail(repeated_id(row, first))
+            else:
+                products.append(row)
+        pairs = [(product, image) for product in products for image in product.images]
+        self._num_images += len(pairs)
+        for (product, _), file in zip(
+            pairs, self._readers.map(lambda pair: self._files.read(pair[1]), pairs), strict=True
+        ):
+            if isinstance(file, UnreadImage):
+                self._num_missing += file.is_missing
+                self._num_unreadable += not file.is_missing
+                attempt.fail_image(RowError(product.line, "image", file.found, file.expected, product.external_id))
+        self._run.accept(attempt)
+
+    def report(self) -> FeedReport:
+        reader = self._reader
+        num_failed = self._run.counts["rows_failed"]
+        return FeedReport(
+            dialect=str(reader.dialect),
+            encoding=reader.encoding,
+            packing=reader.packing,
+            used_columns=reader.used_columns,
+            unused_columns=reader.unused_columns,
+            notes=reader.notes,
+            num_rows=reader.num_rows,
+            num_products=reader.num_rows - num_failed,
+            num_failed_rows=num_failed,
+            num_images=self._num_images,
+            num_missing_images=self._num_missing,
+            num_unreadable_images=self._num_unreadable,
+            faults=tuple(sorted(self._faults.values(), key=lambda fault: -fault.num_errors)),
+        )
+
+    def _note(self, error: RowError) -> None:
+        fault = self._faults.setdefault(
+            (error.column, error.expected), Fault(error.column, error.expected, error.found)
+        )
+        fault.num_errors += 1
+        if len(fault.lines) < _LINES_SHOWN and error.line not in fault.lines:
+            fault.lines.append(error.line)
+        self._on_error(error)
+
+
+class _FirstLines:
+    """On which line each id came first, in a file that is gone afterwards: a feed may have millions of them."""
+
+    def __init__(self) -> None:
+        # SQLite's name for a temporary database that spills to disk.
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE first_lines (id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+
+    def of(self, external_id: str, line: int) -> int:
+        """The line on which the id came first, which may be this one."""
+        new = self._database.execute("INSERT OR IGNORE INTO first_lines VALUES (?, ?)", (external_id, line))
+        if new.rowcount:
+            return line
+        found: int
+        (found,) = self._database.execute("SELECT line FROM first_lines WHERE id = ?", (external_id,)).fetchone()
+        return found
+
+    def close(self) -> None:
+        self._database.close()

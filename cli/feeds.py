@@ -1,0 +1,85 @@
+"""``drape feed``: what can be told of a feed before it is ingested."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from catalog.errors import FeedUnreadable
+from cli.error_file import Errors, ignore, open_error_file
+from cli.failures import FAILED, USAGE
+from cli.failures import report as report_failure
+from cli.options import AllowAbsolute, AsJson, Feed
+
+if TYPE_CHECKING:
+    from catalog.services.feed_check import FeedReport
+
+FAULTS_SHOWN = 20
+
+app = typer.Typer(help="Look at a feed before it is ingested.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `check` a command of its own, while it is the only one."""
+
+
+@app.command()
+def check(feed: Feed, allow_absolute: AllowAbsolute = False, errors: Errors = None, as_json: AsJson = False) -> None:
+    """Read a feed and its images as `drape ingest` would, without a database and without changing anything.
+
+    The exit code is 1 when any row or image would fail, and 2 when the feed cannot be read.
+    """
+    from catalog.bootstrap import settings_from_environment
+    from catalog.services.feed_check import check_feed
+    from catalog.services.source_images import ImageFiles
+    from cli.progress import progress
+
+    settings = settings_from_environment()
+    files = ImageFiles(
+        feed.parent,
+        allow_absolute=allow_absolute,
+        max_pixels=settings.max_image_pixels,
+        max_bytes=settings.max_image_bytes,
+    )
+    with ExitStack() as stack:
+        error_file = None if errors is None else stack.enter_context(open_error_file(errors, feed))
+        advance = stack.enter_context(progress("checking feed", unit="B", quiet=as_json))
+        on_error = ignore if error_file is None else error_file.write
+        try:
+            found = check_feed(feed, files, read_threads=settings.decode_threads, on_error=on_error, advance=advance)
+        except FeedUnreadable as error:
+            report_failure(error, as_json=as_json)
+            raise typer.Exit(USAGE) from error
+    if as_json:
+        print(json.dumps(asdict(found), ensure_ascii=False))
+    else:
+        _print(found)
+        if errors is not None:
+            print(f"Every failed row is in {errors}.")
+    if not found.is_good:
+        raise typer.Exit(FAILED)
+
+
+def _print(found: FeedReport) -> None:
+    packed = "" if found.packing is None else f", packed as {found.packing}"
+    print(f"{found.dialect} in {found.encoding}{packed}")
+    print(f"Columns used: {', '.join(found.used_columns) or 'none'}.")
+    for note in found.notes:
+        print(f"Note: {note}")
+    print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} failed.")
+    print(
+        f"{found.num_images:,} images: {found.num_missing_images:,} missing, "
+        f"{found.num_unreadable_images:,} unreadable."
+    )
+    for fault in found.faults[:FAULTS_SHOWN]:
+        lines = f"line{'' if fault.num_errors == 1 else 's'} {', '.join(map(str, fault.lines))}"
+        more = ", …" if fault.num_errors > len(fault.lines) else ""
+        print(f"  {fault.num_errors:>6,}  {fault.column or 'row'}: expected {fault.expected} ({lines}{more})")
+        print(f"          found {fault.found}")
+    if len(found.faults) > FAULTS_SHOWN:
+        print(f"  … and {len(found.faults) - FAULTS_SHOWN} more kinds; --errors FILE writes them all.")
