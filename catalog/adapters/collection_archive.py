@@ -1,8 +1,13 @@
-"""A folder as one uncompressed tar file: what a snapshot of the embedded engine is."""
+"""A folder as one compressed tar file: what a snapshot of the embedded engine is.
+
+Compressed as little as gzip can: the engine's files are made larger than what is in them, and their zeros vanish.
+"""
 
 from __future__ import annotations
 
+import gzip
 import tarfile
+import zlib
 from pathlib import Path
 
 from catalog.errors import InvalidRequest
@@ -15,7 +20,7 @@ def pack(folder: Path, path: Path) -> None:
     Raises:
         UnwritableFile: the file cannot be written.
     """
-    with written_whole(path) as file, tarfile.open(fileobj=file, mode="w") as archive:
+    with written_whole(path) as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:
         for entry in sorted(folder.iterdir()):
             archive.add(entry, arcname=entry.name)
 
@@ -27,9 +32,9 @@ def unpack(path: Path, folder: Path) -> None:
         InvalidRequest: the file is no archive, or a damaged one.
     """
     try:
-        with tarfile.open(path, mode="r:") as archive:
+        with tarfile.open(path, mode="r:gz") as archive:
             archive.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InvalidRequest(
             "This is no snapshot of a collection",
             received=f"{path}: {error}",

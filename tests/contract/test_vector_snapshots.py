@@ -126,7 +126,7 @@ def test_half_a_snapshot_replaces_nothing(filled, tmp_path):
 def test_an_archive_writes_nothing_outside_the_collection(tmp_path):
     index = QdrantEdgeIndex(tmp_path / "edge")
     path = tmp_path / "evil.snapshot"
-    with tarfile.open(path, "w") as archive:
+    with tarfile.open(path, "w:gz") as archive:
         entry = tarfile.TarInfo("../../escaped")
         entry.size = 3
         archive.addfile(entry, io.BytesIO(b"out"))

@@ -15,6 +15,8 @@ def test_lost_vectors_come_back_without_being_embedded_again(drape, small_feed, 
     saved = drape.run_here("snapshot", "save", folder)
     assert saved.code == 0, saved.err
     assert f"drape-compact-rendered: {NUM_IMAGES} points" in saved.out
+    (archive,) = folder.glob("*.snapshot")
+    assert archive.stat().st_size < 5_000_000
     again = drape.run_here("snapshot", "save", folder)
     assert (again.code, "has something in it" in again.err) == (2, True)
 
