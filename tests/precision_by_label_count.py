@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from embeddings.images import decode_image, prepare
 from embeddings.model_store import ModelStore
 from embeddings.open_embedder import open_embedder
+from tests.benchmarks.networks import prepared_files
 
 BOUNDS = (0, 20, 50, 100, 200, sys.maxsize)
 
@@ -30,10 +30,7 @@ def main(table: Path, version: Path, label: str) -> None:
     counts = Counter(value for value, row in zip(values, rows, strict=True) if row["split"] == "train")
     asking = [(row["image"], value) for row, value in zip(rows, values, strict=True) if row["split"] != "train"]
     embedder = open_embedder(ModelStore(version.parent).open(version.name))
-    photos = [
-        decode_image(Path(path).read_bytes(), max_pixels=10**8, min_edge=embedder.input_size) for path, _ in asking
-    ]
-    prob = embedder.embed(np.stack([prepare(photo, embedder.input_size) for photo in photos]))["prob"]
+    prob = embedder.embed(prepared_files([path for path, _ in asking], embedder.input_size))["prob"]
     scores = prob @ prob.T
     np.fill_diagonal(scores, -np.inf)
     names = [value for _, value in asking]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from catalog.errors import InvalidRequest
 from catalog.ports.vector_index import VectorIndex
@@ -141,9 +141,15 @@ def read_snapshot(folder: Path) -> Snapshot:
         ) from error
 
 
-def _saved(told: Mapping[str, object]) -> SavedCollection:
-    saved = SavedCollection(**told)  # type: ignore[arg-type]
-    if Path(str(saved.file)).name != saved.file:
+def _saved(told: Mapping[str, Any]) -> SavedCollection:
+    saved = SavedCollection(
+        name=str(told["name"]),
+        file=str(told["file"]),
+        num_bytes=int(told["num_bytes"]),
+        sha256=str(told["sha256"]),
+        num_points=int(told["num_points"]),
+    )
+    if Path(saved.file).name != saved.file:
         raise ValueError(f"{saved.file!r} is not the name of a file in the folder")
     return saved
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,13 @@ def benchmark_version(name: str, store: ModelStore, shared_folder: Path) -> Mode
 def prepared_photos(shared_folder: Path, count: int, input_size: int) -> NDArray[np.uint8]:
     """Real photos of clothing, (count, input_size, input_size, 3) uint8."""
     photos = sorted((shared_folder / "data" / "clothing" / "images").glob("*.jpg"))[:count]
-    return np.stack([prepare(decode_image(path.read_bytes(), max_pixels=10**8), input_size) for path in photos])
+    return prepared_files(photos, input_size)
+
+
+def prepared_files(paths: Sequence[str | Path], input_size: int) -> NDArray[np.uint8]:
+    """Photos as a network takes them, (n, input_size, input_size, 3) uint8."""
+    photos = (decode_image(Path(path).read_bytes(), max_pixels=10**8, min_edge=input_size) for path in paths)
+    return np.stack([prepare(photo, input_size) for photo in photos])
 
 
 def vgg16_version(store: ModelStore) -> ModelVersion:

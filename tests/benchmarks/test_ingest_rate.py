@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 
 from catalog.bootstrap import Application
 from catalog.services.ingest import IngestRequest
 from catalog.settings import Settings
-from embeddings.images import decode_image, prepare
-from tests.benchmarks.networks import resnet50_version
+from tests.benchmarks.networks import prepared_files, resnet50_version
 from tests.feeds_from_shared import read_products, write_shared_feed
 
 SMALLEST_SHARE = 0.8
@@ -37,7 +35,7 @@ def test_ingest_keeps_the_networks_rate(shared_folder, tmp_path, home, version, 
             resnet50_version(application.model_store, shared_folder)
         embedder = application.models.embedder(version)
         application.status.merchants()  # Starts PostgreSQL and makes its tables, which happens once and not per feed.
-        prepared = np.stack([_prepare(source, embedder.input_size) for source in sources])
+        prepared = prepared_files(sources, embedder.input_size)
         embedder.embed(prepared[:BATCH])
         start = time.perf_counter()
         for first in range(0, num_images, BATCH):
@@ -58,8 +56,3 @@ def test_ingest_keeps_the_networks_rate(shared_folder, tmp_path, home, version, 
     )
     if smallest_share is not None:
         assert whole / bare >= smallest_share
-
-
-def _prepare(source: str, input_size: int):
-    with open(source, "rb") as file:  # noqa: PTH123 - the feed's text is the path.
-        return prepare(decode_image(file.read(), max_pixels=10**8, min_edge=input_size), input_size)

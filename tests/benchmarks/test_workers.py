@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from catalog.adapters.embedded_postgres import EmbeddedPostgres
-from embeddings.images import decode_image, prepare
-from tests.benchmarks.networks import resnet50_version
+from tests.benchmarks.networks import prepared_files, resnet50_version
 from tests.benchmarks.worker_shop import WorkerShop
 from tests.feeds_from_shared import read_products, write_shared_feed
 from tests.qdrant_double import QdrantDoubleProcess
@@ -57,7 +56,7 @@ def test_a_worker_keeps_the_networks_rate(shared_folder, tmp_path, shop):
     with shop.application() as application:
         resnet50_version(application.model_store, shared_folder)
         embedder = application.models.embedder("resnet50-imagenet")
-        prepared = np.stack([_prepare(source, embedder.input_size) for source in sources])
+        prepared = prepared_files(sources, embedder.input_size)
         embedder.embed(prepared[:BATCH])
         started = time.perf_counter()
         for start in range(0, number, BATCH):
@@ -132,11 +131,6 @@ def test_a_worker_that_has_nothing_to_do_costs_next_to_nothing(shop):
     share = (after.user + after.system - before.user - before.system) / seconds
     print(f"\nan idle worker: {100 * share:.2f} % of a core, {(more - queries) / seconds:.1f} transactions/s")
     assert share < 0.05
-
-
-def _prepare(source: str, input_size: int):
-    with open(source, "rb") as file:  # noqa: PTH123 - the feed's text is the path.
-        return prepare(decode_image(file.read(), max_pixels=10**8, min_edge=input_size), input_size)
 
 
 def _small_feed(folder: Path, number: int) -> Path:

@@ -68,6 +68,10 @@ def _without_format(told: dict) -> None:
     del told["format"]
 
 
+def _without_numbers(told: dict) -> None:
+    told["collections"][0]["num_points"] = "many"
+
+
 def _outside(told: dict) -> None:
     told["collections"][0]["file"] = "../drape-colors-1.snapshot"
 
@@ -81,6 +85,7 @@ def _of_a_server(told: dict) -> None:
     [
         (None, "This folder is no snapshot"),
         (_without_format, "This folder is no snapshot"),
+        (_without_numbers, "This folder is no snapshot"),
         (_outside, "is not the name of a file in the folder"),
         (_of_a_server, "another vector engine"),
     ],
