@@ -19,6 +19,12 @@ class Availability(StrEnum):
     BACKORDER = "backorder"
 
 
+class DialectName(StrEnum):
+    """How a feed names things: as Drape itself does, or as another system."""
+
+    DRAPE = "drape"
+
+
 class SearchMode(StrEnum):
     """How hits are ranked.
 
@@ -73,15 +79,15 @@ class FeedImage:
 
 @dataclass(frozen=True, slots=True)
 class ProductRecord:
-    """One valid feed row.
+    """One product of a feed: a valid row, or several where each row is a variant.
 
     Args:
-        line: 1-based number of the line of the feed on which the row starts.
+        line: 1-based number of the line of the feed on which the product's first row starts.
         external_id: The merchant's id, unique in the feed.
         category: Path of level names from the general to the special, e.g. ``("Apparel", "Dress")``; may be empty.
         attributes: Attribute names in normal form (``color=red``), sorted, without repeats.
         images: At least one, with distinct sources, in order of position.
-        raw: The row as the feed gave it, JSON-serialisable.
+        raw: The row, or what its rows share and the variants, as the feed gave it, JSON-serialisable.
     """
 
     line: int
@@ -97,17 +103,32 @@ class ProductRecord:
     images: tuple[FeedImage, ...]
     raw: Mapping[str, object] = field(repr=False)
 
+    @property
+    def product_line(self) -> int:
+        """The line on which the product starts."""
+        return self.line
+
+
+class Outcome(StrEnum):
+    """What became of a row with a fault."""
+
+    ROW_SKIPPED = "row skipped"
+    IMAGE_LEFT_OUT = "image left out"
+    MENDED = "mended"
+
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """Why one row of a feed, or one image of a row, was not taken.
+    """Why one row of a feed, or one image of a row, was not taken, or not taken as it stood.
 
     Args:
         line: 1-based line on which the row starts.
         column: The feed's column at fault, or None when the row as a whole is.
         found: What stood there, shortened to a readable length.
         expected: What would have been right.
-        external_id: The row's id where it could be read.
+        external_id: The id of the row's product where it could be read.
+        outcome: What became of the row; a row that is only mended has its product.
+        first_line: The first line of the product, where a product has several rows.
     """
 
     line: int
@@ -115,10 +136,17 @@ class RowError:
     found: str
     expected: str
     external_id: str | None = None
+    outcome: Outcome = Outcome.ROW_SKIPPED
+    first_line: int | None = None
 
     def __str__(self) -> str:
         where = f"line {self.line}" + (f", column {self.column}" if self.column else "")
-        return f"{where}: found {self.found}; expected {self.expected}"
+        return f"{where}: found {self.found}; expected {self.expected}; {self.outcome}"
+
+    @property
+    def product_line(self) -> int:
+        """The line on which the row's product starts."""
+        return self.line if self.first_line is None else self.first_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The file that ``--errors`` names, for every row and image of a feed that was not taken."""
+"""The file that ``--errors`` names, for every row and image of a feed that was not taken, or not as it stood."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_error_file(path: Path, feed: Path) -> RowErrorWriter:
             "The failed rows would be written over the feed", received=f"--errors {path}", expected="another file"
         )
     try:
-        return RowErrorWriter(path)
+        return RowErrorWriter(path, feed.name)
     except OSError as error:
         raise InvalidRequest(
             "The file for failed rows cannot be written",

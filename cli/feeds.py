@@ -13,7 +13,7 @@ from catalog.errors import FeedUnreadable
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, USAGE
 from cli.failures import report as report_failure
-from cli.options import AllowAbsolute, AsJson, Feed
+from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect
 
 if TYPE_CHECKING:
     from catalog.services.feed_check import FeedReport
@@ -29,29 +29,39 @@ def _group() -> None:
 
 
 @app.command()
-def check(feed: Feed, allow_absolute: AllowAbsolute = False, errors: Errors = None, as_json: AsJson = False) -> None:
+def check(
+    feed: Feed,
+    dialect: FeedDialect = None,
+    currency: FeedCurrency = None,
+    allow_absolute: AllowAbsolute = False,
+    errors: Errors = None,
+    as_json: AsJson = False,
+) -> None:
     """Read a feed and its images as `drape ingest` would, without a database and without changing anything.
 
     The exit code is 1 when any row or image would fail, and 2 when the feed cannot be read.
     """
     from catalog.bootstrap import settings_from_environment
+    from catalog.feeds import open_feed, reading_options
     from catalog.services.feed_check import check_feed
     from catalog.services.source_images import ImageFiles
     from cli.progress import progress
 
     settings = settings_from_environment()
-    files = ImageFiles(
-        feed.parent,
-        allow_absolute=allow_absolute,
-        max_pixels=settings.max_image_pixels,
-        max_bytes=settings.max_image_bytes,
-    )
+    options = reading_options(dialect, currency)
     with ExitStack() as stack:
         error_file = None if errors is None else stack.enter_context(open_error_file(errors, feed))
         advance = stack.enter_context(progress("checking feed", unit="B", quiet=as_json))
         on_error = ignore if error_file is None else error_file.write
         try:
-            found = check_feed(feed, files, read_threads=settings.decode_threads, on_error=on_error, advance=advance)
+            reader = stack.enter_context(open_feed(feed, options))
+            files = ImageFiles(
+                reader.image_folder,
+                allow_absolute=allow_absolute,
+                max_pixels=settings.max_image_pixels,
+                max_bytes=settings.max_image_bytes,
+            )
+            found = check_feed(reader, files, read_threads=settings.decode_threads, on_error=on_error, advance=advance)
         except FeedUnreadable as error:
             report_failure(error, as_json=as_json)
             raise typer.Exit(USAGE) from error
@@ -66,12 +76,12 @@ def check(feed: Feed, allow_absolute: AllowAbsolute = False, errors: Errors = No
 
 
 def _print(found: FeedReport) -> None:
-    packed = "" if found.packing is None else f", packed as {found.packing}"
-    print(f"{found.dialect} in {found.encoding}{packed}")
+    print(f"Read as {found.read_as}.")
     print(f"Columns used: {', '.join(found.used_columns) or 'none'}.")
     for note in found.notes:
         print(f"Note: {note}")
-    print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} failed.")
+    mended = f", {found.num_mended:,} values mended" if found.num_mended else ""
+    print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} rows failed{mended}.")
     print(
         f"{found.num_images:,} images: {found.num_missing_images:,} missing, "
         f"{found.num_unreadable_images:,} unreadable."
@@ -80,6 +90,6 @@ def _print(found: FeedReport) -> None:
         lines = f"line{'' if fault.num_errors == 1 else 's'} {', '.join(map(str, fault.lines))}"
         more = ", …" if fault.num_errors > len(fault.lines) else ""
         print(f"  {fault.num_errors:>6,}  {fault.column or 'row'}: expected {fault.expected} ({lines}{more})")
-        print(f"          found {fault.found}")
+        print(f"          found {fault.found}; {fault.outcome}")
     if len(found.faults) > FAULTS_SHOWN:
         print(f"  … and {len(found.faults) - FAULTS_SHOWN} more kinds; --errors FILE writes them all.")

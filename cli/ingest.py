@@ -13,7 +13,7 @@ import typer
 from catalog.errors import InvalidRequest
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
-from cli.options import AllowAbsolute, AsJson, Feed, Merchant
+from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant
 
 if TYPE_CHECKING:
     from catalog.services.indexing_follower import FollowedIndexing
@@ -29,6 +29,8 @@ REASONS_SHOWN = 10
 def ingest(
     feed: Feed,
     merchant: Merchant,
+    dialect: FeedDialect = None,
+    currency: FeedCurrency = None,
     allow_absolute: AllowAbsolute = False,
     full_sync: Annotated[
         bool, typer.Option("--full-sync", help="Remove products that the feed does not have.")
@@ -68,6 +70,8 @@ def ingest(
         allow_absolute=allow_absolute,
         full_sync=full_sync,
         max_removal=max_removal,
+        dialect=dialect,
+        currency=currency,
     )
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
@@ -128,7 +132,10 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> 
         cells = [counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")]
         table.add_row(subject, *(f"{cell:,}" for cell in [*cells, counts.get(failures, 0)]))
     console = Console(file=sys.stdout)
+    console.print(f"Read as {summary.read_as}.", markup=False, highlight=False)
     console.print(table)
+    if mended := counts.get("values_mended", 0):
+        console.print(f"{mended:,} values were mended; --errors FILE writes each of them.")
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
     for line in _indexing_lines(indexing):
@@ -204,9 +211,11 @@ def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
     return {
         "job": summary.job_id,
         "model_version": summary.model_version,
+        "read_as": summary.read_as,
         **subjects,
         "rows_failed": counts.get("rows_failed", 0),
         "images_failed": counts.get("images_failed", 0),
+        "values_mended": counts.get("values_mended", 0),
         **_indexing_as_json(indexing),
         "reasons": {**summary.reasons, **({} if indexing is None else indexing.failures)},
         "notes": list(summary.notes),

@@ -9,9 +9,16 @@ from typing import Annotated
 
 import typer
 
-from catalog.types import AttributeSource, Availability, SearchMode
+from catalog.types import AttributeSource, Availability, DialectName, SearchMode
 
-Feed = Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV or JSONL, also in gzip or ZIP.")]
+Feed = Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV, JSONL or XML, also in gzip or ZIP.")]
+FeedDialect = Annotated[
+    DialectName | None, typer.Option("--dialect", help="What kind of feed it is; found out where this is left out.")
+]
+FeedCurrency = Annotated[
+    str | None,
+    typer.Option("--currency", metavar="CODE", help="Of the feed's prices that come without one, such as EUR."),
+]
 AllowAbsolute = Annotated[bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")]
 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]

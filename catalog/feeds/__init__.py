@@ -27,24 +27,27 @@ attributes, additional images, the four numbers of a box), and attributes may be
 """
 
 from catalog.feeds.columns import Column
-from catalog.feeds.dialect import FeedDialect, FeedFormat
+from catalog.feeds.dialects import ReadingOptions, reading_options
 from catalog.feeds.encodings import Encoding
 from catalog.feeds.error_file import RowErrorWriter, write_errors
 from catalog.feeds.feed_writer import write_feed
 from catalog.feeds.image_paths import ImageFileMissing, ImagePathRefused, resolve_image_path
+from catalog.feeds.layout import FeedFormat, FeedLayout
 from catalog.feeds.reader import FeedReader, open_feed, read_feed
 
 __all__ = [
     "Column",
     "Encoding",
-    "FeedDialect",
     "FeedFormat",
+    "FeedLayout",
     "FeedReader",
     "ImageFileMissing",
     "ImagePathRefused",
+    "ReadingOptions",
     "RowErrorWriter",
     "open_feed",
     "read_feed",
+    "reading_options",
     "resolve_image_path",
     "write_errors",
     "write_feed",

@@ -13,8 +13,8 @@ from typing import IO, cast
 
 from catalog.errors import FeedUnreadable
 from catalog.feeds.delimited_rows import list_names
-from catalog.feeds.dialect import format_of_name
 from catalog.feeds.feed_file import FeedFile
+from catalog.feeds.layout import format_of_name
 
 _GZIP = b"\x1f\x8b"
 # A file first; of an archive that holds none, its end.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from catalog.errors import FeedUnreadable
-from catalog.feeds.columns import REQUIRED_COLUMNS, Column, ColumnMatch, match_columns
 from catalog.feeds.feed_row import FeedRow, ValueFault, shorten
 from catalog.feeds.records import BrokenRecord, Record, RecordReader
 from catalog.feeds.values import parse_id
@@ -15,17 +14,20 @@ from catalog.types import RowError
 _MAX_COLUMNS = 1000
 
 
-def read_header(path: Path, records: RecordReader) -> tuple[str, ...]:
-    """Names of the columns: those of the first record, made distinct.
+def read_header(path: Path, records: RecordReader, is_known: Callable[[str], bool]) -> tuple[str, ...]:
+    """Names of the columns: those of the first record.
 
     A column without a name, or with the name of an earlier unknown one, is called ``column 7`` after its position.
 
+    Args:
+        is_known: Whether a name means something in the feed's dialect; such names stay, also where they come twice.
+
     Raises:
-        FeedUnreadable: the header cannot be split or decoded, lacks a required column or has a known one twice.
+        FeedUnreadable: the header cannot be split or decoded.
     """
     record = records.read()
     if record is None:
-        raise FeedUnreadable(f"The feed {path} is empty.", expected=_expected_columns())
+        raise FeedUnreadable(f"The feed {path} is empty.", expected="a first line that names the columns")
     if isinstance(record, BrokenRecord):
         raise FeedUnreadable(
             f"The header of the feed {path} cannot be read.", received=record.found, expected=record.expected
@@ -34,39 +36,25 @@ def read_header(path: Path, records: RecordReader) -> tuple[str, ...]:
     names: list[str] = []
     for index, field in enumerate(record.fields):
         name = field.strip()
-        is_known = bool(match_columns([name]).names)
-        if not is_known and (not name or name in names):
+        if not name or (name in names and not is_known(name)):
             name = f"column {index + 1}"
             while name in names:
                 name += " (unnamed)"
         names.append(name)
-    match = match_columns(names)
-    missing = [column for column in REQUIRED_COLUMNS if column not in match.names]
-    if missing:
-        raise FeedUnreadable(
-            f"The feed {path} has no column {' and no column '.join(missing)}.",
-            received=list_names([name for name in names if name]),
-            expected=_expected_columns(),
-            remedy="Name the columns in the feed's first line.",
-        )
-    if match.repeated:
-        raise FeedUnreadable(
-            f"The feed {path} has more than one column {match.repeated[0]}.",
-            received=list_names(names),
-            expected="each column once",
-            remedy="Remove or rename one of them.",
-        )
     return tuple(names)
 
 
 def read_delimited_rows(
-    records: RecordReader, header: Sequence[str], match: ColumnMatch
+    records: RecordReader, header: Sequence[str], *, id_comes_first: bool
 ) -> Iterator[FeedRow | RowError]:
     """Rows after the header; a row that cannot be split into the header's fields is an error, and reading goes on.
 
     Rows without any text (blank lines, separators only) are left out.
+
+    Args:
+        header: Distinct names.
+        id_comes_first: Whether the first column holds the products' ids, which errors then name.
     """
-    id_comes_first = header[0] == match.names[Column.ID]
     num_fields = len(header)
     while (record := records.read()) is not None:
         line = record.lines[0].number
@@ -89,7 +77,7 @@ def read_delimited_rows(
             )
             continue
         raw = dict(zip(header, fields, strict=True))
-        yield FeedRow(line, match.names, raw, record.bad_text, record.has_nul or record.bad_text is not None)
+        yield FeedRow(line, raw, record.bad_text, record.has_nul or record.bad_text is not None)
 
 
 def _readable_id(field: str, record: Record) -> str | None:
@@ -137,8 +125,3 @@ def list_names(names: Sequence[str]) -> str:
     shown = ", ".join(shorten(name)[1:-1] for name in names[:20])
     more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
     return shown + more if shown else "no names"
-
-
-def _expected_columns() -> str:
-    optional = ", ".join(column for column in Column if column not in REQUIRED_COLUMNS)
-    return f"the columns {', '.join(REQUIRED_COLUMNS)}; also understood: {optional}"

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from catalog.types import RowError
 
-ERROR_COLUMNS = ("line", "id", "column", "found", "expected")
+ERROR_COLUMNS = ("file", "line", "id", "column", "found", "expected", "outcome")
 
 _LINE_BREAKERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # What makes spreadsheets take a cell for a formula, with the full-width forms that some of them treat alike.
@@ -23,11 +23,15 @@ class RowErrorWriter:
     Excel takes CSV for UTF-8 only behind a byte order mark, so there is one. A cell that a spreadsheet would run as a
     formula starts with an apostrophe: ids come from the feed, and the table is meant to be opened.
 
+    Args:
+        feed: What the feed is called in the column ``file``.
+
     Raises:
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, feed: str) -> None:
+        self._feed = _inert(feed)
         # A lone surrogate has no UTF-8 form; it is written as its escape.
         self._file = path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file)
@@ -35,8 +39,8 @@ class RowErrorWriter:
 
     def write(self, error: RowError) -> None:
         """Add one row."""
-        cells = (error.external_id or "", error.column or "", error.found, error.expected)
-        self._writer.writerow((error.line, *map(_inert, cells)))
+        cells = (error.external_id or "", error.column or "", error.found, error.expected, error.outcome)
+        self._writer.writerow((self._feed, error.line, *map(_inert, cells)))
 
     def close(self) -> None:
         """Finish the file. Safe to call twice."""
@@ -51,8 +55,8 @@ class RowErrorWriter:
         self.close()
 
 
-def write_errors(path: Path, errors: Iterable[RowError]) -> int:
-    """Write errors as they come, under the columns line, id, column, found and expected.
+def write_errors(path: Path, feed: str, errors: Iterable[RowError]) -> int:
+    """Write errors as they come, under ``ERROR_COLUMNS``.
 
     Returns:
         How many were written.
@@ -61,7 +65,7 @@ def write_errors(path: Path, errors: Iterable[RowError]) -> int:
         OSError: the file cannot be written.
     """
     num_errors = 0
-    with RowErrorWriter(path) as writer:
+    with RowErrorWriter(path, feed) as writer:
         for error in errors:
             writer.write(error)
             num_errors += 1

@@ -7,7 +7,6 @@ import reprlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from catalog.feeds.columns import Column
 from catalog.feeds.encodings import BadText
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -25,15 +24,13 @@ class FeedRow(NamedTuple):
 
     Args:
         line: 1-based number of the line on which the row starts.
-        names: The feed's name of each known column.
-        raw: Text by name (CSV, TSV), or any JSON value by name (JSON Lines). Undecodable bytes are there as the
-            lone surrogates that ``errors="surrogateescape"`` makes of them.
+        raw: Text by name (CSV, TSV), text or lists of text by name (XML), or any JSON value by name (JSON Lines).
+            Undecodable bytes are there as the lone surrogates that ``errors="surrogateescape"`` makes of them.
         bad_text: The first place in the row that is not of the feed's encoding.
         is_suspect: Whether the text may hold NUL or lone surrogates and must be searched for them.
     """
 
     line: int
-    names: Mapping[Column, str]
     raw: Mapping[str, object]
     bad_text: BadText | None
     is_suspect: bool

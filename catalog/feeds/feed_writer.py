@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from catalog.feeds.columns import Column
-from catalog.feeds.dialect import FeedFormat, format_of_name
+from catalog.feeds.layout import FeedFormat, format_of_name
 from catalog.types import ProductRecord
 
 
@@ -25,7 +25,7 @@ def write_feed(path: Path, products: Iterable[ProductRecord]) -> int:
         OSError: the file cannot be written.
     """
     feed_format = format_of_name(path.name)
-    if feed_format is None:
+    if feed_format is None or feed_format is FeedFormat.XML:
         raise ValueError(f"a feed's name ends in .csv, .tsv or .jsonl, received {path.name!r}")
     with path.open("w", encoding="utf-8", newline="") as file:
         if feed_format is FeedFormat.JSONL:

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from catalog.feeds.columns import Column, ColumnMatch, match_columns
 from catalog.feeds.feed_row import FeedRow, ValueFault, check_storable, shorten
 from catalog.feeds.lines import Line, LineSource
 from catalog.types import RowError
@@ -18,60 +17,30 @@ _EXPECTED_OBJECT = 'one JSON object, such as {"id": "7", "title": "Red dress", "
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
-class JsonRows:
-    """Rows of JSON objects. A line that is none is an error, and reading goes on with the next.
+def read_json_rows(source: LineSource, max_row_bytes: int) -> Iterator[FeedRow | RowError]:
+    """Rows of JSON objects. A line that is none is an error, and reading goes on with the next."""
+    for line in source:
+        if line.is_blank:
+            continue
+        try:
+            yield _parse(source, line, max_row_bytes)
+        except ValueFault as fault:
+            yield RowError(line.number, None, fault.found, fault.expected)
 
-    Attributes:
-        known_columns: Columns seen so far.
-        unknown_names: Names seen so far that mean no column, at most ``max_unknown_names`` of them.
-    """
 
-    max_unknown_names = 100
-
-    def __init__(self, source: LineSource, max_row_bytes: int) -> None:
-        self.known_columns: set[Column] = set()
-        self.unknown_names: dict[str, None] = {}
-        self._source = source
-        self._max_row_bytes = max_row_bytes
-        self._last_names: tuple[str, ...] = ()
-        self._last_match = match_columns(())
-
-    def __iter__(self) -> Iterator[FeedRow | RowError]:
-        for line in self._source:
-            if line.is_blank:
-                continue
-            try:
-                yield self._parse(line)
-            except ValueFault as fault:
-                yield RowError(line.number, None, fault.found, fault.expected)
-
-    def _parse(self, line: Line) -> FeedRow:
-        if line.is_cut:
-            raise ValueFault(f"a line of {line.size:,} bytes", f"at most {self._max_row_bytes:,} bytes in a row")
-        text, bad_text = self._source.decode(line)
-        value = _parse_json(text)
-        if not isinstance(value, dict):
-            raise ValueFault(shorten(value), _EXPECTED_OBJECT)
-        is_suspect = bad_text is not None or _SUSPECT_ESCAPE.search(text) is not None
-        if is_suspect:
-            # Names go into error messages and notes, so they are checked before anything reads them.
-            for name in value:
-                check_storable(name, bad_text, is_suspect=True)
-        match = self._match(tuple(value))
-        if match.repeated:
-            raise ValueFault(f"the name {match.repeated[0]} in two spellings", "each name once in an object")
-        return FeedRow(line.number, match.names, value, bad_text, is_suspect)
-
-    def _match(self, names: tuple[str, ...]) -> ColumnMatch:
-        # Rows of one feed mostly have the same names in the same order.
-        if names != self._last_names:
-            self._last_names = names
-            self._last_match = match_columns(names)
-            self.known_columns.update(self._last_match.names)
-            for name in self._last_match.unknown:
-                if len(self.unknown_names) < self.max_unknown_names:
-                    self.unknown_names.setdefault(shorten(name)[1:-1])
-        return self._last_match
+def _parse(source: LineSource, line: Line, max_row_bytes: int) -> FeedRow:
+    if line.is_cut:
+        raise ValueFault(f"a line of {line.size:,} bytes", f"at most {max_row_bytes:,} bytes in a row")
+    text, bad_text = source.decode(line)
+    value = _parse_json(text)
+    if not isinstance(value, dict):
+        raise ValueFault(shorten(value), _EXPECTED_OBJECT)
+    is_suspect = bad_text is not None or _SUSPECT_ESCAPE.search(text) is not None
+    if is_suspect:
+        # Names go into error messages and notes, so they are checked before anything reads them.
+        for name in value:
+            check_storable(name, bad_text, is_suspect=True)
+    return FeedRow(line.number, value, bad_text, is_suspect)
 
 
 def _parse_json(text: str) -> object:

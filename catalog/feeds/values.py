@@ -132,7 +132,7 @@ def parse_price(value: object) -> Price | None:
         raise ValueFault(
             shorten(text), f"{_PRICE_FORM}, with a point before the decimals and nothing between thousands"
         )
-    if currency not in _currencies():
+    if not is_currency(currency):
         raise ValueFault(f"the currency {shorten(match[2])}", "a currency's ISO 4217 code, such as EUR")
     if len(number[1] or "") > MAX_DECIMALS:
         raise ValueFault(shorten(text), f"an amount with at most {MAX_DECIMALS} decimals")
@@ -198,6 +198,11 @@ def parse_image_box(value: object) -> CropBox | None:
         return CropBox(left, top, right, bottom)
     except ValueError:
         raise ValueFault(shorten(value), expected) from None
+
+
+def is_currency(code: str) -> bool:
+    """Whether this is a currency's ISO 4217 code, in upper case."""
+    return code in _currencies()
 
 
 @lru_cache(maxsize=1)

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from catalog.feeds import FeedReader, open_feed
+from catalog.feeds import FeedReader
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, UnreadImage
-from catalog.types import ProductRecord, RowError
+from catalog.types import Outcome, ProductRecord, RowError
 
 _ROWS_AT_ONCE = 200
 _LINES_SHOWN = 3
@@ -26,6 +25,7 @@ class Fault:
 
     Args:
         column: The column at fault, or None when rows as a whole are.
+        outcome: What became of the rows.
         expected: What would have been right.
         found: What stood there the first time.
         num_errors: How many there are.
@@ -33,6 +33,7 @@ class Fault:
     """
 
     column: str | None
+    outcome: Outcome
     expected: str
     found: str
     num_errors: int = 0
@@ -44,16 +45,20 @@ class FeedReport:
     """What there is to tell of a feed.
 
     Args:
+        read_as: What the feed was taken for, in words.
         used_columns: The columns that Drape understands, of those that the feed has.
         unused_columns: The feed's names of its other columns.
-        num_rows: Rows with text: products and failed rows.
+        num_rows: Rows with text, good and bad.
+        num_mended: Values that were not taken as they stood.
         num_images: Images of the products.
         num_missing_images: Those without a file, or whose path leads where it must not.
         num_unreadable_images: Those whose file is no image, or too large.
         faults: The most frequent first.
     """
 
+    read_as: str
     dialect: str
+    format: str
     encoding: str
     packing: str | None
     used_columns: tuple[str, ...]
@@ -62,6 +67,7 @@ class FeedReport:
     num_rows: int
     num_products: int
     num_failed_rows: int
+    num_mended: int
     num_images: int
     num_missing_images: int
     num_unreadable_images: int
@@ -70,23 +76,24 @@ class FeedReport:
     @property
     def is_good(self) -> bool:
         """Whether an ingest would take every row and find every image."""
-        return not self.faults
+        return all(fault.outcome is Outcome.MENDED for fault in self.faults)
 
 
 def check_feed(
-    path: Path, files: ImageFiles, *, read_threads: int, on_error: OnError, advance: Advance = unheard
+    reader: FeedReader, files: ImageFiles, *, read_threads: int, on_error: OnError, advance: Advance = unheard
 ) -> FeedReport:
     """Read the whole feed and the headers of its images; nothing is written.
 
     Args:
+        reader: The feed, of which nothing has been read.
         read_threads: Images read at the same time.
         on_error: Told every row and every image that would not be taken, in the feed's order.
         advance: Told the bytes of the feed that were read, and its size.
 
     Raises:
-        FeedUnreadable: the file is no feed, or from some place on it cannot be read.
+        FeedUnreadable: from some place on the feed cannot be read.
     """
-    with open_feed(path) as reader, closing(_FirstLines()) as first_lines:
+    with closing(_FirstLines()) as first_lines:
         with ThreadPoolExecutor(read_threads, thread_name_prefix="read") as readers:
             check = _Check(reader, files, first_lines, readers, on_error)
             while rows := tuple(itertools.islice(reader, _ROWS_AT_ONCE)):
@@ -111,17 +118,19 @@ class _Check:
         # Rows and images are counted as an ingest counts them.
         self._run = IngestRun(merchant_id=0, job_id=0, on_error=self._note)
         self._on_error = on_error
-        self._faults: dict[tuple[str | None, str], Fault] = {}
+        self._faults: dict[tuple[str | None, Outcome, str], Fault] = {}
+        self._num_repeats = 0
         self._num_images = self._num_missing = self._num_unreadable = 0
 
     def take(self, rows: Iterable[ProductRecord | RowError]) -> None:
         attempt = self._run.attempt()
         products: list[ProductRecord] = []
         for row in rows:
-            first = row.line if row.external_id is None else self._first_lines.of(row.external_id, row.line)
+            first = row.line if row.external_id is None else self._first_lines.of(row.external_id, row.product_line)
             if isinstance(row, RowError):
                 attempt.fail(row)
             elif first != row.line:
+                self._num_repeats += 1
                 attempt.fail(repeated_id(row, first))
             else:
                 products.append(row)
@@ -133,22 +142,29 @@ class _Check:
             if isinstance(file, UnreadImage):
                 self._num_missing += file.is_missing
                 self._num_unreadable += not file.is_missing
-                attempt.fail_image(RowError(product.line, "image", file.found, file.expected, product.external_id))
+                attempt.fail_image(
+                    RowError(
+                        product.line, "image", file.found, file.expected, product.external_id, Outcome.IMAGE_LEFT_OUT
+                    )
+                )
         self._run.accept(attempt)
 
     def report(self) -> FeedReport:
         reader = self._reader
         num_failed = self._run.counts["rows_failed"]
         return FeedReport(
-            dialect=str(reader.dialect),
+            read_as=reader.read_as,
+            dialect=reader.dialect.name.value,
+            format=reader.layout.format.value,
             encoding=reader.encoding,
             packing=reader.packing,
             used_columns=reader.used_columns,
             unused_columns=reader.unused_columns,
             notes=reader.notes,
             num_rows=reader.num_rows,
-            num_products=reader.num_rows - num_failed,
+            num_products=reader.num_products - self._num_repeats,
             num_failed_rows=num_failed,
+            num_mended=self._run.counts["values_mended"],
             num_images=self._num_images,
             num_missing_images=self._num_missing,
             num_unreadable_images=self._num_unreadable,
@@ -157,7 +173,8 @@ class _Check:
 
     def _note(self, error: RowError) -> None:
         fault = self._faults.setdefault(
-            (error.column, error.expected), Fault(error.column, error.expected, error.found)
+            (error.column, error.outcome, error.expected),
+            Fault(error.column, error.outcome, error.expected, error.found),
         )
         fault.num_errors += 1
         if len(fault.lines) < _LINES_SHOWN and error.line not in fault.lines:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.errors import InvalidRequest, RemovalRefused
-from catalog.feeds import Column, FeedReader, open_feed
+from catalog.feeds import Column, FeedReader, ReadingOptions, open_feed, reading_options
 from catalog.ports.image_store import ImageStore
 from catalog.repositories.jobs import JobKind
 from catalog.services.galleries import GalleryService
@@ -20,7 +20,7 @@ from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.job_run import JobRun
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, SourceImages
-from catalog.types import ProductRecord, RowError
+from catalog.types import DialectName, Outcome, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
@@ -32,12 +32,14 @@ class IngestRequest:
     """What to ingest, and how careful to be.
 
     Args:
-        feed: The feed's file.
+        feed: The feed's file, or folder.
         merchant: The merchant's name; a new one is made.
         model: The model version of the merchant's gallery, where there is none yet.
         allow_absolute: Whether image paths may be absolute.
         full_sync: Whether products that the feed does not have are removed.
         max_removal: The share of the catalog, 0 to 1, that a full sync may remove.
+        dialect: The feed's dialect; None finds it out.
+        currency: ISO 4217 code of prices that come without one; None takes no such price.
     """
 
     feed: Path
@@ -46,6 +48,16 @@ class IngestRequest:
     allow_absolute: bool = False
     full_sync: bool = False
     max_removal: float = 0.2
+    dialect: DialectName | None = None
+    currency: str | None = None
+
+    def reading_options(self) -> ReadingOptions:
+        """What the feed does not say of itself.
+
+        Raises:
+            InvalidRequest: there is no such currency.
+        """
+        return reading_options(self.dialect, self.currency)
 
     def to_json(self) -> dict[str, object]:
         """The request as JSON-serialisable values, with the feed's whole path: to be asked again from anywhere."""
@@ -58,8 +70,10 @@ class IngestSummary:
 
     Args:
         model_version: That of the merchant's live gallery.
+        read_as: What the feed was taken for.
         counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
-            ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``.
+            ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``,
+            ``values_mended``.
         reasons: What was expected, and how many rows or images failed it.
         notes: What the reader noticed about the feed as a whole.
         refusal: Why the full sync removed nothing, where it was refused.
@@ -69,6 +83,7 @@ class IngestSummary:
     merchant_id: int
     job_id: int
     model_version: str
+    read_as: str
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -115,7 +130,7 @@ class IngestService:
             IngestRunning: the merchant's catalog is being ingested by another process.
         """
         _check_merchant_name(request.merchant)
-        with open_feed(request.feed) as reader:
+        with open_feed(request.feed, request.reading_options()) as reader:
             with self._unit_of_work() as work:
                 if work.merchants.find(request.merchant) is None:
                     # Asked before the merchant is made, so that a mistyped version leaves no empty merchant behind.
@@ -137,7 +152,14 @@ class IngestService:
         with self._unit_of_work() as work:
             rows = work.products.set_aside(job_id, image_ids)
         return [
-            RowError(line, Column.IMAGE, f"{source}: {reason}", "an image that can be decoded", external_id)
+            RowError(
+                line,
+                Column.IMAGE,
+                f"{source}: {reason}",
+                "an image that can be decoded",
+                external_id,
+                Outcome.IMAGE_LEFT_OUT,
+            )
             for line, external_id, source, reason in rows
         ]
 
@@ -152,7 +174,7 @@ class IngestService:
         sources = SourceImages(
             self._images,
             ImageFiles(
-                request.feed.parent,
+                reader.image_folder,
                 allow_absolute=request.allow_absolute,
                 max_pixels=self._max_pixels,
                 max_bytes=self._max_bytes,
@@ -178,6 +200,7 @@ class IngestService:
             merchant_id=merchant_id,
             job_id=job.id,
             model_version=gallery.model_version,
+            read_as=reader.read_as,
             counts=dict(run.counts),
             reasons=dict(run.reasons),
             notes=reader.notes,
@@ -224,7 +247,7 @@ class IngestService:
         for row in rows:
             if row.external_id is None:
                 continue
-            first = first_lines.setdefault(row.external_id, row.line)
+            first = first_lines.setdefault(row.external_id, row.product_line)
             if isinstance(row, ProductRecord):
                 # Errors of a row may come before its product: the same line is the same row.
                 if first == row.line:

@@ -11,7 +11,7 @@ from catalog.repositories.products import KnownImage, KnownProduct
 from catalog.rows import ImageState
 from catalog.services.ingest_run import IngestRun
 from catalog.services.source_images import ReadImage, Reading, UnreadImage
-from catalog.types import FeedImage, ProductRecord, RowError
+from catalog.types import FeedImage, Outcome, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork
 
 
@@ -136,7 +136,9 @@ class RowWriter:
         return {**columns, **_content_columns(reading), "state": ImageState.READY, "last_error": None}
 
     def _fail_image(self, record: ProductRecord, reading: UnreadImage) -> None:
-        self._run.fail_image(RowError(record.line, "image", reading.found, reading.expected, record.external_id))
+        self._run.fail_image(
+            RowError(record.line, "image", reading.found, reading.expected, record.external_id, Outcome.IMAGE_LEFT_OUT)
+        )
 
 
 def _content_columns(reading: ReadImage) -> dict[str, Any]:

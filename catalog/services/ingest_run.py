@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from catalog.feeds import Column
-from catalog.types import ProductRecord, RowError
+from catalog.types import Outcome, ProductRecord, RowError
 
 OnError: TypeAlias = Callable[[RowError], None]
 
@@ -44,7 +44,9 @@ class IngestRun:
 
     def fail(self, error: RowError) -> None:
         """Count what the feed's reader found wrong. A row counts once, however many of its columns are at fault."""
-        if error.column == Column.ADDITIONAL_IMAGES:
+        if error.outcome is Outcome.MENDED:
+            self.counts["values_mended"] += 1
+        elif error.outcome is Outcome.IMAGE_LEFT_OUT:
             # The row's product was taken without that image.
             self.counts["images_failed"] += 1
         elif error.line != self._last_failed_line:
@@ -59,7 +61,8 @@ class IngestRun:
         self._note(error)
 
     def _note(self, error: RowError) -> None:
-        self.reasons[f"{error.column or 'row'}: expected {error.expected}"] += 1
+        if error.outcome is not Outcome.MENDED:
+            self.reasons[f"{error.column or 'row'}: expected {error.expected}"] += 1
         self._errors.append(error)
 
 

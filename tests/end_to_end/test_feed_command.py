@@ -35,7 +35,7 @@ def test_a_feed_is_told_with_its_faults_and_nothing_is_written(drape, feed, tmp_
     assert "CSV in Windows-1252, packed as gzip" in ran.out
     assert "Columns used: id, title, price, image." in ran.out
     assert "Note: Columns kept with the products and not used otherwise: brand." in ran.out
-    assert "6 rows: 3 products, 3 failed." in ran.out
+    assert "6 rows: 3 products, 3 rows failed." in ran.out
     assert "3 images: 1 missing, 1 unreadable." in ran.out
     assert "2  price: expected an amount and a currency, such as 49.90 EUR (lines 3, 7)" in ran.out
     assert "1  id: expected an id that no earlier row has (line 4)" in ran.out
@@ -52,6 +52,7 @@ def test_a_feed_is_told_with_its_faults_and_nothing_is_written(drape, feed, tmp_
     assert as_json["notes"] == ingested.json["notes"]
     assert as_json["faults"][0] == {
         "column": "price",
+        "outcome": "row skipped",
         "expected": "an amount and a currency, such as 49.90 EUR",
         "found": "'ten'",
         "num_errors": 2,

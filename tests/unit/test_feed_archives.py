@@ -81,7 +81,7 @@ def test_the_name_within_tells_the_format(tmp_path):
         write(tmp_path, "feed.csv.zip", zip_of({"feed.jsonl": broken})),
     ):
         with open_feed(path) as feed:
-            assert feed.dialect.format is FeedFormat.JSONL
+            assert feed.layout.format is FeedFormat.JSONL
             assert feed.notes == ()
 
 
@@ -254,7 +254,7 @@ def outcome_of(path):
     """Items, counts and notes of a feed; or what it was refused with, without its name."""
     try:
         with open_feed(path) as feed:
-            return list(feed), feed.num_rows, feed.num_failed_rows, feed.dialect, feed.notes
+            return list(feed), feed.num_rows, feed.num_failed_rows, feed.layout, feed.notes
     except FeedUnreadable as error:
         return error.received, error.expected
 

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from catalog.errors import FeedUnreadable
+from catalog.feeds import open_feed
 from catalog.services.feed_check import Fault, check_feed
 from catalog.services.source_images import ImageFiles
+from catalog.types import Outcome
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def check(tmp_path):
         path.write_text("\n".join(lines))
         errors = []
         files = ImageFiles(tmp_path, allow_absolute=False, max_pixels=10_000, max_bytes=10_000)
-        return check_feed(path, files, read_threads=2, on_error=errors.append), errors
+        with open_feed(path) as reader:
+            return check_feed(reader, files, read_threads=2, on_error=errors.append), errors
 
     return run
 
@@ -38,7 +41,7 @@ def test_good_feed_has_no_faults(check):
 def test_faults_are_grouped_by_column_and_kind(check):
     """The most frequent first, with the first three lines of each and what the first was."""
     report, errors = check("id,title,image", *(f"{n},,red.png" for n in range(5)), "5,Red", "1,Red,red.png")
-    assert report.faults[0] == Fault("title", "a title", "nothing", 5, [2, 3, 4])
+    assert report.faults[0] == Fault("title", Outcome.ROW_SKIPPED, "a title", "nothing", 5, [2, 3, 4])
     assert {(fault.column, fault.num_errors, *fault.lines) for fault in report.faults[1:]} == {
         (None, 1, 7),
         ("id", 1, 8),

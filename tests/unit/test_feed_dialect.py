@@ -7,13 +7,13 @@ import gzip
 import pytest
 
 from catalog.errors import FeedUnreadable
-from catalog.feeds import FeedDialect, FeedFormat, open_feed
+from catalog.feeds import FeedFormat, FeedLayout, open_feed
 from catalog.types import ProductRecord
 
-CSV = FeedDialect(FeedFormat.CSV, ",")
-SEMICOLON = FeedDialect(FeedFormat.CSV, ";")
-TSV = FeedDialect(FeedFormat.TSV, "\t")
-JSONL = FeedDialect(FeedFormat.JSONL, None)
+CSV = FeedLayout(FeedFormat.CSV, ",")
+SEMICOLON = FeedLayout(FeedFormat.CSV, ";")
+TSV = FeedLayout(FeedFormat.TSV, "\t")
+JSONL = FeedLayout(FeedFormat.JSONL, None)
 
 COMMAS = b"id,title,image\n1,Red; long,a.jpg\n"
 SEMICOLONS = b"id;title;image\n1;Red, long;a.jpg\n"
@@ -35,7 +35,7 @@ def open_bytes(tmp_path, name, data):
 def test_content_decides_whatever_the_name(tmp_path, name, data, dialect):
     """The first line with text tells the dialect, and its product is read."""
     with open_bytes(tmp_path, name, data) as feed:
-        assert feed.dialect == dialect
+        assert feed.layout == dialect
         (product,) = feed
     assert isinstance(product, ProductRecord)
     assert product.external_id == "1"
@@ -54,7 +54,7 @@ def test_name_that_promises_another_format_is_noted(tmp_path):
 def test_separator_is_the_one_that_names_most_columns(tmp_path):
     """A header may hold the other separators in the names of unknown columns."""
     with open_bytes(tmp_path, "feed.csv", b'id\ttitle\timage\t"colour, size; fit"\n') as feed:
-        assert feed.dialect == TSV
+        assert feed.layout == TSV
         assert feed.columns == ("id", "title", "image", "colour, size; fit")
 
 
@@ -69,7 +69,7 @@ def test_header_with_a_line_break_in_a_name(tmp_path):
 def test_json_lines_by_name_with_a_broken_first_line_is_json_lines(tmp_path):
     """What is no header in any dialect is a broken row, and good rows go on."""
     with open_bytes(tmp_path, "feed.jsonl", b'"id": 7}\n' + OBJECTS) as feed:
-        assert feed.dialect == JSONL
+        assert feed.layout == JSONL
         error, product = feed
     assert error.line == 1
     assert product.external_id == "1"

@@ -16,7 +16,7 @@ GOOD = b'{"id": "99", "title": "Good", "image": "good.jpg"}'
 def items_of(tmp_path, *lines, max_row_bytes=2**20):
     path = tmp_path / "feed.jsonl"
     path.write_bytes(b"\n".join(lines))
-    with open_feed(path, max_row_bytes) as feed:
+    with open_feed(path, max_row_bytes=max_row_bytes) as feed:
         return list(feed)
 
 

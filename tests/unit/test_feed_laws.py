@@ -47,7 +47,7 @@ def test_any_bytes_are_rows_or_an_unreadable_feed(header, body, suffix, max_row_
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"feed{suffix}"
         path.write_bytes(data)
-        with contextlib.suppress(FeedUnreadable), open_feed(path, max_row_bytes) as feed:
+        with contextlib.suppress(FeedUnreadable), open_feed(path, max_row_bytes=max_row_bytes) as feed:
             items = list(feed)
             assert feed.position == len(data)
             assert feed.num_failed_rows <= feed.num_rows

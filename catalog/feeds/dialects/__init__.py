@@ -1,0 +1,9 @@
+"""The dialects of feeds: each makes the same product records of what shops write in their own ways."""
+
+from catalog.feeds.dialects.dialect import Dialect, DialectReader, ReadingOptions, reading_options
+from catalog.feeds.dialects.own import OwnDialect
+
+DIALECTS: tuple[Dialect, ...] = (OwnDialect(),)
+"""Where a header fits two equally well, the first of them."""
+
+__all__ = ["DIALECTS", "Dialect", "DialectReader", "ReadingOptions", "reading_options"]

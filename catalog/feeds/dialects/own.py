@@ -1,0 +1,116 @@
+"""Drape's own columns: one product per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from catalog.errors import FeedUnreadable
+from catalog.feeds.columns import REQUIRED_COLUMNS, Column, ColumnMatch, match_columns
+from catalog.feeds.delimited_rows import list_names
+from catalog.feeds.dialects.dialect import Dialect, DialectReader, ReadingOptions
+from catalog.feeds.feed_row import FeedRow, shorten
+from catalog.feeds.layout import FeedFormat
+from catalog.feeds.product_row import product_of_row
+from catalog.types import DialectName, ProductRecord, RowError
+
+MAX_UNKNOWN_NAMES = 100
+
+
+class OwnDialect(Dialect):
+    """The columns of ``catalog.feeds``."""
+
+    name: ClassVar[DialectName] = DialectName.DRAPE
+    label: ClassVar[str] = "a feed of Drape's own columns"
+    expected: ClassVar[str] = f"the columns {', '.join(REQUIRED_COLUMNS)}"
+    formats: ClassVar[frozenset[FeedFormat]] = frozenset({FeedFormat.CSV, FeedFormat.TSV, FeedFormat.JSONL})
+
+    def count_known(self, fields: Sequence[str]) -> int:
+        """As ``Dialect``."""
+        names = match_columns(fields).names
+        return len(names) if names.keys() >= set(REQUIRED_COLUMNS) else 0
+
+    def knows(self, name: str) -> bool:
+        """As ``Dialect``."""
+        return bool(match_columns([name]).names)
+
+    def check_header(self, path: Path, names: Sequence[str]) -> tuple[str, ...]:
+        """As ``Dialect``."""
+        match = match_columns(names)
+        missing = [column for column in REQUIRED_COLUMNS if column not in match.names]
+        if missing:
+            optional = ", ".join(column for column in Column if column not in REQUIRED_COLUMNS)
+            raise FeedUnreadable(
+                f"The feed {path} has no column {' and no column '.join(missing)}.",
+                received=list_names([name for name in names if name]),
+                expected=f"{self.expected}; also understood: {optional}",
+                remedy="Name the columns in the feed's first line.",
+            )
+        if match.repeated:
+            raise FeedUnreadable(
+                f"The feed {path} has more than one column {match.repeated[0]}.",
+                received=list_names(names),
+                expected="each column once",
+                remedy="Remove or rename one of them.",
+            )
+        return tuple(names)
+
+    def has_id_first(self, header: Sequence[str]) -> bool:
+        """As ``Dialect``."""
+        return match_columns(header[:1]).names.keys() == {Column.ID}
+
+    def open(self, header: Sequence[str], options: ReadingOptions) -> DialectReader:  # noqa: ARG002 - it says all itself.
+        """As ``Dialect``."""
+        return _OwnReader(header)
+
+
+class _OwnReader(DialectReader):
+    def __init__(self, header: Sequence[str]) -> None:
+        self._known: set[Column] = set()
+        self._unknown: dict[str, None] = {}
+        self._last_names: tuple[str, ...] = ()
+        self._last_match = match_columns(())
+        if header:
+            # Of JSON Lines a number that is bounded; a header is bounded itself.
+            self._match(tuple(header), max_unknown=len(header))
+
+    @property
+    def used_columns(self) -> tuple[str, ...]:
+        return tuple(column for column in Column if column in self._known)
+
+    @property
+    def unused_columns(self) -> tuple[str, ...]:
+        return tuple(self._unknown)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self._unknown:
+            return ()
+        return (f"Columns kept with the products and not used otherwise: {list_names(list(self._unknown))}.",)
+
+    def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
+        for row in rows:
+            if isinstance(row, RowError):
+                yield row
+                continue
+            match = self._match(tuple(row.raw))
+            if match.repeated:
+                found = f"the name {match.repeated[0]} in two spellings"
+                yield RowError(row.line, None, found, "each name once in an object")
+                continue
+            product, errors = product_of_row(row, match.names)
+            yield from errors
+            if product is not None:
+                yield product
+
+    def _match(self, names: tuple[str, ...], max_unknown: int = MAX_UNKNOWN_NAMES) -> ColumnMatch:
+        # Rows of one feed mostly have the same names in the same order.
+        if names != self._last_names:
+            self._last_names = names
+            self._last_match = match_columns(names)
+            self._known.update(self._last_match.names)
+            for name in self._last_match.unknown:
+                if len(self._unknown) < max_unknown:
+                    self._unknown.setdefault(shorten(name)[1:-1])
+        return self._last_match
