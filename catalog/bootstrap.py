@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from catalog.ports.announcements import Announcements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
+    from catalog.ports.remote_files import RemoteFiles
     from catalog.ports.vector_index import VectorIndex
     from catalog.ports.vector_snapshots import VectorSnapshots
     from catalog.services.attribute_mining import AttributeMiningService
@@ -57,6 +58,7 @@ def settings_from_environment() -> Settings:
     """
     from pydantic import ValidationError
 
+    from catalog.adapters.fetch_allow_list import FetchAllowList
     from embeddings.manifest import Precision
 
     try:
@@ -77,6 +79,7 @@ def settings_from_environment() -> Settings:
             expected=" or ".join(Precision),
             remedy="correct the variable, or unset it",
         )
+    FetchAllowList.parse(settings.fetch_allow)
     return settings
 
 
@@ -241,6 +244,17 @@ class Application:
         from catalog.adapters.fsspec_image_store import FsspecImageStore
 
         return FsspecImageStore(self.settings.image_store_url)
+
+    @cached_property
+    def remote_files(self) -> RemoteFiles:
+        """Fetches images and feeds that are named by their address."""
+        from catalog.adapters.fetch_allow_list import FetchAllowList
+        from catalog.adapters.http_files import HttpFiles
+
+        allowed = FetchAllowList.parse(self.settings.fetch_allow)
+        files = HttpFiles(allowed, per_host=self.settings.fetch_per_host)
+        self._resources.callback(files.close)
+        return files
 
     @cached_property
     def model_store(self) -> ModelStore:

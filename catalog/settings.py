@@ -67,6 +67,17 @@ class Settings(BaseSettings):
 
     max_image_bytes: int = Field(default=64 * 2**20, ge=1)
 
+    fetch_allow: str = ""
+    """Hosts and networks that images and feeds may be fetched from although they are not on the public internet.
+
+    Entries with commas between them: ``images.intra.example``, ``*.intra.example`` (all hosts below), ``10.1.0.0/16``,
+    each at the ports 80 and 443 or at one of its own: ``127.0.0.1:8123``, ``[fd00::/8]:8080``. Any feed may then name
+    files there. A host is allowed wherever it is, a network by whatever name.
+    """
+
+    fetch_per_host: int = Field(default=4, ge=1, le=64)
+    """Files that this process fetches from one host at the same time."""
+
     max_attempts: int = Field(default=5, ge=1)
     """After this many failed attempts an image is quarantined with its reason."""
 
