@@ -73,9 +73,14 @@ class FileServer:
                 connection.sendall(reply)
 
 
+Http2Answer = Callable[[socket.socket, h2.connection.H2Connection, int], None]
+
+
 @dataclass
 class Http2Server(FileServer):
-    """The same over HTTP/2; answers are bodies."""
+    """The same over HTTP/2; answers are bodies, or send what they like."""
+
+    answers: dict[str, bytes | Http2Answer] = field(default_factory=dict)  # type: ignore[assignment]
 
     def serve_connection(self, connection: socket.socket, number: int) -> None:
         state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
@@ -86,11 +91,20 @@ class Http2Server(FileServer):
                 if isinstance(event, h2.events.RequestReceived):
                     headers = {name.decode(): value.decode() for name, value in event.headers}
                     self.asked.append(Asked(headers[":path"], headers, number))
-                    body = self.answers[headers[":path"]]
-                    assert isinstance(body, bytes)
-                    state.send_headers(event.stream_id, [(":status", "200"), ("etag", '"h2"')])
-                    state.send_data(event.stream_id, body, end_stream=True)
+                    reply = self.answers[headers[":path"]]
+                    if callable(reply):
+                        reply(connection, state, event.stream_id)
+                    else:
+                        state.send_headers(event.stream_id, [(":status", "200"), ("etag", '"h2"')])
+                        send_frames(state, event.stream_id, reply)
+                        state.end_stream(event.stream_id)
             connection.sendall(state.data_to_send())
+
+
+def send_frames(state: h2.connection.H2Connection, stream: int, body: bytes) -> None:
+    """A body that the window has room for, in frames as long as they may be."""
+    for begin in range(0, len(body), 16_384):
+        state.send_data(stream, body[begin : begin + 16_384])
 
 
 @contextmanager

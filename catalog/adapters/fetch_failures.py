@@ -27,6 +27,9 @@ BROKEN_CONNECTION: Final = (
 
 _BUSY: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _CLOSED_TO_US: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_SHOWN_LENGTH: Final = 200
+"""Of what the server said, which may be long."""
+
 _LATER: Final = "it is tried again"
 
 
@@ -54,7 +57,7 @@ def explained(address: WebAddress, deadline: TransferDeadline) -> Iterator[None]
             ) from error
         raise FetchFailed(
             "The connection to the server broke, or was not made",
-            received=f"{address.shown}: {error or type(error).__name__}",
+            received=f"{address.shown}: {str(error)[:_SHOWN_LENGTH] or type(error).__name__}",
             expected="a whole file",
             remedy=f"{_LATER}; see whether the server is up",
         ) from error

@@ -17,6 +17,7 @@ _MAX_LENGTH: Final = 8192
 _MAX_HOST_LENGTH: Final = 253
 _SHOWN_LENGTH: Final = 200
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -63,7 +64,7 @@ class WebAddress:
             url = httpx.URL(_LONE_PERCENT.sub("%25", text))
         except httpx.InvalidURL as error:
             raise _refused(f"The address cannot be used: {error}", text) from error
-        if url.userinfo or "@" in text.partition("://")[2].partition("/")[0]:
+        if url.userinfo or "@" in _AUTHORITY_END.split(text.partition("://")[2], maxsplit=1)[0]:
             # Not shown: it may have a password in it.
             raise FetchRefused(
                 "The address has a user name or a password in it",

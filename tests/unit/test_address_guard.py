@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 
+import httpcore
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalog.adapters.address_guard import AddressGuard, is_public
+from catalog.adapters.address_guard import AddressGuard, is_public, resolve
 from catalog.adapters.fetch_allow_list import FetchAllowList
+from catalog.adapters.guarded_backend import GuardedBackend
 from catalog.ports.remote_files import FetchRefused
 
 PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "2a00:1450:4001:80b::200e"]
@@ -141,3 +143,32 @@ def test_what_is_allowed_opens_nothing_else(allowed, host, address, port):
     guard = AddressGuard(FetchAllowList.parse(allowed), resolver=lambda host, port: [address])
     with pytest.raises(FetchRefused):
         guard.addresses(host, port)
+
+
+class Recorder(httpcore.NetworkBackend):
+    """Notes where it is told to connect to, and connects to nothing."""
+
+    def __init__(self) -> None:
+        self.connected: list[tuple[str, int]] = []
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
+        self.connected.append((host, port))
+        raise httpcore.ConnectError("nobody is there")
+
+
+def test_connections_go_to_the_addresses_that_were_checked():
+    """The name server changes its mind after it was asked once; nothing asks it again."""
+    answers = iter([["93.184.215.14", PUBLIC[2]], ["127.0.0.1"]])
+    recorder = Recorder()
+    backend = GuardedBackend(AddressGuard(FetchAllowList(), lambda host, port: next(answers)), recorder)
+
+    with pytest.raises(httpcore.ConnectError):
+        backend.connect_tcp("shop.example", 443, timeout=1.0)
+    assert recorder.connected == [("93.184.215.14", 443), (PUBLIC[2], 443)]
+    with pytest.raises(FetchRefused):
+        backend.connect_tcp("shop.example", 443, timeout=1.0)
+    assert len(recorder.connected) == 2
+
+
+def test_this_machines_resolver_is_asked_for_names():
+    assert "127.0.0.1" in resolve("localhost", 80)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import socket
 import ssl
 import threading
 import time
@@ -28,6 +29,7 @@ from tests.file_server import (
     ending_early,
     endless,
     redirect,
+    send_frames,
     serving,
     silent,
 )
@@ -138,7 +140,7 @@ class TestFiles:
             if sum(each.connection == asked.connection for each in server.asked) == 1:
                 connection.sendall(answer(b"photo"))
             else:
-                connection.shutdown(2)
+                connection.shutdown(socket.SHUT_RDWR)
 
         server.answers["/a"] = once
         files = fetcher(server)
@@ -389,6 +391,14 @@ class TestTime:
         with pytest.raises(FetchFailed, match="did not answer in time"):
             fetch(fetcher(server, patience=Patience(read=0.1)), server.url("/a"))
 
+    def test_of_one_read_is_no_longer_than_what_is_left_for_the_file(self, server):
+        server.answers["/a"] = silent
+        began = time.monotonic()
+
+        with pytest.raises(FetchFailed, match="took too long"):
+            fetch(fetcher(server, patience=Patience(read=20.0, file=0.2)), server.url("/a"))
+        assert time.monotonic() - began < 2
+
     def test_of_the_reader_is_not_the_servers(self, server):
         server.answers["/a"] = answer(b"x" * 90_000)
 
@@ -557,6 +567,83 @@ class TestTls:
             assert fetch(files, server.url("/b?q=1", "shop.example", "https")) == b"second"
         assert [asked.headers[":authority"] for asked in server.asked] == [f"shop.example:{server.port}"] * 2
         assert server.num_connections == 1
+
+    @pytest.mark.parametrize(
+        ("length", "body", "error"),
+        [
+            ("50001", b"", FetchRefused),
+            (None, b"x" * 50_001, FetchRefused),
+            ("10", b"x" * 9, FetchFailed),
+            ("10", b"x" * 11, FetchFailed),
+            (None, b"", FetchRefused),
+        ],
+    )
+    def test_bounds_files_of_http2_too(self, authority, length, body, error):
+        def lying(connection, state, stream):
+            state.send_headers(stream, [(":status", "200"), *([("content-length", length)] if length else [])])
+            # The head by itself, so that what is wrong with the body shows while it is read.
+            connection.sendall(state.data_to_send())
+            time.sleep(0.02)
+            send_frames(state, stream, body)
+            if length != "50001":
+                state.end_stream(stream)
+
+        server = Http2Server({"/a": lying, "/b": b"photo"})
+        with serving(server, certified(authority, "127.0.0.1", "h2")):
+            files = fetcher(server, tls=trusting(authority))
+            with pytest.raises(error):
+                fetch(files, server.url("/a", scheme="https"), max_bytes=50_000)
+            assert fetch(files, server.url("/b", scheme="https")) == b"photo"
+
+    def test_keeps_no_connection_of_http2_with_a_file_half_read(self, authority):
+        server = Http2Server({"/long": b"l" * 60_000, "/b": b"photo"})
+        with serving(server, certified(authority, "127.0.0.1", "h2")):
+            files = fetcher(server, tls=trusting(authority))
+            with files.open(server.url("/long", scheme="https"), max_bytes=LIMIT) as file:
+                next(file.chunks())
+            assert fetch(files, server.url("/b", scheme="https")) == b"photo"
+        assert server.num_connections == 2
+
+    def test_asks_again_where_a_kept_connection_of_http2_was_closed(self, authority):
+        def last(connection, state, stream):
+            state.send_headers(stream, [(":status", "200")])
+            state.send_data(stream, b"photo", end_stream=True)
+            connection.sendall(state.data_to_send())
+            connection.shutdown(socket.SHUT_RDWR)
+
+        server = Http2Server({"/a": last})
+        with serving(server, certified(authority, "127.0.0.1", "h2")):
+            files = fetcher(server, tls=trusting(authority))
+            for _ in range(3):
+                assert fetch(files, server.url("/a", scheme="https")) == b"photo"
+        assert server.num_connections == 3
+
+    def test_ends_a_file_of_http2_however_its_bytes_are_spread(self, authority):
+        def dripping_frames(connection, state, stream):
+            state.send_headers(stream, [(":status", "200")])
+            for _ in range(100):
+                state.send_data(stream, b"x")
+                connection.sendall(state.data_to_send())
+                time.sleep(0.05)
+
+        server = Http2Server({"/a": dripping_frames})
+        slow = pytest.raises(FetchFailed, match="took too long")
+        with serving(server, certified(authority, "127.0.0.1", "h2")), slow:
+            fetch(fetcher(server, patience=HURRIED, tls=trusting(authority)), server.url("/a", scheme="https"))
+
+    def test_waits_no_longer_for_a_handshake_than_for_a_connection(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = FileServer(port=listener.getsockname()[1])
+            with pytest.raises(FetchFailed, match="did not answer in time"):
+                fetch(fetcher(server, patience=Patience(connect=0.1)), server.url("/a", scheme="https"))
+
+    def test_trusts_the_authorities_of_the_environment(self, authority, tmp_path, monkeypatch):
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        with serving(FileServer({"/a": answer(b"photo")}), certified(authority, "127.0.0.1")) as server:
+            files = HttpFiles(FetchAllowList.parse(f"127.0.0.1:{server.port}"))
+            assert fetch(files, server.url("/a", scheme="https")) == b"photo"
+            files.close()
 
     def test_speaks_http11_where_the_server_has_no_other(self, authority, server):
         with serving(FileServer({"/a": answer(b"photo")}), certified(authority, "127.0.0.1", "http/1.1")) as server:

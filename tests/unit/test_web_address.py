@@ -16,6 +16,8 @@ from catalog.ports.remote_files import FetchRefused
         ("http://shop.example", "http://shop.example/"),
         (" HTTPS://Shop.Example:443/A.jpg#top\n", "https://shop.example/A.jpg"),
         ("http://shop.example:443/a", "http://shop.example:443/a"),
+        ("http://shop.example?mail=a@b.example", "http://shop.example/?mail=a@b.example"),
+        ("http://shop.example/@a:b/c", "http://shop.example/@a:b/c"),
         ("http://shop.example./a", "http://shop.example/a"),
         ("https://bücher.example/größe?ä=ö ü", "https://xn--bcher-kva.example/gr%C3%B6%C3%9Fe?%C3%A4=%C3%B6%20%C3%BC"),
         ("https://a.example/50% off%20a.jpg", "https://a.example/50%25%20off%20a.jpg"),
