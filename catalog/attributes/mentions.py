@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group
+from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group, whole_values_of_group
 from catalog.attributes.vocabulary import Vocabulary, phrase_words
 from catalog.attributes.words import Gap, Word, normal_word, split_words
 from embeddings.taxonomy import split_attribute
@@ -78,7 +78,15 @@ class TextReader:
         self._spellings = language.spellings
         self._table = phrases_of(vocabulary)
         self._group_tables = {name: phrases_of_group(vocabulary, name) for name in vocabulary.groups}
+        self._column_tables = {name: whole_values_of_group(vocabulary, name) for name in vocabulary.groups}
         self._headings = _headings(vocabulary)
+        self._value_names = {
+            name: frozenset(
+                phrase_words(phrase, language.spellings)
+                for phrase in (*group.value_names, *(text for texts in group.translations.values() for text in texts))
+            )
+            for name, group in vocabulary.groups.items()
+        }
         self._of_parts = frozenset(name for name, group in vocabulary.groups.items() if group.of_parts)
         self._parts = frozenset(phrase_words(part, language.spellings) for part in language.parts)
         self._noun_values = _noun_values(vocabulary)
@@ -118,6 +126,8 @@ class TextReader:
 
     def read_value(self, group: str, words: Sequence[Word]) -> Mentions:
         """What a value says whose group is known (an option column's, a feed attribute's), of that group alone."""
+        if (whole := self._column_tables[group].whole(words)) is not None:
+            return Mentions(set(whole.attributes))
         items = self._items(words, group)
         self._mark_denials(words, items)
         found = self._mentions(words, items)
@@ -128,8 +138,25 @@ class TextReader:
 
     def whole_value(self, group: str, text: str) -> str | None:
         """The attribute that a value means as a whole ("navy blue" in the group color), or None."""
-        phrase = self._group_tables[group].whole(self.words(text))
-        return None if phrase is None else phrase.attributes[0]
+        phrase = self._column_tables[group].whole(self.words(text))
+        return None if phrase is None else _of_group(phrase, group)
+
+    def values_named(self, group: str, text: str) -> list[tuple[str, bool]]:
+        """The attributes of the group that a value names, in their order, and whether by a value's own name or its translation."""
+        names = self._value_names[group]
+        words = self.words(text)
+        items = self._items(words, group)
+        self._mark_denials(words, items)
+        return [
+            (name, item.phrase.words in names)
+            for item in items
+            if item.phrase is not None and _speaks(item) and (name := _of_group(item.phrase, group)) is not None
+        ]
+
+    def whole_phrase(self, text: str) -> tuple[str, ...]:
+        """What a text means that is one phrase of the vocabulary: ``lace``; nothing where it is none."""
+        phrase = self._table.whole(self.words(text))
+        return phrase.attributes if phrase is not None and phrase.role is Role.ATTRIBUTE else ()
 
     def _items(self, words: Sequence[Word], group: str | None = None) -> list[_Item]:
         items: list[_Item] = []
@@ -375,3 +402,8 @@ def _noun_values(vocabulary: Vocabulary) -> Mapping[str, Mapping[str, Phrase]]:
 
 def _normal_set(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(normal_word(text) for text in texts)
+
+
+def _of_group(phrase: Phrase, group: str) -> str | None:
+    """The first of the phrase's attributes that is the group's."""
+    return next((name for name in phrase.attributes if name.startswith(f"{group}=")), None)

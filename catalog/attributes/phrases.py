@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -83,8 +83,30 @@ def phrases_of(vocabulary: Vocabulary) -> PhraseTable:
 
 def phrases_of_group(vocabulary: Vocabulary, name: str) -> PhraseTable:
     """What the vocabulary finds where the group is known already: there "round" needs no "neck" behind it."""
-    phrases = [*_phrases_of_values(vocabulary, name, bare=False), *_phrases_of_values(vocabulary, name, bare=True)]
-    return PhraseTable(_with_joined(phrases))
+    return PhraseTable(_with_joined(_phrases_behind_heading(vocabulary, name)))
+
+
+def whole_values_of_group(vocabulary: Vocabulary, name: str) -> PhraseTable:
+    """What whole values of the group's columns mean. Where others have such a phrase, too, the column's is meant."""
+    in_columns = list(_plain_phrases(vocabulary, name, vocabulary.groups[name].columns))
+    taken = {phrase.words for phrase in in_columns}
+    others = [phrase for phrase in _phrases_behind_heading(vocabulary, name) if phrase.words not in taken]
+    return PhraseTable(_with_joined([*in_columns, *others]))
+
+
+def _phrases_behind_heading(vocabulary: Vocabulary, name: str) -> list[Phrase]:
+    values = [*_phrases_of_values(vocabulary, name, bare=False), *_phrases_of_values(vocabulary, name, bare=True)]
+    return [*values, *_plain_phrases(vocabulary, name, vocabulary.groups[name].translations)]
+
+
+def _plain_phrases(
+    vocabulary: Vocabulary, name: str, phrases_by_value: Mapping[str, tuple[str, ...]]
+) -> Iterator[Phrase]:
+    for value, phrases in phrases_by_value.items():
+        attribute = f"{name}={value}"
+        attributes = (attribute, *vocabulary.implied.get(attribute, ()))
+        for phrase in (value, *phrases):
+            yield Phrase(phrase_words(phrase, vocabulary.language.spellings), Role.ATTRIBUTE, attributes)
 
 
 def _phrases_of_values(vocabulary: Vocabulary, name: str, *, bare: bool) -> Iterator[Phrase]:

@@ -20,8 +20,33 @@ NOUN_PLACE = "*"
 """Stands in a phrase for any of its group's nouns."""
 
 _EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
-_GROUP_KEYS = ("aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values")
+_GROUP_KEYS = ("aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values", "columns", "translations",
+               "conflicts")  # fmt: skip
+_CONFLICT_KEYS = ("families", "unspecific")
 _TOP_KEYS = ("replaces", "groups", "implied", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """When two values of a group contradict each other: where they are none of one family, and both specific.
+
+    Args:
+        families: Values that shops do not tell apart alike, such as navy and blue; one may be in several families.
+        unspecific: Values that leave open which of the others it is, such as multicolor.
+    """
+
+    families: tuple[frozenset[str], ...] = ()
+    unspecific: frozenset[str] = frozenset()
+
+    def agree(self, one: str, other: str) -> bool:
+        """Whether both may be said of one item.
+
+        >>> Comparison((frozenset({"navy", "blue"}),)).agree("blue", "navy")
+        True
+        """
+        if one == other or one in self.unspecific or other in self.unspecific:
+            return True
+        return any(one in family and other in family for family in self.families)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +62,12 @@ class Group:
             any, that decides. With neither, the first source that names one decides.
         of_parts: Parts of an item may have the values, too: what stands right before a part in a description is the
             part's.
+        columns: Phrases by value that mean it as the whole value of a column of the group: "midnight" as a colour. A
+            value may be here alone.
+        translations: Phrases by value in other languages, which mean it wherever it is known that the group is spoken
+            of; a value may be here alone, too.
+        comparison: Of a group of which an item has one value as a rule, so that title and column can contradict each
+            other; None for the others.
     """
 
     values: Mapping[str, tuple[str, ...]]
@@ -45,6 +76,14 @@ class Group:
     additive: bool = False
     combines: bool = False
     of_parts: bool = False
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    comparison: Comparison | None = None
+
+    @property
+    def value_names(self) -> frozenset[str]:
+        """Every value that the group knows, be it in columns alone."""
+        return frozenset((*self.values, *self.columns, *self.translations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +130,13 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def fashion_vocabulary() -> Vocabulary:
-    """The vocabulary that comes with Drape: what fashion shops say in English."""
-    source = files("catalog.attributes").joinpath("fashion.toml")
-    return parse_vocabulary(source.read_text(encoding="utf-8"), "fashion.toml")
+    """The vocabulary that comes with Drape: what fashion shops say in English, and in columns in other languages, too."""
+    vocabulary: Vocabulary | None = None
+    for name in ("fashion.toml", "fashion_columns.toml"):
+        text = files("catalog.attributes").joinpath(name).read_text(encoding="utf-8")
+        vocabulary = parse_vocabulary(text, name, base=vocabulary)
+    assert vocabulary is not None
+    return vocabulary
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
@@ -162,7 +205,10 @@ class _Entries:
             self._check_name(where, name, f"{name}=value")
             self.check_keys(where, table, _GROUP_KEYS)
             known = Group({}) if self.flag(where, table, "replaces") else groups.get(name, Group({}))
-            own = self._values(where, table, spellings)
+            own = self._phrases(where, "values", table, spellings)
+            own_columns = self._phrases(where, "columns", table, spellings)
+            own_translations = self._phrases(where, "translations", table, spellings)
+            told = _merged(own, own_columns, own_translations)
             groups[name] = Group(
                 values=_overlaid(known.values, own, spellings),
                 nouns=_added(known.nouns, self.texts(where, table, "nouns")),
@@ -170,8 +216,12 @@ class _Entries:
                 additive=self.flag(where, table, "additive", known.additive),
                 combines=self.flag(where, table, "combines", known.combines),
                 of_parts=self.flag(where, table, "of_parts", known.of_parts),
+                columns=_merged(_without(known.columns, told, spellings), own_columns),
+                translations=_merged(_without(known.translations, told, spellings), own_translations),
+                comparison=self._comparison(where, table, known.comparison),
             )
             self._check_nouns(where, groups[name])
+            self._check_columns(where, groups[name], spellings)
         return groups
 
     def language(self, document: Mapping[str, object], base: Language) -> Language:
@@ -204,16 +254,17 @@ class _Entries:
                 self._check_name(f'implied."{name}"', attribute, attribute)
         return implied
 
-    def _values(
-        self, where: str, table: Mapping[str, object], spellings: Mapping[str, str]
+    def _phrases(
+        self, where: str, key: str, table: Mapping[str, object], spellings: Mapping[str, str]
     ) -> dict[str, tuple[str, ...]]:
+        """The phrases of the group's ``values``, ``columns`` or ``translations``, by value."""
         meanings: dict[tuple[str, ...], str] = {}
         values: dict[str, tuple[str, ...]] = {}
-        inner = self.table(where, table, "values")
+        inner = self.table(where, table, key)
         for value in inner:
-            place = f'{where}.values."{value}"'
+            place = f'{where}.{key}."{value}"'
             self._check_name(place, value, f"group={value}")
-            values[value] = self.texts(f"{where}.values", inner, value)
+            values[value] = self.texts(f"{where}.{key}", inner, value)
             for phrase in (value, *values[value]):
                 words = phrase_words(phrase, spellings)
                 if not words:
@@ -223,6 +274,20 @@ class _Entries:
                     raise self.unusable(place, phrase, f"a phrase of one value; {other!r} has it too")
         return values
 
+    def _comparison(self, where: str, table: Mapping[str, object], known: Comparison | None) -> Comparison | None:
+        if "conflicts" not in table:
+            return known
+        known = known or Comparison()
+        inner = self.table(where, table, "conflicts")
+        place = f"{where}.conflicts"
+        self.check_keys(place, inner, _CONFLICT_KEYS)
+        families = inner.get("families", [])
+        if not isinstance(families, list):
+            raise self.unusable(f"{place}.families", families, 'a list of lists of values: [["navy", "blue"]]')
+        own = [frozenset(self.texts(f"{place}.families", {"family": family}, "family")) for family in families]
+        unspecific = self.texts(place, inner, "unspecific")
+        return Comparison((*known.families, *own), known.unspecific | set(unspecific))
+
     def _check_nouns(self, where: str, group: Group) -> None:
         if group.nouns:
             return
@@ -230,6 +295,18 @@ class _Entries:
             for phrase in phrases:
                 if NOUN_PLACE in phrase:
                     raise self.unusable(f'{where}.values."{value}"', phrase, "nouns = [...] in a group that uses *")
+
+    def _check_columns(self, where: str, group: Group, spellings: Mapping[str, str]) -> None:
+        """A value's own name means that value in a column, too."""
+        names = {phrase_words(value, spellings): value for value in group.value_names}
+        for key, table in (("columns", group.columns), ("translations", group.translations)):
+            for value, phrases in table.items():
+                for phrase in phrases:
+                    place = f'{where}.{key}."{value}"'
+                    if NOUN_PLACE in phrase:
+                        raise self.unusable(place, phrase, "words without *: in a column no noun is needed")
+                    if (other := names.get(phrase_words(phrase, spellings), value)) != value:
+                        raise self.unusable(place, phrase, f"a phrase of one value; {other!r} is a value of its own")
 
     def _check_name(self, where: str, found: str, attribute: str) -> None:
         try:
@@ -286,15 +363,28 @@ def _overlaid(
     known: Mapping[str, tuple[str, ...]], own: Mapping[str, tuple[str, ...]], spellings: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:
     """Values of both; where both have a phrase, it belongs to the value that ``own`` gives it."""
+    return _merged(_without(known, own, spellings), own)
+
+
+def _without(
+    known: Mapping[str, tuple[str, ...]], own: Mapping[str, tuple[str, ...]], spellings: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """The known values without the phrases to which ``own`` gives another value."""
     taken = {phrase_words(phrase, spellings): value for value, phrases in own.items() for phrase in (value, *phrases)}
-    values = {
+    return {
         value: tuple(phrase for phrase in phrases if taken.get(phrase_words(phrase, spellings), value) == value)
         for value, phrases in known.items()
         # A value that is another one's phrase now is none of its own any more.
         if taken.get(phrase_words(value, spellings), value) == value
     }
-    for value, phrases in own.items():
-        values[value] = _added(values.get(value, ()), phrases)
+
+
+def _merged(*tables: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Every value of the tables with its phrases in all of them."""
+    values: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        for value, phrases in table.items():
+            values[value] = _added(values.get(value, ()), phrases)
     return values
 
 
