@@ -142,7 +142,10 @@ class TextReader:
         return None if phrase is None else _of_group(phrase, group)
 
     def values_named(self, group: str, text: str) -> list[tuple[str, bool]]:
-        """The attributes of the group that a value names, in their order, and whether by a value's own name or its translation."""
+        """The attributes of the group that a value names, in their order.
+
+        Beside each, whether it is named by a value's own name or a translation of it.
+        """
         names = self._value_names[group]
         words = self.words(text)
         items = self._items(words, group)

@@ -53,10 +53,10 @@ class _Meaning:
 class AttributeNormalizer:
     """Maps attributes with one vocabulary. What it gives, it maps to itself.
 
-    A value means what it says as a whole ("navy blue", "3/4"), or else what its parts say, between separators, "and" and
-    percentages; a part, what it names last ("ocean mist blue" is blue), or every value that it names by its own name
-    or a translation of it ("black white", "schwarz-weiß"). Parts without a meaning stay as they are, and so do groups that the vocabulary does not know. A
-    bare attribute (``tag=lace``) becomes what it means as a whole.
+    A value means what it says as a whole ("navy blue", "3/4"), or else what its parts say, between separators, "and"
+    and percentages. A part means what it names last ("ocean mist blue" is blue), or every value that it names by its
+    own name or a translation of it ("black white", "schwarz-weiß"). Parts without a meaning stay as they are, and so do
+    groups that the vocabulary does not know. A bare attribute (``tag=lace``) becomes what it means as a whole.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -94,8 +94,8 @@ class AttributeNormalizer:
         # Another spelling of the group's own name is its name; under an alias a shop may mean something else
         # ("style=casual"), which keeps its name unless the group has a value for it.
         own_name = group if self._reader.is_name_of(group, group_name) else group_name
-        if names := self._names_of_part(group, value):
-            return _Meaning(names)
+        if whole_value := self._names_of_part(group, value):
+            return _Meaning(whole_value)
         names, unmapped = set[str](), set[str]()
         for part in self._parts(value):
             found = self._names_of_part(group, part)

@@ -20,8 +20,9 @@ NOUN_PLACE = "*"
 """Stands in a phrase for any of its group's nouns."""
 
 _EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
-_GROUP_KEYS = ("aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values", "columns", "translations",
-               "conflicts")  # fmt: skip
+_GROUP_KEYS = (
+    "aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values", "columns", "translations", "conflicts",
+)  # fmt: skip
 _CONFLICT_KEYS = ("families", "unspecific")
 _TOP_KEYS = ("replaces", "groups", "implied", "language")
 
@@ -130,7 +131,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def fashion_vocabulary() -> Vocabulary:
-    """The vocabulary that comes with Drape: what fashion shops say in English, and in columns in other languages, too."""
+    """The vocabulary that comes with Drape: what fashion shops say in English, in columns in other languages, too."""
     vocabulary: Vocabulary | None = None
     for name in ("fashion.toml", "fashion_columns.toml"):
         text = files("catalog.attributes").joinpath(name).read_text(encoding="utf-8")
