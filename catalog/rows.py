@@ -102,7 +102,8 @@ class ProductRow(Base):
     """A sellable item as the feed last described it.
 
     ``fingerprint`` is the SHA-256 of everything the feed said of the product, its image references included:
-    equal fingerprints mean that there is nothing to write.
+    equal fingerprints mean that there is nothing to write. ``attributes`` are the vocabulary's names, which searches
+    filter by; ``given_attributes`` are the merchant's own.
     """
 
     __tablename__ = "product"
@@ -118,6 +119,7 @@ class ProductRow(Base):
     description: Mapped[str]
     category: Mapped[list[str]]
     attributes: Mapped[list[str]]
+    given_attributes: Mapped[list[str]]
     price: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))
     currency: Mapped[str | None]
     availability: Mapped[str]

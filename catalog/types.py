@@ -209,6 +209,7 @@ class Hit:
         rank: 1-based over all pages.
         score: Higher is nearer: cosine similarity, or histogram intersection, by mode.
         why: The attributes with the largest shares, largest first.
+        given_attributes: The merchant's own words for the attributes.
     """
 
     rank: int
@@ -224,6 +225,7 @@ class Hit:
     link: str | None
     item_group: str | None
     why: tuple[Reason, ...]
+    given_attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from catalog.errors import FeedUnreadable
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, USAGE
 from cli.failures import report as report_failure
+from cli.feed_words import word_lines, words_as_json
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def check(
             report_failure(error, as_json=as_json)
             raise typer.Exit(USAGE) from error
     if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False))
+        told = asdict(found)
+        del told["words"]
+        print(json.dumps({**told, **words_as_json(found.words)}, ensure_ascii=False))
     else:
         _print(found)
         if errors is not None:
@@ -86,6 +89,8 @@ def _print(found: FeedReport) -> None:
         f"{found.num_images:,} images: {found.num_missing_images:,} missing, "
         f"{found.num_unreadable_images:,} unreadable."
     )
+    for line in word_lines(found.words):
+        print(line)
     for fault in found.faults[:FAULTS_SHOWN]:
         lines = f"line{'' if fault.num_errors == 1 else 's'} {', '.join(map(str, fault.lines))}"
         more = ", …" if fault.num_errors > len(fault.lines) else ""

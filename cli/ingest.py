@@ -13,6 +13,7 @@ import typer
 from catalog.errors import InvalidRequest
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
+from cli.feed_words import word_lines, words_as_json
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def ingest(
         float,
         typer.Option("--max-removal", min=0, max=1, help="The share of the catalog a full sync may remove."),
     ] = 0.2,
+    attributes_as_given: Annotated[
+        bool,
+        typer.Option("--attributes-as-given", help="Keep the feed's words for attributes, not those that Drape knows."),
+    ] = False,
     errors: Errors = None,
     model: Annotated[
         str | None,
@@ -70,6 +75,7 @@ def ingest(
         allow_absolute=allow_absolute,
         full_sync=full_sync,
         max_removal=max_removal,
+        attributes_as_given=attributes_as_given,
         dialect=dialect,
         currency=currency,
     )
@@ -138,6 +144,8 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> 
         console.print(f"{mended:,} values were mended; --errors FILE writes each of them.")
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
+    for line in word_lines(summary.words):
+        console.print(line, markup=False, highlight=False)
     for line in _indexing_lines(indexing):
         console.print(line)
     reasons = {**summary.reasons, **({} if indexing is None else indexing.failures)}
@@ -219,6 +227,7 @@ def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
         **_indexing_as_json(indexing),
         "reasons": {**summary.reasons, **({} if indexing is None else indexing.failures)},
         "notes": list(summary.notes),
+        **words_as_json(summary.words),
         "refusal": None if summary.refusal is None else str(summary.refusal),
         "reading_seconds": round(summary.seconds, 3),
     }

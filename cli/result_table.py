@@ -40,9 +40,9 @@ def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
 
     ``mode``, ``model_version``, ``collection``; ``timings_ms``: stage to milliseconds; ``hits``: a list of ``rank``
     (from 1), ``score`` (higher is nearer), ``id`` (the merchant's), ``title``, ``category`` (level names, general
-    first), ``attributes`` (``group=value``), ``price`` (``amount`` as a decimal string, ``currency``; or null),
-    ``availability``, ``link``, ``item_group`` (or null), ``image`` (``id``, ``sha256``), and ``why``: a list of
-    ``attribute`` and ``share`` (0 to 1), largest first.
+    first), ``attributes`` (``group=value``), ``given_attributes`` (the feed's own words for them), ``price``
+    (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``, ``item_group`` (or null),
+    ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to 1), largest first.
     """
     return {
         "mode": answer.mode.value,
@@ -139,6 +139,7 @@ def _hit_as_json(hit: Hit) -> dict[str, object]:
         "title": hit.title,
         "category": list(hit.category),
         "attributes": list(hit.attributes),
+        "given_attributes": list(hit.given_attributes),
         "price": _price_as_json(hit.price),
         "availability": hit.availability.value,
         "link": hit.link,

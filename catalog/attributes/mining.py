@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog.attributes.mentions import Mentions, TextReader
 from catalog.attributes.product_texts import TAG_GROUP, ProductTexts
 from catalog.attributes.vocabulary import Group, Vocabulary
-from catalog.attributes.words import Gap, Word
+from catalog.attributes.words import without_phrase
 from catalog.types import AttributeSource
 from embeddings.taxonomy import split_attribute
 
@@ -101,9 +101,9 @@ class AttributeMiner:
             if group is not None:
                 options.add(self._reader.read_value(group, self._reader.words(value)))
         for tag in texts.tags:
-            tags.add(self._reader.read(_without(self._reader.words(tag), brand)))
-        title = self._reader.read(_without(self._reader.words(texts.title), brand))
-        description = self._reader.read(_without(self._reader.words(texts.description), brand), tells_parts=True)
+            tags.add(self._reader.read(without_phrase(self._reader.words(tag), brand)))
+        title = self._reader.read(without_phrase(self._reader.words(texts.title), brand))
+        description = self._reader.read(without_phrase(self._reader.words(texts.description), brand), tells_parts=True)
         return [options, title, tags, description]
 
     def _brand(self, texts: ProductTexts) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class AttributeMiner:
         """
         group_name, value = split_attribute(name)
         if group_name == TAG_GROUP:
-            mentions = self._reader.read(_without(self._reader.words(value), brand))
+            mentions = self._reader.read(without_phrase(self._reader.words(value), brand))
             return None if mentions.named or mentions.denied else name
         group = self._reader.group_of(group_name)
         if group is None:
@@ -186,20 +186,3 @@ def _by_group(names: Iterable[str]) -> dict[str, list[str]]:
         group, value = split_attribute(name)
         groups.setdefault(group, []).append(value)
     return groups
-
-
-def _without(words: Sequence[Word], phrase: tuple[str, ...]) -> list[Word]:
-    """The words without the phrase, wherever it stands; what is left on its two sides belongs to two thoughts."""
-    kept: list[Word] = []
-    position = 0
-    cut = False
-    while position < len(words):
-        if phrase and tuple(word.text for word in words[position : position + len(phrase)]) == phrase:
-            position += len(phrase)
-            cut = True
-            continue
-        word = words[position]
-        kept.append(Word(word.text, Gap.STOP) if cut else word)
-        cut = False
-        position += 1
-    return kept

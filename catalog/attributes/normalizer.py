@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from catalog.attributes.mentions import TextReader
 from catalog.attributes.product_texts import TAG_GROUP
-from catalog.attributes.vocabulary import Vocabulary, fashion_vocabulary
+from catalog.attributes.vocabulary import Comparison, Vocabulary, fashion_vocabulary
+from catalog.attributes.words import without_phrase
 from embeddings.taxonomy import split_attribute
 
 MAX_REMEMBERED = 50_000
 """Attributes of feeds that a normaliser remembers, so that each is worked out once."""
+
+MAX_REMEMBERED_LENGTH = 200
 
 _SEPARATOR = re.compile(
     r"""
@@ -63,7 +66,11 @@ class AttributeNormalizer:
         self._vocabulary = vocabulary
         self._reader = TextReader(vocabulary)
         self._values = {name: group.value_names for name, group in vocabulary.groups.items()}
-        self._meaning = lru_cache(MAX_REMEMBERED)(self._meaning_of)
+        self._remembered = lru_cache(MAX_REMEMBERED)(self._meaning_of)
+        self.compared_groups: Mapping[str, Comparison] = {
+            name: group.comparison for name, group in vocabulary.groups.items() if group.comparison is not None
+        }
+        """Groups of which an item has one value as a rule, and when two of their values agree."""
 
     def normalize(self, attributes: Iterable[str]) -> Normalized:
         """What a product's attributes mean.
@@ -82,6 +89,38 @@ class AttributeNormalizer:
     def names_of(self, attribute: str) -> tuple[str, ...]:
         """The normal names of one attribute, at least one, sorted."""
         return self._meaning(attribute).names
+
+    def group_of(self, name: str) -> str | None:
+        """The vocabulary's name of a group, by any of its names; None for a group that it does not know."""
+        return self._reader.group_of(name)
+
+    def values_in_text(self, text: str, brand: str = "") -> dict[str, set[str]]:
+        """What running text says of the groups that are compared: values by group.
+
+        Args:
+            brand: The maker's name, which says nothing of the item.
+        """
+        words = self._reader.words(text)
+        if brand:
+            words = without_phrase(words, tuple(word.text for word in self._reader.words(brand)))
+        return self._compared(self._reader.read(words).named)
+
+    def possible_values_in_text(self, text: str) -> dict[str, set[str]] | None:
+        """What running text says of them at most, found many times faster; None where that is anything."""
+        names = self._reader.may_name(text)
+        return None if names is None else self._compared(names)
+
+    def _compared(self, names: Iterable[str]) -> dict[str, set[str]]:
+        said: dict[str, set[str]] = {}
+        for name in names:
+            group, value = split_attribute(name)
+            if group in self.compared_groups:
+                said.setdefault(group, set()).add(value)
+        return said
+
+    def _meaning(self, attribute: str) -> _Meaning:
+        # Nothing long is remembered: what a search asks for may be of any length.
+        return (self._remembered if len(attribute) <= MAX_REMEMBERED_LENGTH else self._meaning_of)(attribute)
 
     def _meaning_of(self, attribute: str) -> _Meaning:
         group_name, value = split_attribute(attribute)

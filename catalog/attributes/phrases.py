@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,6 +58,13 @@ class PhraseTable:
             ):
                 return phrase
         return None
+
+    def within(self, words: AbstractSet[str]) -> Iterator[Phrase]:
+        """The phrases all of whose words are among these, in whatever order these stand."""
+        for word in words:
+            for phrase in self._starting.get(word, ()):
+                if words.issuperset(phrase.words):
+                    yield phrase
 
     def whole(self, words: Sequence[Word]) -> Phrase | None:
         """The phrase that these words are, all of them."""

@@ -21,7 +21,8 @@ NOUN_PLACE = "*"
 
 _EXAMPLE = 'a table such as [groups.color.values] with lines such as red = ["scarlet", "cherry red"]'
 _GROUP_KEYS = (
-    "aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values", "columns", "translations", "conflicts",
+    "aliases", "nouns", "additive", "combines", "of_parts", "replaces", "values", "columns", "translations",
+    "conflicts",
 )  # fmt: skip
 _CONFLICT_KEYS = ("families", "unspecific")
 _TOP_KEYS = ("replaces", "groups", "implied", "language")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -124,6 +124,23 @@ def _without_ending(word: str) -> str:
     if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
         return word[:-2]
     return word[:-1]
+
+
+def without_phrase(words: Sequence[Word], phrase: tuple[str, ...]) -> list[Word]:
+    """The words without the phrase, wherever it stands; what is left on its two sides belongs to two thoughts."""
+    kept: list[Word] = []
+    position = 0
+    cut = False
+    while position < len(words):
+        if phrase and tuple(word.text for word in words[position : position + len(phrase)]) == phrase:
+            position += len(phrase)
+            cut = True
+            continue
+        word = words[position]
+        kept.append(Word(word.text, Gap.STOP) if cut else word)
+        cut = False
+        position += 1
+    return kept
 
 
 def _gap(between: str) -> Gap:

@@ -48,6 +48,7 @@ class ShownProduct:
     title: str
     category: tuple[str, ...]
     attributes: tuple[str, ...]
+    given_attributes: tuple[str, ...]
     price: Decimal | None
     currency: str | None
     availability: str
@@ -64,6 +65,7 @@ class DescribedProduct:
     description: str
     category: tuple[str, ...]
     attributes: tuple[str, ...]
+    given_attributes: tuple[str, ...]
     raw: Mapping[str, Any]
 
 
@@ -234,6 +236,7 @@ class ProductRepository:
                 ProductRow.title,
                 ProductRow.category,
                 ProductRow.attributes,
+                ProductRow.given_attributes,
                 ProductRow.price,
                 ProductRow.currency,
                 ProductRow.availability,
@@ -257,11 +260,12 @@ class ProductRepository:
                 title=row[4],
                 category=tuple(row[5]),
                 attributes=tuple(row[6]),
-                price=row[7],
-                currency=row[8],
-                availability=row[9],
-                link=row[10],
-                item_group=row[11],
+                given_attributes=tuple(row[7]),
+                price=row[8],
+                currency=row[9],
+                availability=row[10],
+                link=row[11],
+                item_group=row[12],
             )
             for row in rows
         }
@@ -275,6 +279,7 @@ class ProductRepository:
                 ProductRow.description,
                 ProductRow.category,
                 ProductRow.attributes,
+                ProductRow.given_attributes,
                 ProductRow.raw,
             )
             .where(ProductRow.merchant_id == merchant_id, ProductRow.id > after)
@@ -282,8 +287,8 @@ class ProductRepository:
             .limit(limit)
         )
         return [
-            DescribedProduct(id, title, description, tuple(category), tuple(attributes), raw)
-            for id, title, description, category, attributes, raw in rows
+            DescribedProduct(id, title, description, tuple(category), tuple(attributes), tuple(given), raw)
+            for id, title, description, category, attributes, given, raw in rows
         ]
 
     def indexable_images_of(self, merchant_id: int, external_id: str) -> list[tuple[int, int]]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.attributes.mining import AttributeMiner, ProductAttributes
-from catalog.attributes.product_texts import texts_of_product
+from catalog.attributes.normalizer import AttributeNormalizer
+from catalog.attributes.product_texts import TAG_GROUP, texts_of_product
 from catalog.attributes.report import AttributeTally, MiningReport, ReportCounter
 from catalog.attributes.vocabulary import Vocabulary, fashion_vocabulary, read_vocabulary
 from catalog.errors import InvalidRequest
 from catalog.services.gallery_layout import category_keyword, category_keywords
 from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
+from embeddings.taxonomy import split_attribute
 
 PAGE = 500
 
@@ -134,6 +136,8 @@ class AttributeMiningService:
         self, merchant_id: int, category: str | None, vocabulary: Vocabulary, source: AttributeSource
     ) -> Iterator[tuple[int, ProductAttributes]]:
         miner = AttributeMiner(vocabulary)
+        # The feed alone is the feed as it was ingested; beside texts, its words mean what this vocabulary says.
+        normalizer = None if source is AttributeSource.FEED else AttributeNormalizer(vocabulary)
         # Compared as searches compare it, and not by PostgreSQL, whose lower case depends on the server's locale.
         keyword = None if category is None else category_keyword(category)
         after = 0
@@ -144,6 +148,18 @@ class AttributeMiningService:
                 return
             for product in page:
                 if keyword is None or keyword in category_keywords(product.category):
-                    texts = texts_of_product(product.title, product.description, product.attributes, product.raw)
+                    feed = product.attributes
+                    if normalizer is not None:
+                        feed = tuple(_feed_names(normalizer, product.given_attributes))
+                    texts = texts_of_product(product.title, product.description, feed, product.raw)
                     yield product.id, miner.mine(texts, source)
             after = page[-1].id
+
+
+def _feed_names(normalizer: AttributeNormalizer, attributes: tuple[str, ...]) -> Iterator[str]:
+    """What a feed's attributes mean. Bare ones stay as they are: the miner reads them among the texts."""
+    for name in attributes:
+        if split_attribute(name)[0] == TAG_GROUP:
+            yield name
+        else:
+            yield from normalizer.names_of(name)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from catalog.attributes.feed_words import FeedWordsReport
 from catalog.feeds import FeedReader
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.progress import Advance, unheard
@@ -54,6 +55,7 @@ class FeedReport:
         num_missing_images: Those without a file, or whose path leads where it must not.
         num_unreadable_images: Those whose file is no image, or too large.
         faults: The most frequent first.
+        words: What the words for attributes left open.
     """
 
     read_as: str
@@ -72,6 +74,7 @@ class FeedReport:
     num_missing_images: int
     num_unreadable_images: int
     faults: tuple[Fault, ...]
+    words: FeedWordsReport = field(default_factory=FeedWordsReport)
 
     @property
     def is_good(self) -> bool:
@@ -147,6 +150,8 @@ class _Check:
                         product.line, "image", file.found, file.expected, product.external_id, Outcome.IMAGE_LEFT_OUT
                     )
                 )
+        for product in products:
+            attempt.note_words(product)
         self._run.accept(attempt)
 
     def report(self) -> FeedReport:
@@ -169,6 +174,7 @@ class _Check:
             num_missing_images=self._num_missing,
             num_unreadable_images=self._num_unreadable,
             faults=tuple(sorted(self._faults.values(), key=lambda fault: -fault.num_errors)),
+            words=self._run.words.report(),
         )
 
     def _note(self, error: RowError) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.attributes.normalizer import fashion_normalizer
 from catalog.errors import InvalidRequest
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import (
@@ -149,9 +150,14 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | N
     must: list[Condition] = [Match("merchant", (str(merchant_id),))]
     if filters.category is not None:
         must.append(Match("category", (category_keyword(filters.category),)))
-    must.extend(Match("attributes", (_attribute(name),)) for name in filters.all_of)
+    for name in filters.all_of:
+        asked, *meant = _names(name)
+        # As it was asked for, too: a catalog may keep the feed's words.
+        must.extend(Match("attributes", (asked, one)) for one in meant)
+        if not meant:
+            must.append(Match("attributes", (asked,)))
     if filters.any_of:
-        must.append(Match("attributes", tuple(_attribute(name) for name in filters.any_of)))
+        must.append(Match("attributes", _names(*filters.any_of)))
     if low is not None or high is not None:
         must.append(Range("price", None if low is None else float(low), None if high is None else float(high)))
     if filters.currency is not None:
@@ -160,10 +166,18 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | N
         must.append(Match("availability", tuple(str(one) for one in filters.availability)))
     must_not: list[Condition] = []
     if filters.none_of:
-        must_not.append(Match("attributes", tuple(_attribute(name) for name in filters.none_of)))
+        must_not.append(Match("attributes", _names(*filters.none_of)))
     if not_product is not None:
         must_not.append(Match("product", (not_product,)))
     return Filter(must=tuple(must), must_not=tuple(must_not))
+
+
+def _names(*attributes: str) -> tuple[str, ...]:
+    """The attributes in normal form, each with the vocabulary's names for it behind it, without repeats."""
+    names: list[str] = []
+    for attribute in map(_attribute, attributes):
+        names.extend((attribute, *fashion_normalizer().names_of(attribute)))
+    return tuple(dict.fromkeys(names))
 
 
 def _attribute(name: str) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catalog.attributes.feed_words import FeedWordsReport
 from catalog.errors import InvalidRequest, RemovalRefused
 from catalog.feeds import Column, FeedReader, ReadingOptions, open_feed, reading_options
 from catalog.ports.image_store import ImageStore
@@ -38,6 +39,7 @@ class IngestRequest:
         allow_absolute: Whether image paths may be absolute.
         full_sync: Whether products that the feed does not have are removed.
         max_removal: The share of the catalog, 0 to 1, that a full sync may remove.
+        attributes_as_given: Whether attributes keep the feed's words, instead of the vocabulary's names.
         dialect: The feed's dialect; None finds it out.
         currency: ISO 4217 code of prices that come without one; None takes no such price.
     """
@@ -48,6 +50,7 @@ class IngestRequest:
     allow_absolute: bool = False
     full_sync: bool = False
     max_removal: float = 0.2
+    attributes_as_given: bool = False
     dialect: DialectName | None = None
     currency: str | None = None
 
@@ -77,6 +80,7 @@ class IngestSummary:
         reasons: What was expected, and how many rows or images failed it.
         notes: What the reader noticed about the feed as a whole.
         refusal: Why the full sync removed nothing, where it was refused.
+        words: What the feed's words for attributes left open.
         seconds: How long reading the feed and writing the rows took.
     """
 
@@ -88,6 +92,7 @@ class IngestSummary:
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     refusal: RemovalRefused | None = None
+    words: FeedWordsReport = field(default_factory=FeedWordsReport)
     seconds: float = 0.0
 
 
@@ -183,7 +188,7 @@ class IngestService:
         refusal: RemovalRefused | None = None
         subject = _storable(request.feed)
         with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, subject, request.to_json(), unit="B") as job:
-            run = IngestRun(merchant_id, job.id, on_error)
+            run = IngestRun(merchant_id, job.id, on_error, attributes_as_given=request.attributes_as_given)
             try:
                 with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
                     for rows in _chunks(reader, ROWS_PER_TRANSACTION):
@@ -205,6 +210,7 @@ class IngestService:
             reasons=dict(run.reasons),
             notes=reader.notes,
             refusal=refusal,
+            words=run.words.report(),
             seconds=time.perf_counter() - started,
         )
 
@@ -233,6 +239,8 @@ class IngestService:
                     attempt.fail(row)
             fresh = self._without_repeats(work, rows, attempt)
             RowWriter(work, attempt, readings).write(fresh)
+            for record in fresh:
+                attempt.note_words(record)
             work.jobs.report(run.job_id, attempt.counts, reader.position, reader.num_bytes)
             work.commit()
         run.accept(attempt)

@@ -30,7 +30,7 @@ class RowWriter:
         stored_images = self._work.products.known_images([product.id for product in known.values()])
         inserted = self._work.products.insert_products(
             [
-                {"merchant_id": self._run.merchant_id, **_product_columns(record)}
+                {"merchant_id": self._run.merchant_id, **_product_columns(record, self._run.attributes_of(record))}
                 for record in records
                 if record.external_id not in known
             ]
@@ -47,7 +47,7 @@ class RowWriter:
                 continue
             stored = stored_images.get(product.id, {})
             touched = self._update_images(record, product, stored, new_images)
-            columns = _product_columns(record)
+            columns = _product_columns(record, self._run.attributes_of(record))
             if columns["fingerprint"] != product.fingerprint:
                 updates.append({"id": product.id, **columns})
                 self._dirty.update(image.id for image in stored.values())
@@ -159,13 +159,14 @@ def _as_tuple(crop: list[int] | None) -> tuple[int, ...] | None:
     return None if crop is None else tuple(crop)
 
 
-def _product_columns(record: ProductRecord) -> dict[str, Any]:
+def _product_columns(record: ProductRecord, attributes: list[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "external_id": record.external_id,
         "title": record.title,
         "description": record.description,
         "category": list(record.category),
-        "attributes": list(record.attributes),
+        "attributes": attributes,
+        "given_attributes": list(record.attributes),
         "price": None if record.price is None else record.price.amount,
         "currency": None if record.price is None else record.price.currency,
         "availability": str(record.availability),

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias
 
+from catalog.attributes.feed_words import FeedWords
+from catalog.attributes.normalizer import fashion_normalizer
 from catalog.feeds import Column
 from catalog.types import Outcome, ProductRecord, RowError
 
@@ -15,19 +17,35 @@ OnError: TypeAlias = Callable[[RowError], None]
 class IngestRun:
     """The counts of one ingest. A transaction counts on an attempt, which is accepted once it is committed."""
 
-    def __init__(self, merchant_id: int, job_id: int, on_error: OnError) -> None:
+    def __init__(
+        self,
+        merchant_id: int,
+        job_id: int,
+        on_error: OnError,
+        words: FeedWords | None = None,
+        *,
+        attributes_as_given: bool = False,
+    ) -> None:
         self.merchant_id = merchant_id
         self.job_id = job_id
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.nameless_failures = 0
+        self.words = words or FeedWords(fashion_normalizer())
+        self.attributes_as_given = attributes_as_given
         self._on_error = on_error
         self._errors: list[RowError] = []
         self._last_failed_line = 0
 
     def attempt(self) -> IngestRun:
         """A copy to count one transaction on; dropped when the transaction is rolled back."""
-        attempt = IngestRun(self.merchant_id, self.job_id, self._on_error)
+        attempt = IngestRun(
+            self.merchant_id,
+            self.job_id,
+            self._on_error,
+            self.words,
+            attributes_as_given=self.attributes_as_given,
+        )
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()
         attempt.nameless_failures = self.nameless_failures
@@ -59,6 +77,20 @@ class IngestRun:
         """Count an image that could not be read."""
         self.counts["images_failed"] += 1
         self._note(error)
+
+    def attributes_of(self, record: ProductRecord) -> list[str]:
+        """The attributes under which the record's product is found."""
+        return list(
+            record.attributes if self.attributes_as_given else self.words.normalize(record.attributes).attributes
+        )
+
+    def note_words(self, record: ProductRecord) -> None:
+        """Count what the record's words for attributes leave open."""
+        num_unmapped, is_conflicting = self.words.add(record.external_id, record.title, record.attributes, record.raw)
+        if num_unmapped:
+            self.counts["attributes_unmapped"] += num_unmapped
+        if is_conflicting:
+            self.counts["products_conflicting"] += 1
 
     def _note(self, error: RowError) -> None:
         if error.outcome is not Outcome.MENDED:

@@ -274,6 +274,7 @@ def _hit(rank: int, score: float, shown: ShownProduct, why: tuple[Reason, ...]) 
         title=shown.title,
         category=shown.category,
         attributes=shown.attributes,
+        given_attributes=shown.given_attributes,
         price=price,
         availability=Availability(shown.availability),
         link=shown.link,
