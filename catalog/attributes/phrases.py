@@ -63,7 +63,7 @@ class PhraseTable:
         """The phrases all of whose words are among these, in whatever order these stand."""
         for word in words:
             for phrase in self._starting.get(word, ()):
-                if words.issuperset(phrase.words):
+                if all(part in words for part in phrase.words):
                     yield phrase
 
     def whole(self, words: Sequence[Word]) -> Phrase | None:

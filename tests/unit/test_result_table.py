@@ -30,6 +30,7 @@ HIT = Hit(
     link="https://shop.example/7",
     item_group="g-1",
     why=(Reason("color=red", 0.244), Reason("pattern=striped", 0.18)),
+    given_attributes=("colour=scarlet", "pattern=striped"),
 )
 ANSWER = SearchAnswer(
     hits=(HIT,),
@@ -122,6 +123,7 @@ def test_json_holds_everything_under_stable_keys():
                 "title": "Striped maxi dress",
                 "category": ["Women", "Dresses"],
                 "attributes": ["color=red", "pattern=striped"],
+                "given_attributes": ["colour=scarlet", "pattern=striped"],
                 "price": {"amount": "49.90", "currency": "EUR"},
                 "availability": "out_of_stock",
                 "link": "https://shop.example/7",
