@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
+    from catalog.services.fetching_and_indexing import FetchingAndIndexing
+    from catalog.services.fetching_work import FetchingWork
     from catalog.services.galleries import GalleryService
     from catalog.services.gallery_checks import GalleryChecks
     from catalog.services.gallery_pruning import GalleryPruning
+    from catalog.services.image_fetching import ImageFetching
     from catalog.services.indexer import Indexer
     from catalog.services.indexing import IndexingService
     from catalog.services.indexing_follower import IndexingFollower
@@ -320,6 +323,37 @@ class Application:
             max_bytes=self.settings.max_image_bytes,
             read_threads=self.settings.decode_threads,
         )
+
+    @cached_property
+    def image_fetching(self) -> ImageFetching:
+        """Fetches images by address."""
+        from catalog.services.image_fetching import FetchLimits, ImageFetching
+
+        limits = FetchLimits(
+            threads=self.settings.fetch_threads,
+            per_host=self.settings.fetch_per_host,
+            max_bytes=self.settings.max_image_bytes,
+            max_pixels=self.settings.max_image_pixels,
+            max_attempts=self.settings.max_attempts,
+            lease=datetime.timedelta(seconds=self.settings.lease_seconds),
+        )
+        # Who owns the embedded index is the only one that fetches, too.
+        own = self.index.list_collections if self.settings.qdrant_url is None else None
+        return ImageFetching(self.unit_of_work, self.remote_files, self.image_store, limits, own)
+
+    @cached_property
+    def fetching_work(self) -> FetchingWork:
+        """The fetching as a worker does it, in shares."""
+        from catalog.services.fetching_work import FetchingWork
+
+        return FetchingWork(self.image_fetching, self.announcements)
+
+    @cached_property
+    def fetching_and_indexing(self) -> FetchingAndIndexing:
+        """Fetches and indexes where there are no workers."""
+        from catalog.services.fetching_and_indexing import FetchingAndIndexing
+
+        return FetchingAndIndexing(self.unit_of_work, self.image_fetching, self.indexing)
 
     @cached_property
     def indexing(self) -> IndexingService:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -57,10 +57,29 @@ image_revision = Sequence("image_revision", metadata=Base.metadata)
 
 
 class ImageState(StrEnum):
-    """Whether an image can be indexed."""
+    """Whether an image can be indexed. ``pending`` is one by address whose bytes have not come yet."""
 
     READY = "ready"
+    PENDING = "pending"
     QUARANTINED = "quarantined"
+
+
+class FetchOutcome(StrEnum):
+    """What became of the last wish to have an image fetched.
+
+    Its bytes are ``new``, ``changed`` or ``unchanged``; or there is no use in trying again: ``refused`` (the address or
+    the file cannot be had), ``unreachable`` (no good answer in so many attempts), ``unusable`` (what came is no image).
+    """
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNUSABLE = "unusable"
+
+
+FETCH_FAILURES: Final = (FetchOutcome.REFUSED, FetchOutcome.UNREACHABLE, FetchOutcome.UNUSABLE)
 
 
 class GalleryState(StrEnum):
@@ -135,14 +154,15 @@ class ImageRow(Base):
     """One picture of a product. Its id is the id of its point in every collection.
 
     ``revision`` is that of the latest mark: what a point's payload must carry to be up to date. ``sha256`` names the
-    bytes in the image store; it is empty only for an image that could never be read.
+    bytes in the image store; it is empty for an image that has not been fetched yet, or could never be read.
     """
 
     __tablename__ = "image"
     __table_args__ = (
         UniqueConstraint("product_id", "source"),
         CheckConstraint(_one_of("state", ImageState), name="state"),
-        CheckConstraint("state = 'quarantined' OR sha256 IS NOT NULL", name="ready_has_content"),
+        CheckConstraint("state <> 'ready' OR sha256 IS NOT NULL", name="ready_has_content"),
+        CheckConstraint("state <> 'pending' OR sha256 IS NULL", name="pending_has_no_content"),
         Index(None, "merchant_id", "id"),
     )
 
@@ -159,6 +179,48 @@ class ImageRow(Base):
     state: Mapped[str]
     last_error: Mapped[str | None]
     revision: Mapped[int] = mapped_column(server_default=image_revision.next_value())
+
+
+class ImageFetchRow(Base):
+    """An image by address: whether it is to be fetched, and what is known of the bytes that are stored.
+
+    The row lives as long as its image. ``due_at`` is empty while nobody wishes to have it fetched; every ingest that
+    meets the image wishes anew, at a new ``wish`` from ``image_revision``. ``etag`` and ``last_modified`` are those of
+    the stored bytes. ``last_error`` says what was found, and ``expected`` what was expected, where the last try failed.
+    """
+
+    __tablename__ = "image_fetch"
+    __table_args__ = (
+        CheckConstraint(_one_of("outcome", FetchOutcome), name="outcome"),
+        Index("ix_image_fetch_due", "host", "due_at", "image_id", postgresql_where=text("due_at IS NOT NULL")),
+        Index(None, "merchant_id", "wish"),
+    )
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("image.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    host: Mapped[str]
+    wish: Mapped[int]
+    due_at: Mapped[datetime.datetime | None]
+    lease_until: Mapped[datetime.datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
+    fetched_at: Mapped[datetime.datetime | None]
+    outcome: Mapped[str | None]
+    last_error: Mapped[str | None]
+    expected: Mapped[str | None]
+
+
+class FetchHostRow(Base):
+    """A server of images that has not answered well lately: how often in a row, and until when it is left alone."""
+
+    __tablename__ = "fetch_host"
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    rest_until: Mapped[datetime.datetime | None]
 
 
 class ModelVersionRow(Base):

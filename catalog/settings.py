@@ -62,6 +62,9 @@ class Settings(BaseSettings):
 
     decode_threads: int = Field(default=2, ge=1, le=64)
 
+    fetch_threads: int = Field(default=8, ge=1, le=64)
+    """Images by address that one process fetches at the same time."""
+
     max_image_pixels: int = Field(default=64_000_000, ge=1)
     """Images with more pixels are refused before they are decoded."""
 

@@ -67,7 +67,8 @@ class FeedImage:
     """One image reference of a feed row, not yet read.
 
     Args:
-        source: The reference as the feed gave it (a path relative to the feed's folder, or absolute).
+        source: The reference as the feed gave it (a path relative to the feed's folder, or absolute; or an http or
+            https address).
         position: 0 for the main image, then in the feed's order.
         crop: The item's box in pixels of the image, or None for the whole image.
     """
@@ -75,6 +76,11 @@ class FeedImage:
     source: str
     position: int
     crop: CropBox | None = None
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the image is to be fetched from a server, instead of read from a file."""
+        return self.source[:8].lower().startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from catalog.errors import DatabaseUnavailable
 from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
 from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.galleries import GalleryRepository
+from catalog.repositories.image_fetches import ImageFetchRepository
 from catalog.repositories.images import ImageRepository
 from catalog.repositories.jobs import JobRepository
 from catalog.repositories.merchants import MerchantRepository
@@ -29,13 +30,14 @@ class UnitOfWork:
     ``DatabaseUnavailable``: the caller may run the whole block again.
 
     Args:
-        announcements: Told once images have been marked dirty, after the commit.
+        announcements: Told once images have been marked dirty, or wished for, after the commit.
     """
 
     merchants: MerchantRepository
     products: ProductRepository
     images: ImageRepository
     outbox: OutboxRepository
+    fetches: ImageFetchRepository
     galleries: GalleryRepository
     jobs: JobRepository
     comparisons: ComparisonRepository
@@ -50,17 +52,20 @@ class UnitOfWork:
         self.products = ProductRepository(self._session)
         self.images = ImageRepository(self._session)
         self.outbox = OutboxRepository(self._session)
+        self.fetches = ImageFetchRepository(self._session)
         self.galleries = GalleryRepository(self._session)
         self.jobs = JobRepository(self._session)
         self.comparisons = ComparisonRepository(self._session)
         return self
 
     def commit(self) -> None:
-        """Make everything done in the block durable, then have workers look for the images that it marked."""
+        """Make everything done in the block durable, then have workers look for the images that it marked or wished."""
         self._session.commit()
         if self.outbox.take_marked():
-            for queue in WorkQueue:
+            for queue in (WorkQueue.EMBED, WorkQueue.INDEX):
                 self._announcements.announce(queue)
+        if self.fetches.take_wished():
+            self._announcements.announce(WorkQueue.FETCH)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

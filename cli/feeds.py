@@ -85,9 +85,11 @@ def _print(found: FeedReport) -> None:
         print(f"Note: {note}")
     mended = f", {found.num_mended:,} values mended" if found.num_mended else ""
     print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} rows failed{mended}.")
+    by_address = found.num_images_by_address
     print(
         f"{found.num_images:,} images: {found.num_missing_images:,} missing, "
-        f"{found.num_unreadable_images:,} unreadable."
+        f"{found.num_unreadable_images:,} unreadable"
+        + (f", {by_address:,} by address, which were not fetched." if by_address else ".")
     )
     for line in word_lines(found.words):
         print(line)

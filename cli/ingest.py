@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -14,9 +15,11 @@ from catalog.errors import InvalidRequest
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
 from cli.feed_words import word_lines, words_as_json
+from cli.indexing import fetch_and_index
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant
 
 if TYPE_CHECKING:
+    from catalog.services.fetched_images import FetchedImages
     from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.ingest import IngestSummary
@@ -54,12 +57,13 @@ def ingest(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Take a product feed: write what is new or changed, then embed and index the images that need it.
+    """Take a product feed: write what is new or changed, then fetch, embed and index the images that need it.
 
     Running it again with the same feed changes nothing, and continues where an interrupted run stopped.
     The exit code is 1 when any row or image failed.
     """
     from catalog.bootstrap import Application, settings_from_environment
+    from catalog.services.fetched_images import fetched_images
     from catalog.services.ingest import IngestRequest
     from cli.progress import progress
 
@@ -87,22 +91,20 @@ def ingest(
             summary = application.ingest.run(
                 request, on_error=ignore if error_file is None else error_file.write, advance=advance
             )
-        with progress("indexing images", unit="images", quiet=as_json) as advance:
-            indexing: Indexing
-            if settings.broker_url is None:
-                indexing = application.indexing.run(summary.merchant_id, advance)
-            elif wait:
-                indexing = application.indexing_follower.follow(summary.merchant_id, since, advance, everything=True)
-            else:
-                indexing = None
+        indexing: Indexing = None
+        if wait:
+            indexing = fetch_and_index(application, summary.merchant_id, since, everything=True, quiet=as_json)
+        fetched = fetched_images(application.unit_of_work, summary.merchant_id, summary.job_id, since)
         if error_file is not None:
             set_aside = () if indexing is None else indexing.quarantined_images
             for error in application.ingest.set_aside(summary.job_id, set_aside):
                 error_file.write(error)
+            for error in fetched.errors:
+                error_file.write(error)
     if as_json:
-        print(json.dumps(_as_json(summary, indexing), ensure_ascii=False))
+        print(json.dumps(_as_json(summary, indexing, fetched), ensure_ascii=False))
     else:
-        print_summary(merchant, summary, indexing)
+        print_summary(merchant, summary, indexing, fetched)
         if model is not None and model not in (summary.model_version, summary.model_version.rpartition(".")[0]):
             print(
                 f"Note: The catalog stays with {summary.model_version}; change it with drape reindex --model {model}."
@@ -111,18 +113,22 @@ def ingest(
             print(f"Every failed row is in {errors}.")
     if summary.refusal is not None:
         report(summary.refusal, as_json=as_json)
-    if failed(summary, indexing):
+    if failed(summary, indexing, fetched):
         raise typer.Exit(FAILED)
 
 
-def failed(summary: IngestSummary, indexing: Indexing) -> bool:
+def failed(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages | None = None) -> bool:
     """Whether anything of the feed did not make it."""
+    if fetched is not None and (fetched.failed or (fetched.waiting and indexing is not None)):
+        return True
     counts = summary.counts
     rejected = counts.get("rows_failed", 0) + counts.get("images_failed", 0)
     return bool(rejected or summary.refusal or (indexing and (indexing.quarantined or indexing.postponed)))
 
 
-def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> None:
+def print_summary(
+    merchant: str, summary: IngestSummary, indexing: Indexing, fetched: FetchedImages | None = None
+) -> None:
     """Tell a person what the ingest did."""
     from rich.console import Console
     from rich.table import Table
@@ -130,7 +136,7 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> 
 
     from catalog.services.indexing_follower import FollowedIndexing
 
-    counts = summary.counts
+    counts = _with_fetched(summary, fetched)
     table = Table(title=Text(f"Catalog of {merchant}"), title_justify="left", box=None, header_style="bold")
     for column in ("", "new", "changed", "unchanged", "removed", "failed"):
         table.add_column(column, justify="left" if not column else "right")
@@ -146,9 +152,11 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> 
         console.print(f"Note: {note}", markup=False)
     for line in word_lines(summary.words):
         console.print(line, markup=False, highlight=False)
+    for line in _fetching_lines(fetched):
+        console.print(line)
     for line in _indexing_lines(indexing):
         console.print(line)
-    reasons = {**summary.reasons, **({} if indexing is None else indexing.failures)}
+    reasons = _reasons(summary, indexing, fetched)
     if reasons:
         console.print("What failed, and how often:", style="bold")
         ordered = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
@@ -158,8 +166,43 @@ def print_summary(merchant: str, summary: IngestSummary, indexing: Indexing) -> 
             console.print(f"  … and {len(ordered) - REASONS_SHOWN} more kinds; --errors FILE writes them all.")
     if isinstance(indexing, FollowedIndexing) and indexing.postponed:
         console.print(f"{indexing.postponed:,} images wait for another try, which a worker makes.")
-    elif indexing is not None and indexing.postponed:
-        console.print(f"{indexing.postponed:,} images wait for another try: run the command again.")
+    elif indexing is None:
+        if fetched is not None and fetched.waiting:
+            console.print(f"{fetched.waiting:,} images wait to be fetched, which a worker does.")
+    else:
+        num_waiting = indexing.postponed + (0 if fetched is None else fetched.waiting)
+        if num_waiting:
+            console.print(f"{num_waiting:,} images wait for another try: run the command again.")
+
+
+def _with_fetched(summary: IngestSummary, fetched: FetchedImages | None) -> Mapping[str, int]:
+    """The counts of the ingest, with those of the images by address as they turned out."""
+    counts = Counter(summary.counts)
+    if fetched is not None:
+        counts["images_new"] += fetched.new
+        counts["images_changed"] += fetched.changed
+        counts["images_unchanged"] += fetched.unchanged
+        counts["images_failed"] += fetched.failed
+    return counts
+
+
+def _reasons(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages | None) -> Mapping[str, int]:
+    """What failed, and how often."""
+    reasons = Counter(summary.reasons)
+    reasons.update({} if fetched is None else fetched.reasons)
+    reasons.update({} if indexing is None else indexing.failures)
+    return reasons
+
+
+def _fetching_lines(fetched: FetchedImages | None) -> Iterator[str]:
+    if fetched is None:
+        return
+    num_fetched = fetched.new + fetched.changed + fetched.unchanged
+    if num_fetched or fetched.failed:
+        yield (
+            f"Images by address: {fetched.new:,} new, {fetched.changed:,} changed, "
+            f"{fetched.unchanged:,} as they were, {fetched.failed:,} failed."
+        )
 
 
 def _indexing_lines(indexing: Indexing) -> Iterator[str]:
@@ -210,8 +253,8 @@ def _indexing_as_json(indexing: Indexing) -> dict[str, object]:
     }
 
 
-def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
-    counts = summary.counts
+def _as_json(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages) -> dict[str, object]:
+    counts = _with_fetched(summary, fetched)
     subjects = {
         subject: {change: counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")}
         for subject in ("products", "images")
@@ -224,8 +267,15 @@ def _as_json(summary: IngestSummary, indexing: Indexing) -> dict[str, object]:
         "rows_failed": counts.get("rows_failed", 0),
         "images_failed": counts.get("images_failed", 0),
         "values_mended": counts.get("values_mended", 0),
+        "by_address": {
+            "new": fetched.new,
+            "changed": fetched.changed,
+            "unchanged": fetched.unchanged,
+            "failed": fetched.failed,
+            "waiting": fetched.waiting,
+        },
         **_indexing_as_json(indexing),
-        "reasons": {**summary.reasons, **({} if indexing is None else indexing.failures)},
+        "reasons": _reasons(summary, indexing, fetched),
         "notes": list(summary.notes),
         **words_as_json(summary.words),
         "refusal": None if summary.refusal is None else str(summary.refusal),

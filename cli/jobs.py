@@ -132,7 +132,8 @@ def retry(
 
 def _retry_quarantined(merchant: str | None, *, as_json: bool) -> None:
     from catalog.bootstrap import Application, settings_from_environment
-    from cli.progress import progress
+    from catalog.rows import FETCH_FAILURES
+    from cli.indexing import fetch_and_index
     from cli.search import only_merchant
 
     with Application(settings_from_environment()) as application:
@@ -141,11 +142,10 @@ def _retry_quarantined(merchant: str | None, *, as_json: bool) -> None:
             merchant_id = work.merchants.id_of(name)
         since = application.indexing_follower.revision()
         number = application.jobs.retry_quarantined(merchant_id)
-        with progress("indexing images", unit="images", quiet=as_json) as advance:
-            if application.settings.broker_url is None:
-                quarantined = application.indexing.run(merchant_id, advance).quarantined
-            else:
-                quarantined = application.indexing_follower.follow(merchant_id, since, advance).quarantined
+        quarantined = fetch_and_index(application, merchant_id, since, everything=False, quiet=as_json).quarantined
+        with application.unit_of_work() as work:
+            outcomes = work.fetches.outcomes(merchant_id, since)
+        quarantined += sum(outcomes[outcome] for outcome in FETCH_FAILURES)
     if as_json:
         print(json.dumps({"merchant": name, "tried": number, "quarantined": quarantined}, ensure_ascii=False))
     else:

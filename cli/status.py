@@ -68,6 +68,13 @@ def _print(merchants: list[MerchantStatus]) -> None:
         failing = f", {backlog.failing:,} of them after a failure" if backlog.failing else ""
         age = f", the oldest for {backlog.oldest_seconds:.0f} s" if backlog.oldest_seconds else ""
         console.print(f"  {waiting}{failing}{age}")
+        fetches = one.fetches
+        if fetches.waiting:
+            failing = f", {fetches.failing:,} of them after a failure" if fetches.failing else ""
+            console.print(f"  {fetches.waiting:,} images wait to be fetched{failing}")
+        if one.failed_fetches:
+            told = ", ".join(f"{number:,} {reason}" for reason, number in one.failed_fetches.items())
+            console.print(f"  could not be fetched: {told}")
         table = Table("gallery", "state", "images", box=None, header_style="bold", padding=(0, 2))
         for gallery in one.galleries:
             table.add_row(gallery.gallery.model_version, gallery.gallery.state.value, f"{gallery.num_indexed:,}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import crontab
 
-from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE, announce, announce_reconciliation
+from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, announce, announce_reconciliation
 from catalog.ports.announcements import WorkQueue
 
 LIGHT_SWEEPS: Final = 12
@@ -21,13 +21,13 @@ def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any
     The latter has a time of the day instead of an interval, which would begin anew with every start of ``beat``.
 
     Args:
-        seconds: Between two sweeps of the queue ``embed``.
+        seconds: Between two sweeps of the queue ``embed``, and of ``fetch``, which nobody else looks into.
         reconcile_at: ``03:30``, in UTC, or ``never``.
     """
-    every = {WorkQueue.EMBED: seconds, WorkQueue.INDEX: seconds * LIGHT_SWEEPS}
+    every = {WorkQueue.EMBED: seconds, WorkQueue.INDEX: seconds * LIGHT_SWEEPS, WorkQueue.FETCH: seconds}
     schedule: dict[str, dict[str, Any]] = {
         f"sweep-{queue}": {
-            "task": INDEX_IMAGES,
+            "task": FETCH_IMAGES if queue is WorkQueue.FETCH else INDEX_IMAGES,
             "schedule": datetime.timedelta(seconds=interval),
             "kwargs": {"queue": queue.value},
         }

@@ -9,13 +9,13 @@ from typing import Final
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE
+from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError, OutOfMemory
 from workers.application import application
 from workers.liveness import touch
-from workers.time_limits import LONG_HARD_SECONDS, LONG_SOFT_SECONDS, time_limits
+from workers.time_limits import FETCH_SOFT_SECONDS, LONG_HARD_SECONDS, LONG_SOFT_SECONDS, time_limits
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ OUT_OF_MEMORY: Final = 71
 def add_tasks(app: Celery) -> None:
     """Make the tasks known to the application."""
     app.task(name=INDEX_IMAGES)(index_images)
+    app.task(name=FETCH_IMAGES)(fetch_images)
     app.task(name=RECONCILE)(reconcile)
 
 
@@ -46,6 +47,22 @@ def index_images(queue: str) -> None:
             return
     if summary.num_images:
         _tell(queue, summary, application().jobs.running())
+
+
+def fetch_images() -> None:
+    """Fetch images by address for a while."""
+    touch()
+    with time_limits(_is_stopping, soft=FETCH_SOFT_SECONDS) as enough:
+        try:
+            summary = application().fetching_work.run(enough)
+        except ExplainedError as error:
+            _log.warning("Fetching waits: %s", error)
+            return
+    if summary.results:
+        counts = {result.value: number for result, number in sorted(summary.results.items()) if number}
+        told = ", ".join(f"{number} {what}" for what, number in counts.items())
+        fields = {"images": summary.num_settled, "seconds": summary.seconds, **counts}
+        _log.info("Fetched: %s in %.1f s", told, summary.seconds, extra=fields)
 
 
 def reconcile() -> None:

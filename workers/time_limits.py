@@ -14,6 +14,9 @@ SOFT_SECONDS: Final = 60.0
 HARD_SECONDS: Final = 900.0
 """A task that is not back by then hangs: its process tells where, and ends. What it held, its lease sets free."""
 
+FETCH_SOFT_SECONDS: Final = 15.0
+"""The same for fetching images, which waits for others more than it works: what else there is, comes in between."""
+
 LONG_SOFT_SECONDS: Final = 2700.0
 LONG_HARD_SECONDS: Final = 3300.0
 """The same for what takes its time by nature; still less than a message is waited for (``VISIBILITY_SECONDS``)."""

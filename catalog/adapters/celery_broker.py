@@ -18,7 +18,10 @@ from catalog.errors import BrokerUnavailable
 from catalog.ports.announcements import WorkQueue
 
 INDEX_IMAGES: Final = "drape.index_images"
-"""Name of the task that works off dirty images, of either queue."""
+"""Name of the task that works off dirty images, of either queue of them."""
+
+FETCH_IMAGES: Final = "drape.fetch_images"
+"""Name of the task that fetches images by address."""
 
 VISIBILITY_SECONDS: Final = 3600
 """After this a message whose worker vanished is delivered again. It may be long, because the sweep does not wait for
@@ -113,9 +116,10 @@ def announce(app: Celery, queue: WorkQueue) -> None:
     """
     with app.producer_or_acquire() as producer:
         if producer.channel.queue_declare(queue=queue.value).message_count == 0:
+            is_fetch = queue is WorkQueue.FETCH
             app.send_task(
-                INDEX_IMAGES,
-                kwargs={"queue": queue.value},
+                FETCH_IMAGES if is_fetch else INDEX_IMAGES,
+                kwargs={} if is_fetch else {"queue": queue.value},
                 queue=queue.value,
                 producer=producer,
                 retry=False,

@@ -64,8 +64,9 @@ class BacklogCollector:
     """Asks PostgreSQL and the broker whenever Prometheus asks; for one process of all, which is that of ``beat``.
 
     ``drape_dirty_images``: by merchant and state. ``drape_oldest_dirty_seconds``: lag of the image that is due longest.
-    ``drape_quarantined_images``. ``drape_queue_messages``: announcements nobody has taken yet. ``drape_up``: 1 where
-    PostgreSQL, or the broker, has answered.
+    ``drape_quarantined_images``. ``drape_fetches``: images that wait to be fetched, by merchant and state.
+    ``drape_failed_fetches``: those that could not be, by merchant and reason. ``drape_queue_messages``: announcements
+    nobody has taken yet. ``drape_up``: 1 where PostgreSQL, or the broker, has answered.
 
     Args:
         backlog: Reads every merchant's.
@@ -113,10 +114,21 @@ def _of_merchants(backlogs: Sequence[MerchantBacklog]) -> Iterator[Metric]:
     quarantined = GaugeMetricFamily(
         "drape_quarantined_images", "Images that were set aside with a reason.", labels=("merchant",)
     )
+    fetches = GaugeMetricFamily(
+        "drape_fetches", "Images by address that wait to be fetched.", labels=("merchant", "state")
+    )
+    failed = GaugeMetricFamily(
+        "drape_failed_fetches", "Images by address that could not be fetched.", labels=("merchant", "reason")
+    )
     for one in backlogs:
+        fetches.add_metric((one.merchant, "due"), one.fetches.due)
+        fetches.add_metric((one.merchant, "leased"), one.fetches.leased)
+        fetches.add_metric((one.merchant, "postponed"), one.fetches.waiting - one.fetches.due - one.fetches.leased)
+        for reason, number in one.failed_fetches.items():
+            failed.add_metric((one.merchant, reason), number)
         dirty.add_metric((one.merchant, "due"), one.due)
         dirty.add_metric((one.merchant, "leased"), one.leased)
         dirty.add_metric((one.merchant, "postponed"), one.postponed)
         oldest.add_metric((one.merchant,), one.oldest_seconds)
         quarantined.add_metric((one.merchant,), one.quarantined)
-    yield from (dirty, oldest, quarantined)
+    yield from (dirty, oldest, quarantined, fetches, failed)

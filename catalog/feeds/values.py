@@ -20,9 +20,10 @@ MAX_ID_LENGTH = 255
 MAX_TITLE_LENGTH = 1_000
 MAX_DESCRIPTION_LENGTH = 100_000
 MAX_LINK_LENGTH = 2_048
-MAX_SOURCE_LENGTH = 1_024
-# Paths are in an index of PostgreSQL, whose entries hold some 2,700 bytes.
-MAX_SOURCE_BYTES = 2_000
+MAX_PATH_LENGTH = 1_024
+MAX_ADDRESS_LENGTH = 2_048
+# Both are in an index of PostgreSQL, whose entries hold 2,704 bytes, with some for the product and for itself.
+MAX_SOURCE_BYTES = 2_600
 MAX_LEVELS = 10
 MAX_LEVEL_LENGTH = 200
 MAX_ATTRIBUTES = 500
@@ -39,7 +40,10 @@ _PRICE = re.compile(r"(.*[^A-Za-z\s])\s*([A-Za-z]+)", re.DOTALL)
 _AMOUNT = re.compile(r"[0-9]+(?:\.([0-9]+))?")
 _NEGATIVE_AMOUNT = re.compile(r"[-−]\s*[0-9.]+")
 _ATTRIBUTE_SEPARATOR = re.compile(r"[;|]")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:|//")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):|//")
+# A scheme, a host, perhaps a port, and a path; spaces within the path are what shops do, and servers take.
+_ADDRESS = re.compile(r"https?://[^\s/?#@\\]*[^\s/?#@:\\](?::[0-9]{0,5})?(?:[/?#].*)?", re.I)
+_USER = re.compile(r"https?://[^/?#]*@", re.I)
 # A scheme, a host without a user name before it, and no white space or control character anywhere.
 _LINK = re.compile(
     r"https?://[^\s\x00-\x1f\x7f-\x9f/?#@:\\][^\s\x00-\x1f\x7f-\x9f@/?#]*(?:[/?#][^\s\x00-\x1f\x7f-\x9f]*)?", re.I
@@ -164,16 +168,30 @@ def parse_link(value: object) -> str | None:
 
 
 def parse_image_source(value: object) -> str:
-    """The path of an image, as the feed gave it."""
+    """The path or the http or https address of an image, as the feed gave it."""
     text = _text(value).strip()
-    _check_length(text, MAX_SOURCE_LENGTH, "an image path")
+    scheme = _URL.match(text)
+    if scheme is None:
+        _check_length(text, MAX_PATH_LENGTH, "an image path")
+    else:
+        _check_image_address(text, (scheme[1] or "").lower())
     if len(text.encode(errors="surrogatepass")) > MAX_SOURCE_BYTES:
-        raise ValueFault(shorten(text), f"an image path of at most {MAX_SOURCE_BYTES:,} bytes in UTF-8")
-    if _URL.match(text):
-        raise ValueFault(
-            f"the address {shorten(text)}", "a path: images are read from files, relative to the feed's folder"
-        )
+        raise ValueFault(shorten(text), f"an image path or address of at most {MAX_SOURCE_BYTES:,} bytes in UTF-8")
     return _without_control(text)
+
+
+def _check_image_address(text: str, scheme: str) -> None:
+    expected = "a path, or an http or https address, such as https://shop.example/p/7.jpg"
+    if not scheme:
+        raise ValueFault(f"the address {shorten(text)}", f"{expected}; with https: before the //")
+    if scheme not in {"http", "https"}:
+        raise ValueFault(f"an address with {scheme}: {shorten(text)}", expected)
+    _check_length(text, MAX_ADDRESS_LENGTH, "an image address")
+    if _USER.match(text):
+        # What stands there may be a password, and does not belong into a file of errors.
+        raise ValueFault("an address with a user name or password", expected)
+    if not _ADDRESS.fullmatch(text):
+        raise ValueFault(f"the address {shorten(text)}", expected)
 
 
 def split_image_sources(value: object) -> list[object]:

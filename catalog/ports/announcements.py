@@ -11,10 +11,12 @@ class WorkQueue(StrEnum):
 
     ``embed``: workers with an accelerator, one process for each; they take any dirty image.
     ``index``: workers that run no network: payloads to replace, points to delete, reconciliation.
+    ``fetch``: the same workers, or some of their own: images by address to be fetched.
     """
 
     EMBED = "embed"
     INDEX = "index"
+    FETCH = "fetch"
 
 
 class Announcements(Protocol):

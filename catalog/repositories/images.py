@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.orm import Session
 
-from catalog.rows import ImageRow, ImageState, ProductRow
+from catalog.rows import FETCH_FAILURES, ImageFetchRow, ImageRow, ImageState, ProductRow
 
 _PAGE = 1000
 
@@ -135,13 +135,20 @@ class ImageRepository:
         return None if mean is None else round(mean)
 
     def quarantined_since(self, merchant_id: int, revision: int) -> dict[int, str]:
-        """Reasons by id of the merchant's images in quarantine that were marked after that revision."""
+        """Reasons by id of the merchant's images in quarantine that were marked after that revision.
+
+        Without those that could not be fetched, of which ``ImageFetchRepository`` tells.
+        """
+        unfetched = select(literal(1)).where(
+            ImageFetchRow.image_id == ImageRow.id, ImageFetchRow.outcome.in_(FETCH_FAILURES)
+        )
         rows = self._session.execute(
             select(ImageRow.id, ImageRow.last_error)
             .where(
                 ImageRow.merchant_id == merchant_id,
                 ImageRow.state == ImageState.QUARANTINED,
                 ImageRow.revision > revision,
+                ~unfetched.exists(),
             )
             .order_by(ImageRow.id)
         )

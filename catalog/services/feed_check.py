@@ -13,7 +13,7 @@ from catalog.attributes.feed_words import FeedWordsReport
 from catalog.feeds import FeedReader
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.progress import Advance, unheard
-from catalog.services.source_images import ImageFiles, UnreadImage
+from catalog.services.source_images import ImageFiles, RemoteImage, UnreadImage
 from catalog.types import Outcome, ProductRecord, RowError
 
 _ROWS_AT_ONCE = 200
@@ -54,6 +54,7 @@ class FeedReport:
         num_images: Images of the products.
         num_missing_images: Those without a file, or whose path leads where it must not.
         num_unreadable_images: Those whose file is no image, or too large.
+        num_images_by_address: Those that an ingest would have fetched, which were not looked at.
         faults: The most frequent first.
         words: What the words for attributes left open.
     """
@@ -73,6 +74,7 @@ class FeedReport:
     num_images: int
     num_missing_images: int
     num_unreadable_images: int
+    num_images_by_address: int
     faults: tuple[Fault, ...]
     words: FeedWordsReport = field(default_factory=FeedWordsReport)
 
@@ -123,7 +125,7 @@ class _Check:
         self._on_error = on_error
         self._faults: dict[tuple[str | None, Outcome, str], Fault] = {}
         self._num_repeats = 0
-        self._num_images = self._num_missing = self._num_unreadable = 0
+        self._num_images = self._num_missing = self._num_unreadable = self._num_by_address = 0
 
     def take(self, rows: Iterable[ProductRecord | RowError]) -> None:
         attempt = self._run.attempt()
@@ -142,7 +144,9 @@ class _Check:
         for (product, _), file in zip(
             pairs, self._readers.map(lambda pair: self._files.read(pair[1]), pairs), strict=True
         ):
-            if isinstance(file, UnreadImage):
+            if isinstance(file, RemoteImage):
+                self._num_by_address += 1
+            elif isinstance(file, UnreadImage):
                 self._num_missing += file.is_missing
                 self._num_unreadable += not file.is_missing
                 attempt.fail_image(
@@ -173,6 +177,7 @@ class _Check:
             num_images=self._num_images,
             num_missing_images=self._num_missing,
             num_unreadable_images=self._num_unreadable,
+            num_images_by_address=self._num_by_address,
             faults=tuple(sorted(self._faults.values(), key=lambda fault: -fault.num_errors)),
             words=self._run.words.report(),
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from catalog.ports.backlog import FetchBacklog
 from catalog.services.indexing_summary import IndexingSummary
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -75,6 +76,7 @@ class IndexingFollower:
         stop: Callable[[], bool] = lambda: False,
         *,
         everything: bool = False,
+        fetches: bool = False,
     ) -> FollowedIndexing:
         """Wait until none of those images waits, or only those that failed and will be tried again.
 
@@ -82,6 +84,7 @@ class IndexingFollower:
             since: From ``revision``, before images were marked: those of the merchant that were marked since then are
                 waited for, and which of them were quarantined is told.
             everything: Wait for those, too, that were marked before.
+            fetches: Wait for those, too, that are to be fetched.
             advance: Told the number of images done and the number dirty in all.
             stop: Whether to wait no longer.
 
@@ -92,17 +95,22 @@ class IndexingFollower:
         moved, told = started, False
         total = most_done = 0
         while True:
+            after = 0 if everything else since
             with self._unit_of_work() as work:
-                backlog = work.outbox.backlog(merchant_id, 0 if everything else since)
-            total = max(total, backlog.waiting)
-            done = total - backlog.waiting
-            if done > most_done or backlog.leased:
+                # Looked at first: what has been fetched in between is dirty by now, and counted twice instead of never.
+                fetching = work.fetches.backlog(merchant_id, after) if fetches else FetchBacklog()
+                backlog = work.outbox.backlog(merchant_id, after)
+            waiting, failing = backlog.waiting + fetching.waiting, backlog.failing + fetching.failing
+            is_held = bool(backlog.leased or fetching.leased)
+            total = max(total, waiting)
+            done = total - waiting
+            if done > most_done or is_held:
                 most_done, moved = max(done, most_done), self._clock()
             if total:
                 advance(done, total)
-            if stop() or (backlog.waiting == backlog.failing and not backlog.leased):
+            if stop() or (waiting == failing and not is_held):
                 break
-            if not told and backlog.due and self._clock() - moved >= STALLED_SECONDS:
+            if not told and (backlog.due or fetching.due) and self._clock() - moved >= STALLED_SECONDS:
                 told = True
                 _log.warning(
                     "No worker takes the images. Start one with `drape worker`; or leave with Ctrl-C: what was read "
@@ -114,7 +122,7 @@ class IndexingFollower:
         return FollowedIndexing(
             num_images=done,
             quarantined_images=tuple(quarantined),
-            postponed=backlog.failing,
+            postponed=failing,
             failures=Counter(quarantined.values()),
             seconds=self._clock() - started,
         )

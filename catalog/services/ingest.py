@@ -76,7 +76,8 @@ class IngestSummary:
         read_as: What the feed was taken for.
         counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
             ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``,
-            ``values_mended``.
+            ``values_mended``; and ``images_to_fetch``, which are by address, and of which more is known once they have
+            been fetched.
         reasons: What was expected, and how many rows or images failed it.
         notes: What the reader noticed about the feed as a whole.
         refusal: Why the full sync removed nothing, where it was refused.

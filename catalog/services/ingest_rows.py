@@ -10,7 +10,7 @@ from typing import Any
 from catalog.repositories.products import KnownImage, KnownProduct
 from catalog.rows import ImageState
 from catalog.services.ingest_run import IngestRun
-from catalog.services.source_images import ReadImage, Reading, UnreadImage
+from catalog.services.source_images import ReadImage, Reading, RemoteImage, UnreadImage
 from catalog.types import FeedImage, Outcome, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork
 
@@ -54,7 +54,11 @@ class RowWriter:
                 touched = True
             self._run.counts["products_changed" if touched else "products_unchanged"] += 1
         self._work.products.update_products(updates)
-        self._dirty.update(self._work.products.insert_images(new_images))
+        # What is yet to be fetched has nothing to be indexed.
+        pending = [image for image in new_images if image["state"] == ImageState.PENDING]
+        ready = [image for image in new_images if image["state"] != ImageState.PENDING]
+        self._dirty.update(self._work.products.insert_images(ready))
+        self._work.products.insert_images(pending)
         self._work.outbox.mark(sorted(self._dirty))
         gone = [
             image.id
@@ -64,6 +68,8 @@ class RowWriter:
         ]
         # Their marks are written above, while they still exist.
         self._work.products.remove_images(gone)
+        products = [inserted[r.external_id] if r.external_id in inserted else known[r.external_id].id for r in records]
+        self._work.fetches.wish(products)
 
     def _update_images(
         self,
@@ -98,7 +104,12 @@ class RowWriter:
         values: dict[str, Any] = {}
         if known.position != image.position:
             values["position"] = image.position
-        if isinstance(reading, UnreadImage):
+        if isinstance(reading, RemoteImage):
+            self._run.counts["images_to_fetch"] += 1
+            if _as_tuple(crop) != known.crop:
+                values["crop"] = crop
+                self._dirty.add(known.id)
+        elif isinstance(reading, UnreadImage):
             # What is stored of the image is better than nothing, so it stays as it is until it can be read again.
             self._fail_image(record, reading)
             reason = f"{reading.found}; expected {reading.expected}"
@@ -116,7 +127,7 @@ class RowWriter:
                 values["last_error"] = None
         if values:
             self._work.products.update_image(known.id, values)
-        return isinstance(reading, ReadImage) and bool(values)
+        return not isinstance(reading, UnreadImage) and bool(values)
 
     def _new_image(self, record: ProductRecord, image: FeedImage, product_id: int) -> dict[str, Any]:
         reading = self._readings[record.line, image.source]
@@ -127,10 +138,13 @@ class RowWriter:
             "position": image.position,
             "crop": _crop_columns(image),
         }
+        empty = {"sha256": None, "size_bytes": None, "width": None, "height": None}
+        if isinstance(reading, RemoteImage):
+            self._run.counts["images_to_fetch"] += 1
+            return {**columns, **empty, "state": ImageState.PENDING, "last_error": None}
         if isinstance(reading, UnreadImage):
             self._fail_image(record, reading)
             reason = f"{reading.found}; expected {reading.expected}"
-            empty = {"sha256": None, "size_bytes": None, "width": None, "height": None}
             return {**columns, **empty, "state": ImageState.QUARANTINED, "last_error": reason}
         self._run.counts["images_new"] += 1
         return {**columns, **_content_columns(reading), "state": ImageState.READY, "last_error": None}

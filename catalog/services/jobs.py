@@ -98,10 +98,11 @@ class JobService:
     def retry_quarantined(self, merchant_id: int) -> int:
         """Mark the merchant's images that were set aside for another try; how many.
 
-        Those whose bytes were never read, or were lost, stay: they come back when a feed has them.
+        Those by address that could not be fetched are fetched again. Files whose bytes were never read, or were lost,
+        stay: they come back when a feed has them.
         """
         with self._unit_of_work() as work:
             work.merchants.lock(merchant_id)
-            number = work.outbox.mark_quarantined(merchant_id)
+            number = work.outbox.mark_quarantined(merchant_id) + work.fetches.wish_failed(merchant_id)
             work.commit()
         return number

@@ -33,7 +33,12 @@ class UnreadImage:
     is_missing: bool = False
 
 
-Reading: TypeAlias = ReadImage | UnreadImage
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image by address: not read here, but fetched later."""
+
+
+Reading: TypeAlias = ReadImage | UnreadImage | RemoteImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,10 @@ class ImageFiles:
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
 
-    def read(self, image: FeedImage) -> ImageFile | UnreadImage:
+    def read(self, image: FeedImage) -> ImageFile | UnreadImage | RemoteImage:
         """Read one image. Whatever is wrong with it is told in the result, never raised."""
+        if image.is_address:
+            return RemoteImage()
         try:
             path = resolve_image_path(image.source, self._folder, allow_absolute=self._allow_absolute)
             size = path.stat().st_size
@@ -91,6 +98,6 @@ class SourceImages:
             ImageStoreUnavailable: the image was good, but could not be stored.
         """
         file = self._files.read(image)
-        if isinstance(file, UnreadImage):
+        if not isinstance(file, ImageFile):
             return file
         return ReadImage(self._store.put(file.data), len(file.data), file.header.width, file.header.height)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from catalog.ports.backlog import MerchantBacklog
+from catalog.ports.backlog import FetchBacklog, MerchantBacklog
 from catalog.ports.models import Models
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.jobs import Job
 from catalog.repositories.outbox import Backlog
+from catalog.rows import FetchOutcome
 from catalog.services.capacity_plan import CapacityPlan, plan
 from catalog.services.gallery_layout import collection_spec
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -41,6 +43,8 @@ class MerchantStatus:
     Args:
         num_images: Images that can be indexed.
         num_quarantined: Images that cannot; ``quarantined`` names the first hundred.
+        fetches: Images by address that wait to be fetched.
+        failed_fetches: Images that could not be fetched, by reason.
     """
 
     name: str
@@ -48,6 +52,8 @@ class MerchantStatus:
     num_images: int
     num_quarantined: int
     backlog: Backlog
+    fetches: FetchBacklog
+    failed_fetches: Mapping[str, int]
     galleries: tuple[GalleryStatus, ...]
     jobs: tuple[Job, ...]
     quarantined: tuple[QuarantinedImage, ...]
@@ -84,7 +90,15 @@ class StatusService:
             DatabaseUnavailable: PostgreSQL does not answer.
         """
         with self._unit_of_work() as work:
-            return work.outbox.backlogs()
+            fetches, failures = work.fetches.backlogs(), work.fetches.failures()
+            return [
+                replace(
+                    one,
+                    fetches=fetches.get(one.merchant, FetchBacklog()),
+                    failed_fetches=_by_reason(failures.get(one.merchant, {})),
+                )
+                for one in work.outbox.backlogs()
+            ]
 
     def live_versions(self) -> dict[str, list[str]]:
         """The merchants that search with a model version, by its name."""
@@ -106,6 +120,8 @@ class StatusService:
                 num_images=num_images,
                 num_quarantined=num_quarantined,
                 backlog=work.outbox.backlog(merchant_id),
+                fetches=work.fetches.backlog(merchant_id),
+                failed_fetches=_by_reason(work.fetches.failures(merchant_id).get(name, {})),
                 galleries=tuple(
                     GalleryStatus(gallery, work.galleries.count_indexed(gallery.id))
                     for gallery in work.galleries.of_merchant(merchant_id)
@@ -113,3 +129,7 @@ class StatusService:
                 jobs=tuple(work.jobs.latest(merchant_id)),
                 quarantined=tuple(QuarantinedImage(*row) for row in work.images.quarantined(merchant_id)),
             )
+
+
+def _by_reason(failures: Mapping[FetchOutcome, int]) -> dict[str, int]:
+    return {outcome.value: number for outcome, number in sorted(failures.items())}

@@ -50,10 +50,14 @@ def test_faults_are_grouped_by_column_and_kind(check):
 
 
 def test_image_at_fault_leaves_its_product(check):
-    """Missing and refused files are missing, what is no image is unreadable; both are no failed rows."""
-    report, errors = check("id,title,image,additional_images", "1,Red,gone.png,../x.png;red.png;feed.csv;http://x/y")
-    assert (report.num_products, report.num_images) == (1, 4)
-    assert (report.num_missing_images, report.num_unreadable_images) == (2, 1)
+    """Missing and refused files are missing, what is no image is unreadable; both are no failed rows.
+
+    Images by address are counted, and not looked at.
+    """
+    line = "1,Red,gone.png,../x.png;red.png;feed.csv;ftp://x/y;http://x/y;https://x/z"
+    report, errors = check("id,title,image,additional_images", line)
+    assert (report.num_products, report.num_images) == (1, 6)
+    assert (report.num_missing_images, report.num_unreadable_images, report.num_images_by_address) == (2, 1, 2)
     assert len(errors) == 4
     assert not report.is_good
 

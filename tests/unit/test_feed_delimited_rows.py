@@ -167,7 +167,7 @@ def test_wrong_number_of_fields_is_an_error_with_the_id(tmp_path, row, found):
 def test_every_fault_of_a_row_is_reported_with_its_column_and_the_id(tmp_path):
     """One run shows all that must be corrected; the row is counted once."""
     path = tmp_path / "feed.csv"
-    path.write_bytes(b"id,title,image,price,availability\n7,,http://x/a.jpg,5 EURO,maybe\n8,Blue,b.jpg,,\n")
+    path.write_bytes(b"id,title,image,price,availability\n7,,ftp://x/a.jpg,5 EURO,maybe\n8,Blue,b.jpg,,\n")
     with open_feed(path) as feed:
         items = list(feed)
         assert (feed.num_rows, feed.num_failed_rows) == (2, 1)
@@ -180,9 +180,9 @@ def test_every_fault_of_a_row_is_reported_with_its_column_and_the_id(tmp_path):
 
 def test_bad_additional_image_costs_only_itself(tmp_path):
     """The product is taken with its other images, after the error."""
-    data = b"id,title,image,additional_images\n7,Red,a.jpg,b.jpg;https://x/c.jpg;d.jpg\n"
+    data = b"id,title,image,additional_images\n7,Red,a.jpg,b.jpg;file:///c.jpg;d.jpg\n"
     error, product = items_of(tmp_path, data)
-    assert (error.column, error.found) == ("additional_images", "the address 'https://x/c.jpg'")
+    assert (error.column, error.found) == ("additional_images", "an address with file: 'file:///c.jpg'")
     assert [(image.source, image.position) for image in product.images] == [("a.jpg", 0), ("b.jpg", 1), ("d.jpg", 2)]
 
 

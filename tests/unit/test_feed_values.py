@@ -8,7 +8,7 @@ import pytest
 
 from catalog.feeds import values
 from catalog.feeds.feed_row import ValueFault, shorten
-from catalog.types import Availability, Price
+from catalog.types import Availability, FeedImage, Price
 from embeddings.crop_box import CropBox
 
 
@@ -219,16 +219,48 @@ def test_paths_are_image_sources_as_they_are(source):
 
 
 @pytest.mark.parametrize(
-    "source", ["http://x/a.jpg", "HTTPS://x/a.jpg", "//cdn.example/a.jpg", "file:///a.jpg", "data:image/png;base64,AA"]
+    "source",
+    [
+        "http://x/a.jpg",
+        "HTTPS://x:8443/a.jpg?v=1,2&w=@home#top",
+        "https://bücher.example/Mütze rot.jpg",
+        "https://[2001:db8::1]/a.jpg",
+        "https://x/" + "a" * 2038,
+    ],
 )
-def test_addresses_are_no_image_sources(source):
-    """The fault says that images are read from files."""
-    assert "images are read from files" in fault_of(values.parse_image_source, source).expected
+def test_web_addresses_are_image_sources_as_they_are(source):
+    """Letters beyond ASCII and spaces are encoded by whoever fetches; an address has at most 2,048 characters."""
+    assert values.parse_image_source(f" {source} ") == source
+    assert FeedImage(source, 0).is_address
 
 
-@pytest.mark.parametrize("source", ["", None, "a\nb.jpg", "x" * 1025, "é" * 1001, 3.5])
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("//cdn.example/a.jpg", "the address '//cdn"),
+        ("file:///a.jpg", "an address with file:"),
+        ("data:image/png;base64,AA", "an address with data:"),
+        ("ftp://x/a.jpg", "an address with ftp:"),
+        ("https:///a.jpg", "the address"),
+        ("https:a.jpg", "the address"),
+        ("https://x\\@y/a.jpg", "an address with a user name or password"),
+        ("https://a:secret@x/a.jpg", "an address with a user name or password"),
+        ("https://x/a\tb.jpg", "'https://x/a"),
+        ("https://x/" + "a" * 2039, "2,049 characters"),
+        ("https://x/" + "é" * 1300, "'https://x/é"),
+    ],
+)
+def test_other_addresses_are_no_image_sources(source, found):
+    """The fault says what is taken, and never shows a password."""
+    fault = fault_of(values.parse_image_source, source)
+    assert found in fault.found
+    assert "secret" not in fault.found
+    assert not FeedImage("https.jpg", 0).is_address
+
+
+@pytest.mark.parametrize("source", ["", None, "a\nb.jpg", "x" * 1025, "€" * 900, 3.5])
 def test_unusable_image_sources_are_refused(source):
-    """A path has 1 to 1,024 characters and at most 2,000 bytes (an é has two), and no control character."""
+    """A path has 1 to 1,024 characters and at most 2,600 bytes (a € has three), and no control character."""
     fault_of(values.parse_image_source, source)
 
 

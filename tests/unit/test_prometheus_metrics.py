@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from catalog.adapters.prometheus_metrics import BacklogCollector, PrometheusIndexing
 from catalog.errors import DatabaseUnavailable
-from catalog.ports.backlog import MerchantBacklog
+from catalog.ports.backlog import FetchBacklog, MerchantBacklog
 from catalog.ports.indexing_observer import BatchOutcome, FailureKind, Stage, timed
 from tests.scraped_metrics import ScrapedMetrics
 
@@ -50,7 +50,10 @@ def test_stages_are_timed_however_they_end(registry):
 
 
 def test_the_backlog_is_read_when_it_is_asked_for(registry):
-    backlogs = [MerchantBacklog("atelier", due=7, leased=2, postponed=1, oldest_seconds=12.5, quarantined=4)]
+    fetches = FetchBacklog(waiting=19, due=8, leased=5, failing=3)
+    backlogs = [
+        MerchantBacklog("atelier", 7, 2, 1, 12.5, quarantined=4, fetches=fetches, failed_fetches={"refused": 9})
+    ]
     registry.register(BacklogCollector(lambda: backlogs, lambda: {"embed": 1, "index": 0}))
     told = _told(registry)
     assert told.value("drape_dirty_images", merchant="atelier", state="due") == 7
@@ -58,6 +61,9 @@ def test_the_backlog_is_read_when_it_is_asked_for(registry):
     assert told.value("drape_dirty_images", merchant="atelier", state="postponed") == 1
     assert told.value("drape_oldest_dirty_seconds", merchant="atelier") == 12.5
     assert told.value("drape_quarantined_images", merchant="atelier") == 4
+    states = {"due": 8, "leased": 5, "postponed": 6}
+    assert {state: told.value("drape_fetches", merchant="atelier", state=state) for state in states} == states
+    assert told.value("drape_failed_fetches", merchant="atelier", reason="refused") == 9
     assert (told.value("drape_queue_messages", queue="embed"), told.value("drape_queue_messages", queue="index")) == (
         1,
         0,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import INDEX_IMAGES, RECONCILE, celery_app, require_redis
+from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, celery_app, require_redis
 from catalog.errors import BrokerUnavailable, IndexUnavailable
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing import IndexingService
@@ -48,11 +48,22 @@ def test_marks_are_announced_after_the_commit_and_not_without_one(shop):
     with unit_of_work() as work:
         work.outbox.mark(image_ids)
         work.commit()
-    assert heard.queues == list(WorkQueue)
+    assert heard.queues == [WorkQueue.EMBED, WorkQueue.INDEX]
     with unit_of_work() as work:
         work.outbox.mark([])
         work.commit()
-    assert heard.queues == list(WorkQueue)
+    assert heard.queues == [WorkQueue.EMBED, WorkQueue.INDEX]
+
+
+def test_wishes_are_announced_to_those_who_fetch(shop):
+    shop.ingest([{"id": "P0", "title": "Item", "image": "https://shop.example/a.png"}])
+    heard = Heard()
+    with UnitOfWork(sessionmaker(shop.engine), heard) as work:
+        product_id = shop.scalar("SELECT id FROM product")
+        work.fetches.wish([product_id])
+        assert heard.queues == []
+        work.commit()
+    assert heard.queues == [WorkQueue.FETCH]
 
 
 def _work(shop, heard: Heard, index=None) -> IndexingWork:
@@ -178,7 +189,9 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
     assert {name: entry["schedule"].total_seconds() for name, entry in schedule.items()} == {
         "sweep-embed": 5.0,
         "sweep-index": 60.0,
+        "sweep-fetch": 5.0,
     }
+    assert [entry["task"] for entry in schedule.values()] == [INDEX_IMAGES, INDEX_IMAGES, FETCH_IMAGES]
     nightly = sweep_schedule(5.0, "03:30")["reconcile"]["schedule"]
     assert (nightly.hour, nightly.minute) == ({3}, {30})
     with RedisServer(tmp_path / "redis") as redis:
@@ -189,7 +202,8 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
             for _ in range(3):
                 scheduler.apply_entry(entry)
         with redis.client as client:
-            assert (client.llen("drape:embed"), client.llen("drape:index")) == (1, 1)
+            assert [client.llen(f"drape:{queue}") for queue in WorkQueue] == [1, 1, 1]
+            assert json.loads(client.lindex("drape:fetch", 0))["headers"]["task"] == FETCH_IMAGES
             # A reconciliation does not wait for an empty queue.
             scheduler.apply_entry(scheduler.Entry(name="reconcile", task=RECONCILE, app=app))
             assert client.llen("drape:index") == 2
