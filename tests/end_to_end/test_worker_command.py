@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests.file_server import FileServer, answer, serving
 from tests.redis_server import RedisServer
 
 NUM_IMAGES = 24
@@ -25,16 +26,25 @@ def _ended(worker: subprocess.Popen[str]) -> int:
 
 
 def test_an_ingest_leaves_its_images_to_a_worker_and_waits_for_it(drape, feed, tmp_path):
-    with RedisServer(tmp_path / "redis") as redis:
-        shop = dataclasses.replace(drape, settings={"DRAPE_BROKER_URL": redis.url})
+    with RedisServer(tmp_path / "redis") as redis, serving(FileServer()) as files:
+        files.answers["/a.png"] = answer((tmp_path / "3.png").read_bytes())
+        with feed.open("a", encoding="utf-8") as lines:
+            lines.write(f"web,Item by address,{files.url('/a.png')}\n")
+        allowed = f"127.0.0.1:{files.port}"
+        shop = dataclasses.replace(drape, settings={"DRAPE_BROKER_URL": redis.url, "DRAPE_FETCH_ALLOW": allowed})
         queued = shop.run_here("ingest", feed, "--merchant", "atelier", "--no-wait")
         assert queued.code == 0, queued.err
         assert "Workers index what is new" in queued.out
+        assert "1 images wait to be fetched, which a worker does." in queued.out
         worker = shop.start("worker")
         try:
             ingested = shop.run_here("ingest", feed, "--merchant", "atelier", "--json")
             assert ingested.code == 0, ingested.err
-            assert (ingested.json["images"]["unchanged"], ingested.json["indexed_by_workers"]) == (NUM_IMAGES,) * 2
+            by_address = ingested.json["by_address"]
+            assert (by_address["new"] + by_address["unchanged"], by_address["waiting"]) == (1, 0)
+            assert ingested.json["images"]["new"] + ingested.json["images"]["unchanged"] == NUM_IMAGES + 1
+            # One of them was waited for to be fetched, and perhaps for its indexing beside that.
+            assert ingested.json["indexed_by_workers"] in (NUM_IMAGES + 1, NUM_IMAGES + 2)
             # The index is the worker's; whoever wants it for itself is told who has it.
             held = shop.run_here("similar", "P5")
             assert (held.code, "in use by process" in held.err) == (75, True)
@@ -43,6 +53,7 @@ def test_an_ingest_leaves_its_images_to_a_worker_and_waits_for_it(drape, feed, t
         assert code == 0
         found = shop.run_here("similar", "P5", "--json")
         assert len(found.json["hits"]) == 10
+        assert shop.run_here("similar", "web", "--json").json["hits"][0]["id"] == "P3"
 
 
 @pytest.mark.parametrize(
