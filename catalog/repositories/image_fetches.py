@@ -26,6 +26,7 @@ from catalog.rows import (
     FetchOutcome,
     ImageFetchRow,
     ImageRow,
+    ImageState,
     MerchantRow,
     ProductRow,
     image_revision,
@@ -104,11 +105,11 @@ class ImageFetchRepository:
         return self._wish(ImageRow.product_id.in_(product_ids)) if product_ids else 0
 
     def wish_failed(self, merchant_id: int) -> int:
-        """Have the merchant's images fetched whose last fetch failed for good; how many."""
+        """Have the merchant's images fetched that are in quarantine because they could not be; how many."""
         failed = select(ImageFetchRow.image_id).where(
             ImageFetchRow.merchant_id == merchant_id, ImageFetchRow.outcome.in_(FETCH_FAILURES)
         )
-        return self._wish(ImageRow.id.in_(failed))
+        return self._wish(and_(ImageRow.id.in_(failed), ImageRow.state == ImageState.QUARANTINED))
 
     def _wish(self, which: ColumnElement[bool]) -> int:
         host = func.lower(func.substring(ImageRow.source, "^[^/]*//([^/?#]*)"))

@@ -282,10 +282,10 @@ class ImageFetching:
                             expected="the whole file in that time",
                         )
                 validators = answer.validators
-            content = judge(bytes(data), max_pixels=self._limits.max_pixels)
+            content = judge(whole := bytes(data), max_pixels=self._limits.max_pixels)
             if isinstance(content, UnusableContent):
                 return _Failure(FetchOutcome.UNUSABLE, (content.found, content.expected))
-            sha256 = self._images.put(bytes(data))
+            sha256 = self._images.put(whole)
         except FetchRefused as error:
             return _Failure(FetchOutcome.REFUSED, _fault(error, claim.address))
         except (FetchFailed, ImageStoreUnavailable) as error:

@@ -68,8 +68,8 @@ class RowWriter:
         ]
         # Their marks are written above, while they still exist.
         self._work.products.remove_images(gone)
-        products = [inserted[r.external_id] if r.external_id in inserted else known[r.external_id].id for r in records]
-        self._work.fetches.wish(products)
+        by_address = [record.external_id for record in records if any(image.is_address for image in record.images)]
+        self._work.fetches.wish([inserted[id] if id in inserted else known[id].id for id in by_address])
 
     def _update_images(
         self,

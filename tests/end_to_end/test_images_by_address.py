@@ -45,11 +45,9 @@ def server():
 def test_images_by_address_are_fetched_indexed_and_asked_for_again(drape, server, tmp_path):
     """Failures stand in the summary and in the file of errors; running the command again costs a 304 a picture."""
     feed = tmp_path / "feed.csv"
-    rows = ["id,title,image"]
-    for name in ("red.png", "blue one.png", "page", "busy.png", "gone.png"):
-        rows.append(f"{name[:4]},Item,{server.url('/' + name)}")
-    rows.append("meta,Item,http://169.254.169.254/latest")
-    feed.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    names = ("red.png", "blue one.png", "page", "busy.png", "gone.png")
+    rows = [f"{name[:4]},Item,{server.url('/' + name)}\n" for name in names]
+    feed.write_text("".join(["id,title,image\n", *rows, "meta,Item,http://169.254.169.254/latest\n"]), encoding="utf-8")
     checked = drape.run_here("feed", "check", feed)
     assert (checked.code, "6 by address, which were not fetched" in checked.out) == (0, True)
     assert server.asked == []
@@ -71,7 +69,7 @@ def test_images_by_address_are_fetched_indexed_and_asked_for_again(drape, server
     assert told["page"]["found"] == f"{server.url('/page')}: an HTML page of 38 bytes"
     assert "404" in told["gone"]["found"]
     status = shop.run_here("status")
-    assert "could not be fetched: 2 refused, 1 unusable" in status.out
+    assert "3 images could not be fetched: 2 refused, 1 unusable" in status.out
     found = shop.run_here("similar", "red.", "--json")
     assert {hit["id"] for hit in found.json["hits"]} == {"blue", "busy"}
 

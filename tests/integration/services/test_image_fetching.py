@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections import Counter
 from dataclasses import replace
 
@@ -430,3 +431,13 @@ def test_a_crop_that_changes_while_an_image_is_pending_is_kept(web):
     web.fetch()
     assert web.shop.scalar("SELECT crop FROM image") == [0, 0, 9, 9]
     assert web.index().embedded == 1
+
+
+@pytest.mark.parametrize("letters", ["abcdefghijklmnopqrstuvwxyz0123456789", "衣服帽子鞋襪褲裙領袖紐扣絲綢棉麻毛"])
+def test_the_longest_address_fits_into_the_index(web, letters):
+    """2,048 characters that nothing makes shorter, or as many of three bytes as make 2,600."""
+    rest = random.Random(7).choices(letters, k=2048 - len("https://x/"))
+    address = ("https://x/" + "".join(rest)).encode()[:2600].decode(errors="ignore")
+    web.servers.give(address, picture("red"))
+    web.ingest(address)
+    assert web.fetch().results == Counter({FetchOutcome.NEW: 1})
