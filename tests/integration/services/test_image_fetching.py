@@ -181,15 +181,16 @@ def test_known_bytes_stay_where_no_better_ones_come(web):
     assert web.images() == [(RED, "ready", True, None)]
 
 
-def test_a_server_that_is_busy_is_asked_again_after_a_while(web):
-    """PostgreSQL's clock says when: 2 to 4 s after the first failure, 4 to 8 s after the second."""
+def test_a_server_that_is_busy_is_asked_again_after_a_while(web, monkeypatch):
+    """PostgreSQL's clock says when; where it begins with 100 s: 100 to 200 s later, the second time 200 to 400 s."""
+    monkeypatch.setattr("catalog.services.image_fetching.FIRST_RETRY", datetime.timedelta(seconds=100))
     web.servers.give(RED, busy())
     web.ingest(RED)
     wait = "SELECT extract(epoch FROM due_at - now()), attempts, last_error, expected FROM image_fetch"
-    for attempts, least, most in ((1, 2, 4), (2, 4, 8)):
+    for attempts, least, most in ((1, 100, 200), (2, 200, 400)):
         assert web.fetch().results == Counter({FetchResult.POSTPONED: 1})
         ((seconds, tried, found, expected),) = web.shop.rows(wait)
-        assert least - 1 < seconds <= most
+        assert least - 60 < seconds <= most
         assert (tried, found, expected) == (attempts, "The server is busy: 503 Service Unavailable", "200 OK")
         assert web.images() == [(RED, "pending", False, None)]
         assert web.told() == FetchedImages(waiting=1, postponed=1)
@@ -218,13 +219,13 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(web):
     """All of its images wait, those that were not tried, too; those of another server do not."""
     others = [f"https://cdn.example/{at}.png" for at in range(4)]
     for url in others:
-        web.servers.give(url, busy(retry_after=60))
+        web.servers.give(url, busy(retry_after=600))
     web.servers.give("http://other.example:8080/blue.png", picture("blue"))
     web.ingest(*others, "http://other.example:8080/blue.png")
     results = web.fetch(replace(LIMITS, threads=1, per_host=1)).results
     assert results == Counter({FetchResult.POSTPONED: 1, FetchOutcome.NEW: 1})
-    assert 58 < web.shop.scalar("SELECT extract(epoch FROM rest_until - now()) FROM fetch_host") <= 60
-    assert 58 < web.shop.scalar("SELECT extract(epoch FROM max(due_at) - now()) FROM image_fetch") <= 62
+    assert 500 < web.shop.scalar("SELECT extract(epoch FROM rest_until - now()) FROM fetch_host") <= 600
+    assert 500 < web.shop.scalar("SELECT extract(epoch FROM max(due_at) - now()) FROM image_fetch") <= 602
     assert web.told() == FetchedImages(new=1, waiting=4, postponed=4)
     assert web.shop.scalar("SELECT count(*) FROM image_fetch WHERE attempts > 0") == 1
 
