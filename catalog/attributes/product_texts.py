@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from catalog.attributes.html_text import html_to_text
+from catalog.html_text import html_to_text
 from embeddings.taxonomy import split_attribute
 
 TAG_GROUP = "tag"

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.attributes.html_text import html_to_text
 from catalog.attributes.mentions import TextReader
 from catalog.attributes.mining import AttributeMiner
 from catalog.attributes.product_texts import ProductTexts, texts_of_product
 from catalog.attributes.vocabulary import NOUN_PLACE, fashion_vocabulary, phrase_words
 from catalog.attributes.words import fold, singular, split_words
+from catalog.html_text import html_to_text
 from catalog.types import AttributeSource
 
 VOCABULARY = fashion_vocabulary()
