@@ -23,6 +23,7 @@ class DialectName(StrEnum):
     """How a feed names things: as Drape itself does, or as another system."""
 
     DRAPE = "drape"
+    SHOPIFY = "shopify"
 
 
 class SearchMode(StrEnum):

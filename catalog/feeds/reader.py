@@ -19,7 +19,8 @@ MAX_ROW_BYTES = 2**20
 class FeedReader:
     """An open feed: an iterator over its products and errors that knows how far it has come, and a context manager.
 
-    Every row with text is part of a product or at least one error. A row may have several errors, one for each fault;
+    Every row with text is part of a product or at least one error, or of a product that its shop does not list, which
+    the notes count. A row may have several errors, one for each fault;
     an error that does not cost the row leaves the product, which follows its errors.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from catalog.feeds.dialects.dialect import Dialect, DialectReader, ReadingOptions, reading_options
 from catalog.feeds.dialects.own import OwnDialect
+from catalog.feeds.dialects.shopify import ShopifyDialect
 
-DIALECTS: tuple[Dialect, ...] = (OwnDialect(),)
+DIALECTS: tuple[Dialect, ...] = (OwnDialect(), ShopifyDialect())
 """Where a header fits two equally well, the first of them."""
 
 __all__ = ["DIALECTS", "Dialect", "DialectReader", "ReadingOptions", "reading_options"]
