@@ -24,6 +24,8 @@ Names of columns are compared without case; spaces and hyphens count as undersco
 in ``ProductRecord.raw``. In JSON Lines a value may also be a list where several are meant (category levels,
 attributes, additional images, the four numbers of a box), and attributes may be an object
 ``{"color": "red", "tag": ["lace", "maxi"]}``; null is the same as a column that is not there.
+
+What other systems export is read in their own words: ``catalog.feeds.dialects``.
 """
 
 from catalog.feeds.columns import Column

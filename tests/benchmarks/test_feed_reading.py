@@ -63,21 +63,31 @@ def faulty_csv_row(number):
 def shopify_rows(number):
     """A product of five variants in two colours, with three images, and one in fifty a draft."""
     handle, status = f"dress-{number}", "draft" if number % 50 == 0 else "active"
-    own = (f"Red striped dress {number}", '"<p>A dress with <b>stripes</b>,\nlace and a number</p>"', "Acme", "Dresses")
+    own = (
+        f"Red striped dress {number}",
+        '"<p>A dress with <b>stripes</b>,\nlace and a number</p>"',
+        "Acme",
+        "Dresses",
+        '"new, lace"',
+        "true",
+    )
     rows = []
     for place in range(5):
-        first = place == 0
-        image = (f"https://cdn.example/{number}-{place}.jpg", str(place + 1)) if place < 3 else ("", "")
-        rows.append(
-            ",".join(
-                [
-                    handle, *(own if first else ("", "", "", "")), '"new, lace"' if first else "", "true" if first else "",
-                    "Color" if first else "", "Red" if place < 3 else "Blue", "Size" if first else "", "SMLSM"[place],
-                    f"sku-{number}-{place}", "shopify", str(place), "deny", f"{number % 500}.90", "99.90", *image,
-                    f"https://cdn.example/{number}-{place // 3}.jpg", status if first else "",
-                ]
-            )
-        )  # fmt: skip
+        is_first = place == 0
+        fields = [
+            handle,
+            *(own if is_first else [""] * len(own)),
+            "Color" if is_first else "",
+            "Red" if place < 3 else "Blue",
+            "Size" if is_first else "",
+            "SMLSM"[place],
+            f"sku-{number}-{place}",
+            *("shopify", str(place), "deny", f"{number % 500}.90", "99.90"),
+            *((f"https://cdn.example/{number}-{place}.jpg", str(place + 1)) if place < 3 else ("", "")),
+            f"https://cdn.example/{number}-{place // 3}.jpg",
+            status if is_first else "",
+        ]
+        rows.append(",".join(fields))
     return "\n".join(rows) + "\n"
 
 

@@ -106,7 +106,8 @@ def write_product(writer, number, title, text, variants, num_images, *, has_blan
 
 COLUMNS = (
     "Handle", "Title", "Body (HTML)", "Option1 Name", "Option1 Value", "Option2 Name", "Option2 Value",
-    "Variant Inventory Tracker", "Variant Inventory Qty", "Variant Price", "Image Src", "Image Position", "Variant Image",
+    "Variant Inventory Tracker", "Variant Inventory Qty", "Variant Price", "Image Src", "Image Position",
+    "Variant Image",
 )  # fmt: skip
 
 

@@ -143,6 +143,35 @@ def test_full_sync_keeps_a_product_whose_row_failed(shop):
     assert shop.scalar("SELECT count(*) FROM product") == 10
 
 
+def test_full_sync_of_a_shopify_export(shop):
+    """A draft is gone from the catalog; a product one of whose rows cannot be read is still in it, and changed."""
+    photo = shop.photo("red.png", "red")
+    header = "Handle,Title,Image Src,Option1 Name,Option1 Value,Status\n"
+    products = [f"p-{n},Item {n},{photo},Size,S,active\np-{n},,,,M,\n" for n in range(10)]
+
+    def take(products):
+        path = shop.folder / "products.csv"
+        path.write_text(header + "".join(products))
+        request = IngestRequest(path, MERCHANT, "colors-1", full_sync=True)
+        return shop.ingest_service.run(request, shop.errors.append)
+
+    assert take(products).counts == {"products_new": 10, "images_new": 10}
+    products[3] = products[3].replace("active", "draft")
+    products[5] = products[5].replace(",,,,M,", ",,,M")
+    summary = take(products)
+    assert summary.refusal is None
+    assert summary.notes == (
+        "1 product that the shop does not list was left out (draft 1); a full sync removes what was listed before.",
+    )
+    # Header, 5 products of 2 rows, and the first row of p-5 come before the row of 4 fields.
+    assert [(error.line, error.external_id) for error in shop.errors] == [(1 + 5 * 2 + 1 + 1, "p-5")]
+    assert summary.counts == {
+        "products_removed": 1, "images_removed": 1, "products_changed": 1, "products_unchanged": 8,
+        "images_unchanged": 9, "rows_failed": 1,
+    }  # fmt: skip
+    assert shop.scalar("SELECT count(*) FROM product WHERE external_id IN ('p-3', 'p-5')") == 1
+
+
 def test_full_sync_removes_nothing_when_a_row_has_no_readable_id(shop):
     """What that row was for is unknown, so what is missing is unknown too."""
     photo = shop.photo("red.png", "red")
