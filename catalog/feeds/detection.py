@@ -105,7 +105,7 @@ def detect(
             received=f"a first line that starts {source.excerpt(first).strip()[:60]!r}",
             expected=_formats(wanted) if wanted else "XML, which starts with '<'",
         )
-    if records[layouts[0]] is None:
+    if records[layouts[0]] is None or b"\x00" in first.data:
         # Its reader says what is broken.
         return layouts[0], candidates[0]
     return _refuse_unknown_header(path, {layout: fields or () for layout, fields in records.items()}, candidates)

@@ -59,7 +59,10 @@ def test_damaged_exports_are_products_and_errors_or_unreadable(data):
     else:
         assert len(skipped) + taken == feed.num_rows
     for before, item in zip([None, *items], items, strict=False):
-        if isinstance(item, ProductRecord) and isinstance(before, RowError) and before.external_id == item.external_id:
+        if not isinstance(item, ProductRecord) or not isinstance(before, RowError):
+            continue
+        # Rows that stand apart from the others of their handle have errors of their own, above.
+        if before.external_id == item.external_id and before.line > item.line:
             assert before.product_line == item.line
 
 

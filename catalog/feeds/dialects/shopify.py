@@ -22,7 +22,6 @@ MAX_PRODUCT_ROWS = 5_000
 MAX_PRODUCT_CHARACTERS = 2**23
 
 _IMAGES = (ShopifyColumn.IMAGE, ShopifyColumn.VARIANT_IMAGE)
-_NOT_FOR_READING = frozenset({ShopifyColumn.SKU})
 
 
 class ShopifyDialect(Dialect):
@@ -63,7 +62,7 @@ class ShopifyDialect(Dialect):
                 f"The feed {path} has no column {' and no column '.join(missing)}.",
                 received=list_names([name for name in names if name]),
                 expected=f"a Shopify product export, with {self.expected}",
-                remedy="Export the products (not the inventory) as CSV from Shopify's admin.",
+                remedy="Export the products (not the inventory) from Shopify's admin, or name Drape's own columns.",
             )
         repeated = [*header.repeated, *(name for name in header.metafields if names.count(name) > 1)]
         if repeated:
@@ -108,7 +107,7 @@ class _ShopifyReader(DialectReader):
 
     @property
     def used_columns(self) -> tuple[str, ...]:
-        used = {name for column, name in self._header.names.items() if column not in _NOT_FOR_READING}
+        used = set(self._header.names.values())
         used |= {name for name, metafield in self._header.metafields.items() if group_of_metafield(*metafield)}
         return tuple(name for name in self._columns if name in used)
 

@@ -32,7 +32,6 @@ class ShopifyColumn(StrEnum):
     OPTION3_NAME = "option3 name"
     OPTION3_VALUE = "option3 value"
     OPTION3_LINK = "option3 linked to"
-    SKU = "sku"
     PRICE = "price"
     TRACKER = "inventory tracker"
     QUANTITY = "inventory quantity"
@@ -60,7 +59,6 @@ _OLDER_NAMES = {
     "standardized product type": ShopifyColumn.CATEGORY,
     "custom product type": ShopifyColumn.TYPE,
     "published": ShopifyColumn.PUBLISHED,
-    "variant sku": ShopifyColumn.SKU,
     "variant price": ShopifyColumn.PRICE,
     "variant inventory tracker": ShopifyColumn.TRACKER,
     "variant inventory qty": ShopifyColumn.QUANTITY,
@@ -72,7 +70,6 @@ _BY_NAME = {column.value: column for column in ShopifyColumn} | _OLDER_NAMES
 _OF_VARIANTS_AND_IMAGES = frozenset(
     {
         ShopifyColumn.HANDLE,
-        ShopifyColumn.SKU,
         ShopifyColumn.PRICE,
         ShopifyColumn.TRACKER,
         ShopifyColumn.QUANTITY,

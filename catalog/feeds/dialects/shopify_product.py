@@ -176,7 +176,7 @@ class ShopifyProducts:
         )
 
     def _is_variant(self, taken: _Row) -> bool:
-        columns = (ShopifyColumn.PRICE, ShopifyColumn.SKU, *(value for _, value, _ in OPTIONS))
+        columns = (ShopifyColumn.PRICE, *(value for _, value, _ in OPTIONS))
         return any(self._text(taken, column) for column in columns)
 
     def _category(self, head: _Row) -> tuple[str, ...]:
