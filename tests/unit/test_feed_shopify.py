@@ -293,7 +293,8 @@ def test_handle_that_cannot_be_an_id(tmp_path):
     """Its row is told, and the rows below it are not given to the product above."""
     rows = [row("a", "A", "a.jpg"), row("x" * 256, "B", "b.jpg"), row("", image="b-2.jpg")]
     (product, first, second), _ = read(write(tmp_path / "feed.csv", rows))
-    assert (first.line, first.external_id, first.expected) == (3, None, "an id of at most 255 characters")
+    assert (first.line, first.column, first.external_id) == (3, "Handle", None)
+    assert first.expected == "an id of at most 255 characters"
     assert (second.line, second.found) == (4, "nothing, below a row that could not be read")
     assert (product.external_id, sources(product)) == ("a", ["a.jpg"])
 

@@ -182,8 +182,8 @@ class _ShopifyReader(DialectReader):
     def _checked_handle(self, row: FeedRow | RowError, handle: str) -> tuple[str, list[RowError]]:
         if isinstance(row, RowError):
             return handle, []
-        taken = RowValues(row, {ShopifyColumn.HANDLE: self._handle_name})
-        taken.take_id(ShopifyColumn.HANDLE)
+        taken = RowValues(row, {self._handle_name: self._handle_name})
+        taken.take_id(self._handle_name)
         # Other faults of the row are told with its product.
         return handle, [] if taken.external_id else taken.errors
 
