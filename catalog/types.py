@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from embeddings.crop_box import CropBox
+from embeddings.crop_box import CropBox, RelativeBox
 
 
 class Availability(StrEnum):
@@ -24,6 +24,7 @@ class DialectName(StrEnum):
 
     DRAPE = "drape"
     SHOPIFY = "shopify"
+    VISION = "vision"
 
 
 class SearchMode(StrEnum):
@@ -72,11 +73,13 @@ class FeedImage:
             https address).
         position: 0 for the main image, then in the feed's order.
         crop: The item's box in pixels of the image, or None for the whole image.
+        relative_crop: The box where the feed gives it in shares of the image, whose size it does not know.
     """
 
     source: str
     position: int
     crop: CropBox | None = None
+    relative_crop: RelativeBox | None = None
 
     @property
     def is_address(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -24,3 +25,40 @@ class CropBox:
                 f"a crop box needs 0 <= left < right and 0 <= top < bottom, "
                 f"received left={self.left}, top={self.top}, right={self.right}, bottom={self.bottom}"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeBox:
+    """A box in shares of the upright image's width and height, each from 0 to 1.
+
+    Raises:
+        ValueError: the box is empty or leaves the image.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        # Written so that NaN fails, too.
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ValueError(
+                f"a relative box needs 0 <= left < right <= 1 and 0 <= top < bottom <= 1, "
+                f"received left={self.left}, top={self.top}, right={self.right}, bottom={self.bottom}"
+            )
+
+    def in_pixels(self, width: int, height: int) -> CropBox:
+        """The smallest box of whole pixels around it in an image of that size, at least one pixel each way.
+
+        >>> RelativeBox(0.1, 0.0, 0.5, 1.0).in_pixels(25, 40)
+        CropBox(left=2, top=0, right=13, bottom=40)
+        """
+        left, right = _pixels(self.left, self.right, width)
+        top, bottom = _pixels(self.top, self.bottom, height)
+        return CropBox(left, top, right, bottom)
+
+
+def _pixels(start: float, end: float, size: int) -> tuple[int, int]:
+    first = min(math.floor(start * size), size - 1)
+    return first, min(max(math.ceil(end * size), first + 1), size)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from catalog.errors import FeedUnreadable
 from catalog.feeds.feed_row import FeedRow, ValueFault, shorten
 from catalog.feeds.records import BrokenRecord, Record, RecordReader
 from catalog.feeds.values import parse_id
 from catalog.types import RowError
+
+Fit: TypeAlias = Callable[[Sequence[str], int], Sequence[str]]
 
 _MAX_COLUMNS = 1000
 
@@ -44,8 +47,25 @@ def read_header(path: Path, records: RecordReader, is_known: Callable[[str], boo
     return tuple(names)
 
 
+def exactly(fields: Sequence[str], num_columns: int) -> Sequence[str]:
+    """The fields, where there are as many as columns.
+
+    Raises:
+        ValueFault: there are fewer or more.
+    """
+    if len(fields) != num_columns:
+        expected = f"{num_columns} fields, as the header has; a field that holds the separator must be quoted"
+        raise ValueFault(count_fields(fields), expected)
+    return fields
+
+
+def count_fields(fields: Sequence[str]) -> str:
+    """``1 field``, ``7 fields``."""
+    return f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}"
+
+
 def read_delimited_rows(
-    records: RecordReader, header: Sequence[str], *, id_comes_first: bool
+    records: RecordReader, header: Sequence[str], *, id_comes_first: bool, fit: Fit = exactly
 ) -> Iterator[FeedRow | RowError]:
     """Rows after the header; a row that cannot be split into the header's fields is an error, and reading goes on.
 
@@ -54,6 +74,7 @@ def read_delimited_rows(
     Args:
         header: Distinct names.
         id_comes_first: Whether the first column holds the products' ids, which errors then name.
+        fit: As ``Dialect.fit``.
     """
     num_fields = len(header)
     while (record := records.read()) is not None:
@@ -65,18 +86,20 @@ def read_delimited_rows(
         fields = record.fields
         if not any(fields) or not any(field.strip() for field in fields):
             continue
-        if len(fields) != num_fields:
+        try:
+            fitting = fit(fields, num_fields)
+        except ValueFault as fault:
             resumed_at = records.resume_within(record.lines, num_fields)
             yield RowError(
                 line,
                 None,
-                f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}{_describe_resuming(record, resumed_at)}",
-                f"{num_fields} fields, as the header has; a field that holds the separator must be quoted",
+                fault.found + _describe_resuming(record, resumed_at),
+                fault.expected,
                 # A missing or surplus separator moves every field after it: only the first surely is what it seems.
                 _readable_id(fields[0], record) if id_comes_first else None,
             )
             continue
-        raw = dict(zip(header, fields, strict=True))
+        raw = dict(zip(header, fitting, strict=True))
         yield FeedRow(line, raw, record.bad_text, record.has_nul or record.bad_text is not None)
 
 

@@ -126,6 +126,13 @@ def _refuse_unknown_header(
             expected="; or ".join(f"{dialect.expected} ({dialect.label})" for dialect in candidates),
             remedy="Name the columns in the feed's first line.",
         )
+    if dialect.fixed_header is not None:
+        raise FeedUnreadable(
+            f"The feed {path} cannot be read as {dialect.label}.",
+            received=f"a first line with {list_names([name.strip() for name in records[layout]])}",
+            expected=dialect.expected,
+            remedy="Leave --dialect out, and see what the feed is taken for.",
+        )
     # Its dialect says what the header lacks.
     return layout, dialect
 

@@ -81,7 +81,7 @@ class FileRows:
         if self._records is None:
             return read_json_rows(self._source, self._max_row_bytes)
         id_comes_first = self.dialect.has_id_first(self.columns)
-        return read_delimited_rows(self._records, self.columns, id_comes_first=id_comes_first)
+        return read_delimited_rows(self._records, self.columns, id_comes_first=id_comes_first, fit=self.dialect.fit)
 
     def close(self) -> None:
         """As ``RowSource``."""

@@ -19,6 +19,7 @@ from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.job_run import JobRun
+from catalog.services.pixel_crops import with_pixel_crops
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, SourceImages
 from catalog.types import DialectName, Outcome, ProductRecord, RowError
@@ -232,6 +233,7 @@ class IngestService:
                 strict=True,
             )
         )
+        rows = with_pixel_crops(rows, readings)
         with self._unit_of_work() as work:
             work.merchants.lock(run.merchant_id)
             attempt = run.attempt()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from catalog.errors import InvalidRequest
+from catalog.feeds.delimited_rows import exactly
 from catalog.feeds.feed_row import FeedRow
 from catalog.feeds.layout import FeedFormat
 from catalog.feeds.values import is_currency
@@ -96,6 +97,14 @@ class Dialect(ABC):
     def has_id_first(self, header: Sequence[str]) -> bool:  # noqa: ARG002 - what subclasses may look at.
         """Whether the first column holds the products' ids, which errors of rows that cannot be split then name."""
         return False
+
+    def fit(self, fields: Sequence[str], num_columns: int) -> Sequence[str]:
+        """The fields of a row, as many as there are columns.
+
+        Raises:
+            ValueFault: they are too few or too many.
+        """
+        return exactly(fields, num_columns)
 
     @abstractmethod
     def open(self, header: Sequence[str], options: ReadingOptions) -> DialectReader:

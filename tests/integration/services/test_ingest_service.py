@@ -83,6 +83,21 @@ def test_a_changed_crop_embeds_that_image_alone(shop, rows):
     shop.assert_consistent()
 
 
+def test_box_in_shares_of_an_image_is_stored_in_its_pixels(shop):
+    """The pictures are 32 by 48, so that a quarter is 8 and 12 pixels; the same feed again changes nothing."""
+    shop.photo("red.png", "red", "white")
+    feed = shop.folder / "bulk.csv"
+    feed.write_text('red.png,,spring,p1,apparel-v2,Red,color=red,"0.25,0,1,0.75"\n')
+    request = IngestRequest(feed, MERCHANT, "colors-1")
+    summary = shop.ingest_service.run(request, shop.errors.append)
+    assert shop.indexing.run(summary.merchant_id).embedded == 1
+    assert shop.scalar("SELECT crop FROM image") == [8, 0, 32, 36]
+    again = shop.ingest_service.run(request, shop.errors.append)
+    assert again.counts == {"products_unchanged": 1, "images_unchanged": 1}
+    assert shop.errors == []
+    shop.assert_consistent()
+
+
 def test_an_image_that_a_product_no_longer_has_leaves_the_index(shop, rows):
     """Its row and its point go; the product's other image stays as it is."""
     rows[0]["additional_images"] = [shop.photo("extra.png", "white")]
