@@ -25,6 +25,7 @@ class DialectName(StrEnum):
     DRAPE = "drape"
     SHOPIFY = "shopify"
     VISION = "vision"
+    FOLDER = "folder"
 
 
 class SearchMode(StrEnum):

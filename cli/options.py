@@ -11,7 +11,12 @@ import typer
 
 from catalog.types import AttributeSource, Availability, DialectName, SearchMode
 
-Feed = Annotated[Path, typer.Argument(metavar="FEED", help="The feed: CSV, TSV, JSONL or XML, also in gzip or ZIP.")]
+Feed = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FEED", help="The feed: CSV, TSV, JSONL or XML, also in gzip or ZIP; or a folder of images."
+    ),
+]
 FeedDialect = Annotated[
     DialectName | None, typer.Option("--dialect", help="What kind of feed it is; found out where this is left out.")
 ]

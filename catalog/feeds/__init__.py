@@ -31,8 +31,9 @@ What other systems export is read in their own words: ``catalog.feeds.dialects``
 from catalog.feeds.columns import Column
 from catalog.feeds.dialects import ReadingOptions, reading_options
 from catalog.feeds.encodings import Encoding
-from catalog.feeds.error_file import RowErrorWriter, write_errors
+from catalog.feeds.error_file import RowErrorWriter, is_error_file, write_errors
 from catalog.feeds.feed_writer import write_feed
+from catalog.feeds.folder_walk import is_folder
 from catalog.feeds.image_paths import ImageFileMissing, ImagePathRefused, resolve_image_path
 from catalog.feeds.layout import FeedFormat, FeedLayout
 from catalog.feeds.reader import FeedReader, open_feed, read_feed
@@ -47,6 +48,8 @@ __all__ = [
     "ImagePathRefused",
     "ReadingOptions",
     "RowErrorWriter",
+    "is_error_file",
+    "is_folder",
     "open_feed",
     "read_feed",
     "reading_options",

@@ -31,13 +31,15 @@ def starts_as_xml(head: bytes) -> bool:
     return text.lstrip().startswith(b"<")
 
 
-def dialect_of_format(path: Path, layout: FeedLayout, wanted: DialectName | None) -> Dialect:
+def dialect_of_format(
+    path: Path, layout: FeedLayout, wanted: DialectName | None, dialects: Sequence[Dialect] = DIALECTS
+) -> Dialect:
     """The dialect of feeds whose rows name their values themselves.
 
     Raises:
         FeedUnreadable: the wanted one is never written so.
     """
-    fitting = [dialect for dialect in DIALECTS if layout.format in dialect.formats]
+    fitting = [dialect for dialect in dialects if layout.format in dialect.formats]
     for dialect in fitting:
         if wanted in (None, dialect.name):
             return dialect
@@ -50,7 +52,12 @@ def dialect_of_format(path: Path, layout: FeedLayout, wanted: DialectName | None
 
 
 def detect(
-    path: Path, name: str, source: LineSource, wanted: DialectName | None, max_row_bytes: int
+    path: Path,
+    name: str,
+    source: LineSource,
+    wanted: DialectName | None,
+    max_row_bytes: int,
+    dialects: Sequence[Dialect] = DIALECTS,
 ) -> tuple[FeedLayout, Dialect]:
     """The layout and the dialect of a feed of lines.
 
@@ -59,11 +66,12 @@ def detect(
     Args:
         name: What the feed is called in its archive, if it is in one.
         wanted: The dialect, where it is known.
+        dialects: Those that it may be in.
 
     Raises:
         FeedUnreadable: nothing but blank lines, evidently something else than a feed, or not in the wanted dialect.
     """
-    candidates = [dialect for dialect in DIALECTS if wanted in (None, dialect.name)]
+    candidates = [dialect for dialect in dialects if wanted in (None, dialect.name)]
     first = next((line for line in source if not line.is_blank), None)
     if first is None:
         raise FeedUnreadable(
@@ -76,7 +84,7 @@ def detect(
     promised = format_of_name(name)
     start = first.data.lstrip()[:1]
     if start == b"{":
-        return JSONL, dialect_of_format(path, JSONL, wanted)
+        return JSONL, dialect_of_format(path, JSONL, wanted, dialects)
     records = {layout: _first_record(layout, source, max_row_bytes) for layout in (CSV, TSV, SEMICOLON_CSV)}
     # The first of equals wins, and those that the name promises come first.
     layouts = sorted(records, key=lambda layout: layout.format is not promised)
@@ -98,7 +106,7 @@ def detect(
         )
     if promised is FeedFormat.JSONL:
         # The header is none, so the line is a broken row, which its reader reports.
-        return JSONL, dialect_of_format(path, JSONL, wanted)
+        return JSONL, dialect_of_format(path, JSONL, wanted, dialects)
     if promised is FeedFormat.XML or (matches == [] and wanted is not None):
         raise FeedUnreadable(
             f"The feed {path} cannot be read as {_label(wanted) if wanted else 'XML'}.",

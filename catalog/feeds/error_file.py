@@ -12,6 +12,7 @@ from catalog.types import RowError
 
 ERROR_COLUMNS = ("file", "line", "id", "column", "found", "expected", "outcome")
 
+_START = f"{','.join(ERROR_COLUMNS)}\r\n".encode("utf-8-sig")
 _LINE_BREAKERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # What makes spreadsheets take a cell for a formula, with the full-width forms that some of them treat alike.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠")
@@ -53,6 +54,16 @@ class RowErrorWriter:
         self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_error_file(path: Path) -> bool:
+    """Whether the file is one that ``RowErrorWriter`` has written.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_START)) == _START
 
 
 def write_errors(path: Path, feed: str, errors: Iterable[RowError]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from catalog.feeds.archives import UnpackedFeed
 from catalog.feeds.delimited_rows import read_delimited_rows, read_header
 from catalog.feeds.detection import NUM_HEAD_BYTES, detect
+from catalog.feeds.dialects import DIALECTS, Dialect
 from catalog.feeds.encodings import Encoding
 from catalog.feeds.feed_file import FeedFile
 from catalog.feeds.feed_row import FeedRow
@@ -32,7 +33,9 @@ class FileRows:
         FeedUnreadable: as ``open_feed``.
     """
 
-    def __init__(self, path: Path, wanted: DialectName | None, max_row_bytes: int) -> None:
+    def __init__(
+        self, path: Path, wanted: DialectName | None, max_row_bytes: int, dialects: Sequence[Dialect] = DIALECTS
+    ) -> None:
         self.image_folder = path.parent
         self._max_row_bytes = max_row_bytes
         self._file = FeedFile(path)
@@ -42,7 +45,7 @@ class FileRows:
             self.packing = self._unpacked.packing
             stream = PeekedStream(self._unpacked, NUM_HEAD_BYTES)
             self._source = LineSource(stream, max_row_bytes)
-            self.layout, self.dialect = detect(path, self._unpacked.name, self._source, wanted, max_row_bytes)
+            self.layout, self.dialect = detect(path, self._unpacked.name, self._source, wanted, max_row_bytes, dialects)
             self._records: RecordReader | None = None
             self.columns: tuple[str, ...] = ()
             if self.layout.delimiter is not None:

@@ -1,4 +1,4 @@
-"""How rows are written in a file: as separated fields, as JSON Lines, as XML."""
+"""How rows are written: in a file as separated fields, as JSON Lines, as XML; or as the names in a folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class FeedFormat(StrEnum):
     TSV = "tsv"
     JSONL = "jsonl"
     XML = "xml"
+    FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ SEMICOLON_CSV = FeedLayout(FeedFormat.CSV, ";")
 TSV = FeedLayout(FeedFormat.TSV, "\t")
 JSONL = FeedLayout(FeedFormat.JSONL, None)
 XML = FeedLayout(FeedFormat.XML, None)
+FOLDER = FeedLayout(FeedFormat.FOLDER, None)
 
 _FORMAT_OF_SUFFIX = {
     ".csv": FeedFormat.CSV,

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from catalog.errors import FeedUnreadable
 from catalog.feeds.dialects import ReadingOptions
 from catalog.feeds.encodings import Encoding
 from catalog.feeds.feed_row import FeedRow
 from catalog.feeds.file_rows import FileRows
+from catalog.feeds.folder_rows import FolderRows
+from catalog.feeds.folder_walk import is_folder
+from catalog.feeds.layout import FeedFormat
 from catalog.feeds.row_source import RowSource
-from catalog.types import Outcome, ProductRecord, RowError
+from catalog.types import DialectName, Outcome, ProductRecord, RowError
 
 MAX_ROW_BYTES = 2**20
 
@@ -30,7 +34,7 @@ class FeedReader:
         layout: How the feed's rows are written.
         dialect: What they mean.
         columns: The header's names; empty where rows name their values themselves.
-        num_bytes: The file's length, or None where it has none (a pipe).
+        num_bytes: The file's length, or None where it has none (a pipe, a folder).
         num_rows: Rows read so far, good and bad.
         num_failed_rows: Rows read so far that are part of no product.
         num_products: Products read so far.
@@ -41,7 +45,7 @@ class FeedReader:
         self.num_rows = 0
         self.num_failed_rows = 0
         self.num_products = 0
-        self._source: RowSource = FileRows(path, options.dialect, max_row_bytes)
+        self._source = _open_source(path, options.dialect, max_row_bytes)
         self.image_folder = self._source.image_folder
         self.packing = self._source.packing
         self.layout = self._source.layout
@@ -53,7 +57,7 @@ class FeedReader:
 
     @property
     def position(self) -> int:
-        """Bytes of the file read so far, of ``num_bytes``; never decreases."""
+        """Bytes of the file read so far, of ``num_bytes``, or of a folder's images; never decreases."""
         return self._source.position
 
     @property
@@ -64,6 +68,8 @@ class FeedReader:
     @property
     def read_as(self) -> str:
         """What the feed was taken for, as in "Read as a feed of Drape's own columns (CSV in UTF-8)"."""
+        if self.layout.format is FeedFormat.FOLDER:
+            return self.dialect.label
         packed = "" if self.packing is None else f", packed as {self.packing}"
         return f"{self.dialect.label} ({self.layout} in {self.encoding}{packed})"
 
@@ -117,11 +123,23 @@ class FeedReader:
             yield item
 
 
+def _open_source(path: Path, wanted: DialectName | None, max_row_bytes: int) -> RowSource:
+    if is_folder(path):
+        return FolderRows(path, wanted, max_row_bytes)
+    if wanted is DialectName.FOLDER:
+        raise FeedUnreadable(
+            f"The feed {path} cannot be read as a folder of images.",
+            received="no folder",
+            expected="a folder",
+        )
+    return FileRows(path, wanted, max_row_bytes)
+
+
 def open_feed(path: Path, options: ReadingOptions | None = None, *, max_row_bytes: int = MAX_ROW_BYTES) -> FeedReader:
     """Open a feed, find out how it is written and read its header.
 
     Args:
-        path: A file, or a pipe; as it is, in gzip, or in a ZIP archive.
+        path: A file, or a pipe, as it is, in gzip, or in a ZIP archive; or a folder of images.
         options: What the feed does not say of itself; None finds out what can be.
         max_row_bytes: Longer rows are errors, and reading goes on after them. Bounds the memory that is used.
 

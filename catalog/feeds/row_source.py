@@ -22,7 +22,7 @@ class RowSource(Protocol):
         layout: How rows are written.
         dialect: What they mean.
         columns: The header's names; empty where rows name their values themselves.
-        num_bytes: The feed's length, or None where it has none (a pipe).
+        num_bytes: The feed's length, or None where it has none (a pipe, a folder).
     """
 
     image_folder: Path
@@ -34,7 +34,7 @@ class RowSource(Protocol):
 
     @property
     def position(self) -> int:
-        """Bytes read so far, of ``num_bytes``; never decreases."""
+        """Bytes read so far, of ``num_bytes``, or of a folder's images; never decreases."""
 
     @property
     def encoding(self) -> Encoding:

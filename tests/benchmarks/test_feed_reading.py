@@ -96,11 +96,22 @@ SHOPIFY_HEADER = (
     "Variant SKU,Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price,"
     "Variant Compare At Price,Image Src,Image Position,Variant Image,Status\n"
 )
+
+
+def vision_row(number):
+    # Three images of each product, in rows that are far from each other.
+    return (
+        f"gs://shop-photos/{number}.jpg,image-{number},spring,sku-{number % 40_000},apparel-v2,Red striped dress,"
+        f'"color=red,pattern=striped,size={number % 9}","0.1,0.1,0.9,0.1,0.9,0.9,0.1,0.9"\n'
+    )
+
+
 HEADER = "id,title,description,category,attributes,price,availability,link,image,additional_images,brand\n"
 FEEDS = {
     "csv": ("feed.csv", HEADER, csv_row),
     "jsonl": ("feed.jsonl", "", json_row),
     "shopify": ("shopify.csv", SHOPIFY_HEADER, shopify_rows),
+    "vision": ("vision.csv", "", vision_row),
     "faulty": ("faulty.csv", "id,title,image\n", faulty_csv_row),
 }
 
@@ -116,7 +127,7 @@ def write_rows(path, header, row_of, num_bytes):
     return num_rows
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "vision"])
 def test_rows_are_read_faster_than_any_network_embeds(tmp_path, kind):
     """Reading must never be what an ingest waits for: at least 2,000 rows/s, of three images each."""
     name, header, row_of = FEEDS[kind]
@@ -144,7 +155,9 @@ def test_rows_of_several_a_product_are_read_as_fast(tmp_path):
     assert rate > 2000
 
 
-@pytest.mark.parametrize(("kind", "factor"), [("csv", 20), ("jsonl", 20), ("shopify", 20), ("faulty", 4)])
+@pytest.mark.parametrize(
+    ("kind", "factor"), [("csv", 20), ("jsonl", 20), ("shopify", 20), ("vision", 4), ("faulty", 4)]
+)
 def test_peak_memory_is_that_of_a_feed_many_times_smaller(tmp_path, kind, factor):
     """Peak memory of a feed of 100 MB (20 MB of faults) is within 5 % of that of a 5 MB feed."""
     name, header, row_of = FEEDS[kind]

@@ -25,11 +25,12 @@ class OwnDialect(Dialect):
     label: ClassVar[str] = "a feed of Drape's own columns"
     expected: ClassVar[str] = f"the columns {', '.join(REQUIRED_COLUMNS)}"
     formats: ClassVar[frozenset[FeedFormat]] = frozenset({FeedFormat.CSV, FeedFormat.TSV, FeedFormat.JSONL})
+    required: ClassVar[tuple[Column, ...]] = REQUIRED_COLUMNS
 
     def count_known(self, fields: Sequence[str]) -> int:
         """As ``Dialect``."""
         names = match_columns(fields).names
-        return len(names) if names.keys() >= set(REQUIRED_COLUMNS) else 0
+        return len(names) if names.keys() >= set(self.required) else 0
 
     def knows(self, name: str) -> bool:
         """As ``Dialect``."""
@@ -38,9 +39,9 @@ class OwnDialect(Dialect):
     def check_header(self, path: Path, names: Sequence[str]) -> tuple[str, ...]:
         """As ``Dialect``."""
         match = match_columns(names)
-        missing = [column for column in REQUIRED_COLUMNS if column not in match.names]
+        missing = [column for column in self.required if column not in match.names]
         if missing:
-            optional = ", ".join(column for column in Column if column not in REQUIRED_COLUMNS)
+            optional = ", ".join(column for column in Column if column not in self.required)
             raise FeedUnreadable(
                 f"The feed {path} has no column {' and no column '.join(missing)}.",
                 received=list_names([name for name in names if name]),
