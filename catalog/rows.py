@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -48,6 +49,7 @@ class Base(DeclarativeBase):
         datetime.datetime: DateTime(timezone=True),
         list[str]: ARRAY(Text()),
         list[int]: ARRAY(Integer()),
+        list[float]: ARRAY(Double()),
         dict[str, Any]: JSONB(),
     }
 
@@ -186,7 +188,9 @@ class ImageFetchRow(Base):
 
     The row lives as long as its image. ``due_at`` is empty while nobody wishes to have it fetched; every ingest that
     meets the image wishes anew, at a new ``wish`` from ``image_revision``. ``etag`` and ``last_modified`` are those of
-    the stored bytes. ``last_error`` says what was found, and ``expected`` what was expected, where the last try failed.
+    the stored bytes. ``relative_crop`` is the item's box in shares of the image, left, top, right and bottom, where the
+    feed gives it so: what the image's own crop comes from whenever bytes come. ``last_error`` says what was found, and
+    ``expected`` what was expected, where the last try failed.
     """
 
     __tablename__ = "image_fetch"
@@ -207,6 +211,7 @@ class ImageFetchRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     etag: Mapped[str | None]
     last_modified: Mapped[str | None]
+    relative_crop: Mapped[list[float] | None]
     fetched_at: Mapped[datetime.datetime | None]
     outcome: Mapped[str | None]
     last_error: Mapped[str | None]

@@ -25,7 +25,8 @@ in ``ProductRecord.raw``. In JSON Lines a value may also be a list where several
 attributes, additional images, the four numbers of a box), and attributes may be an object
 ``{"color": "red", "tag": ["lace", "maxi"]}``; null is the same as a column that is not there.
 
-What other systems export is read in their own words: ``catalog.feeds.dialects``.
+What other systems export is read in their own words: ``catalog.feeds.dialects``. A folder of images is a feed,
+too: ``catalog.feeds.folder_rows``.
 """
 
 from catalog.feeds.columns import Column

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +31,7 @@ from catalog.rows import (
     ProductRow,
     image_revision,
 )
+from embeddings.crop_box import RelativeBox
 
 Fault: TypeAlias = tuple[str | None, str | None]
 """What was found, and what was expected."""
@@ -65,12 +66,14 @@ class HeldImage:
 
     Args:
         is_renewed: Somebody has wished for it again since it was claimed.
+        relative_crop: The item's box in shares of the image, where the feed gives it so.
     """
 
     sha256: str | None
     state: str
     last_error: str | None
     is_renewed: bool
+    relative_crop: RelativeBox | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,58 @@ class ImageFetchRepository:
         )
         self._has_wished = self._has_wished or wished > 0
         return wished
+
+    def sizes(self, merchant_id: int, images: Collection[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
+        """Width and height of those images, by their product's external id and their source, that have been fetched."""
+        if not images:
+            return {}
+        rows = self._session.execute(
+            select(ProductRow.external_id, ImageRow.source, ImageRow.width, ImageRow.height)
+            .join(ImageRow, ImageRow.product_id == ProductRow.id)
+            .where(
+                ProductRow.merchant_id == merchant_id,
+                ProductRow.external_id.in_({external_id for external_id, _ in images}),
+                ImageRow.sha256.is_not(None),
+            )
+        )
+        return {
+            (external_id, source): (width, height)
+            for external_id, source, width, height in rows
+            if width is not None and height is not None
+        }
+
+    def note_relative_crops(
+        self, merchant_id: int, external_ids: Collection[str], boxes: Mapping[tuple[str, str], RelativeBox]
+    ) -> None:
+        """Note boxes in shares of images that are fetched, and that the products' other images have none.
+
+        Args:
+            external_ids: The products.
+            boxes: By a product's external id and an image's source.
+        """
+        if not external_ids:
+            return
+        rows = self._session.execute(
+            select(ImageFetchRow.image_id, ImageFetchRow.relative_crop, ProductRow.external_id, ImageRow.source)
+            .join(ImageRow, ImageRow.id == ImageFetchRow.image_id)
+            .join(ProductRow, ProductRow.id == ImageRow.product_id)
+            .where(
+                ProductRow.merchant_id == merchant_id,
+                ProductRow.external_id.in_(external_ids),
+                or_(
+                    ImageFetchRow.relative_crop.is_not(None),
+                    ImageRow.source.in_({source for _, source in boxes}),
+                ),
+            )
+        )
+        changes = []
+        for image_id, noted, external_id, source in rows:
+            box = boxes.get((external_id, source))
+            crop = None if box is None else [box.left, box.top, box.right, box.bottom]
+            if crop != noted:
+                changes.append({"image_id": image_id, "relative_crop": crop})
+        if changes:
+            self._session.execute(update(ImageFetchRow), changes)
 
     def claim(
         self,
@@ -218,13 +273,14 @@ class ImageFetchRepository:
             .with_for_update()
         ).one_or_none()
         fetch = self._session.execute(
-            select(ImageFetchRow.lease_until, ImageFetchRow.wish)
+            select(ImageFetchRow.lease_until, ImageFetchRow.wish, ImageFetchRow.relative_crop)
             .where(ImageFetchRow.image_id == claim.image_id)
             .with_for_update()
         ).one_or_none()
         if image is None or fetch is None or fetch.lease_until != claim.lease_until:
             return None
-        return HeldImage(image.sha256, image.state, image.last_error, fetch.wish != claim.wish)
+        box = None if fetch.relative_crop is None else RelativeBox(*fetch.relative_crop)
+        return HeldImage(image.sha256, image.state, image.last_error, fetch.wish != claim.wish, box)
 
     def settle(self, claim: FetchClaim, outcome: FetchOutcome, validators: Validators | None, fault: Fault) -> None:
         """End a claim that is held: the wish is fulfilled, or there is no use in trying again.

@@ -307,7 +307,7 @@ class ImageFetching:
         if answer.sha256 == held.sha256:
             return self._settle_unchanged(work, claim, held, answer.validators)
         outcome = FetchOutcome.NEW if held.sha256 is None else FetchOutcome.CHANGED
-        columns = {
+        columns: dict[str, Any] = {
             "sha256": answer.sha256,
             "size_bytes": answer.size_bytes,
             "width": answer.width,
@@ -315,6 +315,9 @@ class ImageFetching:
             "state": ImageState.READY,
             "last_error": None,
         }
+        if held.relative_crop is not None:
+            box = held.relative_crop.in_pixels(answer.width, answer.height)
+            columns["crop"] = [box.left, box.top, box.right, box.bottom]
         work.products.update_image(claim.image_id, columns)
         work.fetches.settle(claim, outcome, answer.validators, NO_FAULT)
         work.outbox.mark([claim.image_id])

@@ -19,7 +19,7 @@ from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.job_run import JobRun
-from catalog.services.pixel_crops import with_pixel_crops
+from catalog.services.pixel_crops import boxes_to_fetch, with_pixel_crops
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, SourceImages
 from catalog.types import DialectName, Outcome, ProductRecord, RowError
@@ -233,15 +233,18 @@ class IngestService:
                 strict=True,
             )
         )
-        rows = with_pixel_crops(rows, readings)
         with self._unit_of_work() as work:
             work.merchants.lock(run.merchant_id)
+            sizes = work.fetches.sizes(run.merchant_id, boxes_to_fetch(records))
+            rows = with_pixel_crops(rows, readings, sizes)
             attempt = run.attempt()
             for row in rows:
                 if isinstance(row, RowError):
                     attempt.fail(row)
             fresh = self._without_repeats(work, rows, attempt)
             RowWriter(work, attempt, readings).write(fresh)
+            fetched = [record.external_id for record in fresh if any(image.is_address for image in record.images)]
+            work.fetches.note_relative_crops(run.merchant_id, fetched, boxes_to_fetch(fresh))
             for record in fresh:
                 attempt.note_words(record)
             work.jobs.report(run.job_id, attempt.counts, reader.position, reader.num_bytes)

@@ -69,7 +69,7 @@ class _VisionReader(DialectReader):
     def __init__(self) -> None:
         self._used: set[VisionColumn] = set()
         self._has_header = False
-        self._num_stored = self._num_without_id = self._num_untitled = self._num_whole = 0
+        self._num_stored = self._num_without_id = self._num_untitled = 0
 
     @property
     def used_columns(self) -> tuple[str, ...]:
@@ -96,11 +96,6 @@ class _VisionReader(DialectReader):
                 f"Images in Google Cloud Storage: {self._num_stored:,}. They are fetched from {STORAGE_ADDRESS}, which "
                 "needs a bucket that everybody may read; else copy the files beside the feed and name their paths."
             )
-        if self._num_whole:
-            notes.append(
-                f"Polygons in shares of images that are fetched: {self._num_whole:,}. These images are taken whole, as "
-                "their sizes are not known yet; give such polygons in pixels."
-            )
         return tuple(notes)
 
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
@@ -120,9 +115,6 @@ class _VisionReader(DialectReader):
                 record = product.record()
                 if record is not None:
                     self._num_untitled += not product.has_title
-                    self._num_whole += sum(
-                        image.is_address and image.relative_crop is not None for image in record.images
-                    )
                     yield record
 
     def _keep(self, row: FeedRow, groups: RowGroups) -> Sequence[RowError]:

@@ -16,8 +16,9 @@ from catalog.services.fetched_images import FetchedImages, fetched_images
 from catalog.services.fetching_and_indexing import FetchingAndIndexing
 from catalog.services.image_fetching import FetchingSummary, FetchLimits, FetchResult, ImageFetching
 from catalog.services.indexing_follower import IndexingFollower
+from catalog.services.ingest import IngestRequest
 from catalog.services.status import StatusService
-from tests.integration.services.conftest import Shop, picture
+from tests.integration.services.conftest import MERCHANT, Shop, picture
 from tests.remote_files import FakeRemoteFiles, busy
 
 RED = "https://cdn.example/red.png"
@@ -101,6 +102,31 @@ def test_fetched_images_are_indexed_once(web):
     assert web.shop.rows("SELECT sha256, revision FROM image") == before
     assert web.index().num_images == 0
     assert web.fetch().results == Counter()
+
+
+def test_box_in_shares_is_that_of_whatever_bytes_have_come(web):
+    """In pixels once the size is known, anew for an image of another size, and after a change in the feed at once."""
+    shop = web.shop
+    feed = shop.folder / "bulk.csv"
+
+    def take(polygon):
+        feed.write_text(f'{RED},,s,P0,apparel-v2,Item,,"{polygon}"\n')
+        shop.ingest_service.run(IngestRequest(feed, MERCHANT, "colors-1"), shop.errors.append)
+        web.fetch()
+        return shop.scalar("SELECT crop FROM image"), shop.indexing.run().embedded
+
+    web.servers.give(RED, picture("red"))
+    # The picture is 32 by 48: a quarter and three quarters of it are 8 and 24 by 12 and 36.
+    assert take("0.25,0.25,0.75,0.75") == ([8, 12, 24, 36], 1)
+    assert take("0.25,0.25,0.75,0.75") == ([8, 12, 24, 36], 0)
+    assert take("0,0,0.5,1") == ([0, 0, 16, 48], 1)
+    web.servers.give(RED, picture("red", size=(64, 40)))
+    assert take("0,0,0.5,1") == ([0, 0, 32, 40], 1)
+    assert take("") == (None, 1)
+    web.servers.give(RED, picture("white"))
+    assert take("") == (None, 1)
+    assert shop.errors == []
+    shop.assert_consistent()
 
 
 def test_other_bytes_at_an_address_replace_the_old_ones(web):
