@@ -37,6 +37,8 @@ class RowErrorWriter:
         self._file = path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(ERROR_COLUMNS)
+        # Where it lies in the folder that is the feed, it is known for what it is.
+        self._file.flush()
 
     def write(self, error: RowError) -> None:
         """Add one row."""

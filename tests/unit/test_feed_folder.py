@@ -242,7 +242,9 @@ def test_errors_may_go_into_the_folder_but_over_none_of_its_files(tmp_path):
     (tmp_path / "products.csv").write_text("id,title\nA,One\n")
     for _ in range(2):
         with open_error_file(tmp_path / "errors.csv", tmp_path) as errors:
-            assert [product.external_id for product in read(tmp_path)[0]] == ["a", "A"]
+            products, _, feed = read(tmp_path)
+            assert [product.external_id for product in products] == ["a", "A"]
+            assert not any("errors.csv" in note for note in feed.notes)
             errors.write(RowError(1, None, "a", "b"))
     for taken in ("products.csv", "A/1.jpg", "."):
         with pytest.raises(InvalidRequest):
