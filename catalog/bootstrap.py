@@ -366,6 +366,7 @@ class Application:
             max_pixels=self.settings.max_image_pixels,
             max_attempts=self.settings.max_attempts,
             lease=datetime.timedelta(seconds=self.settings.lease_seconds),
+            hide_duplicates=self.settings.hide_duplicates,
         )
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None

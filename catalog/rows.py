@@ -59,11 +59,16 @@ image_revision = Sequence("image_revision", metadata=Base.metadata)
 
 
 class ImageState(StrEnum):
-    """Whether an image can be indexed. ``pending`` is one by address whose bytes have not come yet."""
+    """Whether an image can be indexed.
+
+    ``pending`` is one by address whose bytes have not come yet. A ``duplicate`` could be, but another image of its
+    product shows the same photo.
+    """
 
     READY = "ready"
     PENDING = "pending"
     QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"
 
 
 class FetchOutcome(StrEnum):
@@ -157,6 +162,10 @@ class ImageRow(Base):
 
     ``revision`` is that of the latest mark: what a point's payload must carry to be up to date. ``sha256`` names the
     bytes in the image store; it is empty for an image that has not been fetched yet, or could never be read.
+
+    ``photo_hash`` is the perceptual hash of the content that ``hashed_content`` names, and tells nothing of any other.
+    ``duplicate_of`` is the id of the image that is shown in this one's stead, while the state says so. It is no foreign
+    key: it outlives that image until the duplicates are decided anew.
     """
 
     __tablename__ = "image"
@@ -165,7 +174,12 @@ class ImageRow(Base):
         CheckConstraint(_one_of("state", ImageState), name="state"),
         CheckConstraint("state <> 'ready' OR sha256 IS NOT NULL", name="ready_has_content"),
         CheckConstraint("state <> 'pending' OR sha256 IS NULL", name="pending_has_no_content"),
+        CheckConstraint(
+            "state <> 'duplicate' OR (sha256 IS NOT NULL AND duplicate_of IS NOT NULL)", name="duplicate_has_original"
+        ),
+        CheckConstraint("(photo_hash IS NULL) = (hashed_content IS NULL)", name="hash_has_content"),
         Index(None, "merchant_id", "id"),
+        Index(None, "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -181,6 +195,9 @@ class ImageRow(Base):
     state: Mapped[str]
     last_error: Mapped[str | None]
     revision: Mapped[int] = mapped_column(server_default=image_revision.next_value())
+    photo_hash: Mapped[bytes | None]
+    hashed_content: Mapped[str | None]
+    duplicate_of: Mapped[int | None]
 
 
 class ImageFetchRow(Base):

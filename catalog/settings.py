@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1)
     """After this many failed attempts an image is quarantined with its reason."""
 
+    hide_duplicates: bool = True
+    """Whether photos of one product that look the same are shown once: the first of them."""
+
     lease_seconds: float = Field(default=300.0, gt=0)
     """How long a claimed image is left to its indexer before another may take it."""
 

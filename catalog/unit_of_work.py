@@ -18,6 +18,7 @@ from catalog.repositories.images import ImageRepository
 from catalog.repositories.jobs import JobRepository
 from catalog.repositories.merchants import MerchantRepository
 from catalog.repositories.outbox import OutboxRepository
+from catalog.repositories.photo_hashes import PhotoHashRepository
 from catalog.repositories.products import ProductRepository
 
 _NO_ANNOUNCEMENTS: Final = NoAnnouncements()
@@ -36,6 +37,7 @@ class UnitOfWork:
     merchants: MerchantRepository
     products: ProductRepository
     images: ImageRepository
+    photo_hashes: PhotoHashRepository
     outbox: OutboxRepository
     fetches: ImageFetchRepository
     galleries: GalleryRepository
@@ -51,6 +53,7 @@ class UnitOfWork:
         self.merchants = MerchantRepository(self._session)
         self.products = ProductRepository(self._session)
         self.images = ImageRepository(self._session)
+        self.photo_hashes = PhotoHashRepository(self._session)
         self.outbox = OutboxRepository(self._session)
         self.fetches = ImageFetchRepository(self._session)
         self.galleries = GalleryRepository(self._session)

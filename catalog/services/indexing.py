@@ -28,12 +28,14 @@ from catalog.repositories.images import IndexableImage
 from catalog.repositories.outbox import Claim, Postponement, Work
 from catalog.services.gallery_layout import collection_spec, payload, point_vectors
 from catalog.services.indexing_summary import IndexingSummary
+from catalog.services.near_duplicates import NearDuplicates
 from catalog.services.progress import Advance, unheard
 from catalog.services.rate_limit import RateLimit
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.errors import EmbeddingsError, OutOfMemory, UnusableImage
 from embeddings.images import decode_image, prepare
+from embeddings.photo_hash import PhotoHash, photo_hash
 
 _Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | ImageStoreUnavailable
 
@@ -56,6 +58,7 @@ class IndexingLimits:
         max_pixels: Larger images are refused before they are decoded.
         max_attempts: An image that failed this often is quarantined.
         lease: How long a claim is left alone by other indexers.
+        hide_duplicates: Whether photos of a product that look the same are shown once.
     """
 
     batch_size: int = 32
@@ -63,6 +66,7 @@ class IndexingLimits:
     max_pixels: int = 64_000_000
     max_attempts: int = 5
     lease: datetime.timedelta = datetime.timedelta(minutes=5)
+    hide_duplicates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class _Batch:
         modelless: Of the failed, those that only lack a usable model version: no fault of theirs.
         merchants: Names by id.
         kinds: Of the hopeless and the failed, by image id.
+        num_duplicates: Images that are no longer shown, because another of their product looks the same.
     """
 
     claims: Sequence[Claim]
@@ -103,6 +108,20 @@ class _Batch:
     modelless: frozenset[int]
     merchants: Mapping[int, str]
     kinds: Mapping[int, FailureKind]
+    num_duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What is kept of an image that was decoded.
+
+    Args:
+        inputs: For the networks, by input size, uint8 (S, S, 3).
+        hash: None where nobody asks for it.
+    """
+
+    inputs: Mapping[int, NDArray[np.uint8]]
+    hash: PhotoHash | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +229,7 @@ class IndexingService:
         self._limits = limits
         self._alone = alone
         self._observer = NoObserver() if observer is None else observer
+        self._near_duplicates = NearDuplicates(unit_of_work, hide=limits.hide_duplicates)
 
     keeps_rate = True
 
@@ -250,6 +270,7 @@ class IndexingService:
         if self._alone:
             # Takes the index, or fails because another process has it: only its owner may touch the others' claims.
             self._index.list_collections()
+        self._near_duplicates.show_all(merchant_id)
         with self._unit_of_work() as work:
             if self._alone:
                 work.outbox.release_abandoned()
@@ -369,7 +390,7 @@ class IndexingService:
             kinds.update({task.image.id: FailureKind.MODEL for task in unusable})
             embeds = [task for task in embeds if task.gallery.model_version not in run.unusable]
         with timed(self._observer, Stage.DECODE):
-            prepared, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
+            decoded, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
         undecoded: set[int] = set()
         for claim in claims:
             failure = failures.get(claim.image_id)
@@ -383,17 +404,23 @@ class IndexingService:
             else:
                 failed[claim.image_id] = str(failure)
                 undecoded.add(claim.image_id)
-        unembeddable = hopeless.keys() | undecoded
+        decision = self._near_duplicates.decide(
+            [claim.image_id for claim in claims],
+            {id: (images[id].content_key, one.hash) for id, one in decoded.items() if one.hash is not None},
+            hopeless.keys(),
+        )
+        # Their marks were renewed, so that they come again: as images that are not to be indexed.
+        unembeddable = hopeless.keys() | undecoded | decision.hidden
         for claim in claims:
             if claim.image_id in hopeless:
                 removals.extend((gallery, claim.image_id) for gallery in fed[claim.merchant_id])
         return _Batch(
             claims=claims,
             embeds=[task for task in embeds if task.image.id not in unembeddable],
-            refreshes=[task for task in refreshes if task.image.id not in hopeless],
+            refreshes=[task for task in refreshes if task.image.id not in hopeless.keys() | decision.hidden],
             removals=removals,
             removed=frozenset(image_id for _, image_id in held if image_id not in images),
-            prepared=prepared,
+            prepared={(id, size): array for id, one in decoded.items() for size, array in one.inputs.items()},
             images=images,
             hopeless=hopeless,
             lost=frozenset(
@@ -405,6 +432,7 @@ class IndexingService:
             modelless=frozenset(failed) - undecoded,
             merchants=merchants,
             kinds=kinds,
+            num_duplicates=decision.num_new,
         )
 
     def _find_unusable(self, versions: set[str], run: _Run) -> None:
@@ -420,26 +448,26 @@ class IndexingService:
 
     def _prepare(
         self, tasks: Sequence[_Task], decoders: ThreadPoolExecutor
-    ) -> tuple[dict[tuple[int, int], NDArray[np.uint8]], dict[int, _Failure]]:
+    ) -> tuple[dict[int, _Decoded], dict[int, _Failure]]:
         images = {task.image.id: task.image for task in tasks}
         sizes: dict[int, set[int]] = {}
         for task in tasks:
             sizes.setdefault(task.image.id, set()).add(self._models.describe(task.gallery.model_version).input_size)
         outcomes = decoders.map(lambda image: self._decode(image, sizes[image.id]), images.values())
-        prepared: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        decoded: dict[int, _Decoded] = {}
         failures: dict[int, _Failure] = {}
         for image, outcome in zip(images.values(), outcomes, strict=True):
-            if isinstance(outcome, dict):
-                prepared.update({(image.id, size): array for size, array in outcome.items()})
+            if isinstance(outcome, _Decoded):
+                decoded[image.id] = outcome
             else:
                 failures[image.id] = outcome
-        return prepared, failures
+        return decoded, failures
 
-    def _decode(self, image: IndexableImage, sizes: Collection[int]) -> dict[int, NDArray[np.uint8]] | _Failure:
+    def _decode(self, image: IndexableImage, sizes: Collection[int]) -> _Decoded | _Failure:
         try:
             data = self._images.get(image.sha256)
             crop = None if image.crop is None else CropBox(*image.crop)
-            decoded = decode_image(data, max_pixels=self._limits.max_pixels, crop=crop, min_edge=max(sizes))
+            pixels = decode_image(data, max_pixels=self._limits.max_pixels, crop=crop, min_edge=max(sizes))
         except StoredImageAltered as error:
             # What is stored under that name is worth nothing, and would keep the right bytes from being stored again.
             try:
@@ -449,7 +477,10 @@ class IndexingService:
             return error
         except (UnusableImage, StoredImageMissing, ImageStoreUnavailable) as error:
             return error
-        return {size: prepare(decoded, size) for size in sizes}
+        return _Decoded(
+            {size: prepare(pixels, size) for size in sizes},
+            photo_hash(pixels) if self._near_duplicates.hides else None,
+        )
 
     def _embed(self, batch: _Batch, run: _Run) -> _EmbeddedBatch:
         by_version: dict[str, list[_Task]] = {}
@@ -489,6 +520,7 @@ class IndexingService:
             postponed=len(batch.failed),
             failures=Counter((*batch.hopeless.values(), *batch.failed.values())),
             written=Counter(outcome.embedded) + Counter(outcome.refreshed),
+            duplicates=batch.num_duplicates,
         )
 
     def _write_points(self, embedded: _EmbeddedBatch, run: _Run) -> None:

@@ -20,6 +20,7 @@ class IndexingSummary:
         failures: Reason and number of images, for the quarantined and the postponed.
         written: Number of images embedded or refreshed by merchant's name and model version; an image of two galleries
             counts for both.
+        duplicates: Are no longer shown, because another image of their product looks the same.
         seconds: How long the run took, the loading of the network and the index's optimisation included.
     """
 
@@ -31,6 +32,7 @@ class IndexingSummary:
     failures: Mapping[str, int] = field(default_factory=dict)
     written: Mapping[tuple[str, str], int] = field(default_factory=dict)
     seconds: float = 0.0
+    duplicates: int = 0
 
     @property
     def num_images(self) -> int:
@@ -53,4 +55,5 @@ class IndexingSummary:
             dict(Counter(self.failures) + Counter(other.failures)),
             dict(Counter(self.written) + Counter(other.written)),
             self.seconds + other.seconds,
+            self.duplicates + other.duplicates,
         )
