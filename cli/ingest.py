@@ -222,6 +222,8 @@ def _indexing_lines(indexing: Indexing) -> Iterator[str]:
             yield f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate} images/s)."
         else:
             yield "Embedded no image: every vector is up to date."
+        if indexing.duplicates:
+            yield f"Marked {indexing.duplicates:,} near-duplicate photos, which are not shown twice."
         if indexing.refreshed:
             yield f"Refreshed the payload of {indexing.refreshed:,} images, with no new embedding."
         if indexing.removed:
@@ -249,6 +251,7 @@ def _indexing_as_json(indexing: Indexing) -> dict[str, object]:
         "embedded": indexing.embedded,
         "refreshed": indexing.refreshed,
         "removed_from_index": indexing.removed,
+        "duplicates": indexing.duplicates,
         **told,
     }
 

@@ -75,6 +75,8 @@ def _print(merchants: list[MerchantStatus]) -> None:
         if one.failed_fetches:
             told = ", ".join(f"{number:,} {reason}" for reason, number in one.failed_fetches.items())
             console.print(f"  {sum(one.failed_fetches.values()):,} images could not be fetched: {told}")
+        if one.num_duplicates:
+            console.print(f"  {one.num_duplicates:,} near-duplicate photos are not shown")
         table = Table("gallery", "state", "images", box=None, header_style="bold", padding=(0, 2))
         for gallery in one.galleries:
             table.add_row(gallery.gallery.model_version, gallery.gallery.state.value, f"{gallery.num_indexed:,}")

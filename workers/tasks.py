@@ -45,7 +45,7 @@ def index_images(queue: str) -> None:
             # A service is down. Everything unfinished remains marked, and the sweep asks again soon.
             _log.warning("Indexing waits: %s", error, extra={"queue": queue})
             return
-    if summary.num_images:
+    if summary.num_images or summary.duplicates:
         _tell(queue, summary, application().jobs.running())
 
 
@@ -100,6 +100,7 @@ def _tell(queue: str, summary: IndexingSummary, jobs: Mapping[str, int]) -> None
         "embedded": summary.embedded,
         "refreshed": summary.refreshed,
         "removed": summary.removed,
+        "duplicates": summary.duplicates,
         "quarantined": summary.quarantined,
         "postponed": summary.postponed,
     }

@@ -19,6 +19,7 @@ class PrometheusIndexing:
     """Counts what the indexing of this process does, as a ``catalog.ports.indexing_observer.IndexingObserver``.
 
     ``drape_images_total``: images by outcome, merchant and model version; its rate is images/s.
+    ``drape_duplicate_images_total``: images that are no longer shown, because another of their product looks the same.
     ``drape_image_failures_total``: images that were quarantined or postponed, by reason.
     ``drape_stage_seconds``: how long batches were in each stage.
 
@@ -31,6 +32,11 @@ class PrometheusIndexing:
             "drape_images",
             "Images that were written to or removed from galleries.",
             ("outcome", "merchant", "model"),
+            registry=registry,
+        )
+        self._duplicates = Counter(
+            "drape_duplicate_images",
+            "Images that are no longer shown, because another of their product looks the same.",
             registry=registry,
         )
         self._failures = Counter(
@@ -55,6 +61,7 @@ class PrometheusIndexing:
                 self._images.labels(name, merchant, model).inc(number)
         for merchant, number in outcome.removed.items():
             self._images.labels("removed", merchant, "").inc(number)
+        self._duplicates.inc(outcome.duplicates)
         for name, failed in (("quarantined", outcome.quarantined), ("postponed", outcome.postponed)):
             for kind, number in failed.items():
                 self._failures.labels(name, kind.value).inc(number)

@@ -43,6 +43,7 @@ class BatchOutcome:
         refreshed: The same, for those whose payload alone was replaced.
         removed: By merchant's name.
         quarantined, postponed: By kind of failure.
+        duplicates: That are no longer shown, because another of their product looks the same.
     """
 
     embedded: Mapping[tuple[str, str], int]
@@ -50,6 +51,7 @@ class BatchOutcome:
     removed: Mapping[str, int]
     quarantined: Mapping[FailureKind, int]
     postponed: Mapping[FailureKind, int]
+    duplicates: int = 0
 
 
 class IndexingObserver(Protocol):

@@ -129,6 +129,18 @@ class ImageRepository:
         ).one()
         return ready, quarantined
 
+    def count_duplicates(self, merchant_id: int) -> int:
+        """Number of the merchant's images that are not shown, because another of their product looks the same."""
+        return self._session.execute(
+            select(func.count())
+            .select_from(ImageRow)
+            .where(
+                ImageRow.merchant_id == merchant_id,
+                ImageRow.duplicate_of.is_not(None),
+                ImageRow.state == ImageState.DUPLICATE,
+            )
+        ).scalar_one()
+
     def mean_bytes(self) -> int | None:
         """Of the photos that can be indexed, as the image store keeps them; None where there are none."""
         mean = self._session.execute(select(func.avg(ImageRow.size_bytes))).scalar_one()

@@ -199,6 +199,7 @@ def _outcome(batch: _Batch) -> BatchOutcome:
         ),
         quarantined=Counter(batch.kinds[image_id] for image_id in batch.hopeless),
         postponed=Counter(batch.kinds[image_id] for image_id in batch.failed),
+        duplicates=batch.num_duplicates,
     )
 
 

@@ -42,6 +42,7 @@ class MerchantStatus:
 
     Args:
         num_images: Images that can be indexed.
+        num_duplicates: Images that are not shown, because another of their product looks the same.
         num_quarantined: Images that cannot; ``quarantined`` names the first hundred.
         fetches: Images by address that wait to be fetched.
         failed_fetches: Images that could not be fetched, by reason.
@@ -50,6 +51,7 @@ class MerchantStatus:
     name: str
     num_products: int
     num_images: int
+    num_duplicates: int
     num_quarantined: int
     backlog: Backlog
     fetches: FetchBacklog
@@ -118,6 +120,7 @@ class StatusService:
                 name=name,
                 num_products=work.products.count(merchant_id),
                 num_images=num_images,
+                num_duplicates=work.images.count_duplicates(merchant_id),
                 num_quarantined=num_quarantined,
                 backlog=work.outbox.backlog(merchant_id),
                 fetches=work.fetches.backlog(merchant_id),

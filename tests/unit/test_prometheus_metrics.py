@@ -22,17 +22,18 @@ def _told(registry: CollectorRegistry) -> ScrapedMetrics:
 
 
 def test_two_batches_add_up(registry):
-    """32 + 8 images embedded; of one that failed for good and two that wait, the reason is told."""
+    """32 + 8 images embedded; of one that failed for good and two that wait, the reason is told; 6 look alike."""
     observer = PrometheusIndexing(registry)
     galleries = {("atelier", "compact"): 32, ("bazaar", "resnet"): 3}
     observer.wrote(BatchOutcome(galleries, {("atelier", "compact"): 5}, {"bazaar": 2}, {}, {}))
     failures = {FailureKind.KILLED: 1}, {FailureKind.IMAGE_STORE: 2}
-    observer.wrote(BatchOutcome({("atelier", "compact"): 8}, {}, {}, *failures))
+    observer.wrote(BatchOutcome({("atelier", "compact"): 8}, {}, {}, *failures, duplicates=6))
     told = _told(registry)
     assert told.value("drape_images_total", outcome="embedded", merchant="atelier", model="compact") == 40
     assert told.value("drape_images_total", outcome="embedded", merchant="bazaar", model="resnet") == 3
     assert told.value("drape_images_total", outcome="refreshed", merchant="atelier", model="compact") == 5
     assert told.value("drape_images_total", outcome="removed", merchant="bazaar", model="") == 2
+    assert told.value("drape_duplicate_images_total") == 6
     assert told.value("drape_image_failures_total", outcome="quarantined", reason="killed its worker") == 1
     assert told.value("drape_image_failures_total", outcome="postponed", reason="image store unavailable") == 2
 
