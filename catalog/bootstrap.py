@@ -368,6 +368,11 @@ class Application:
             lease=datetime.timedelta(seconds=self.settings.lease_seconds),
             hide_duplicates=self.settings.hide_duplicates,
         )
+        if self._is_worker and limits.hide_duplicates:
+            from embeddings.photo_hash import load_hashing
+
+            # Before the first images are claimed, whose lease would run meanwhile.
+            load_hashing()
         # The embedded index has one owner at a time, and only its owner indexes.
         alone = self.settings.qdrant_url is None
         return IndexingService(

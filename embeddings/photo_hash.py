@@ -93,6 +93,11 @@ def photo_hash(image: NDArray[np.uint8]) -> PhotoHash:
     return PhotoHash(int.from_bytes(np.packbits(signs).tobytes()), colors)
 
 
+def load_hashing() -> None:
+    """Import now what the first hash would import: for processes that must not be slow at the first picture."""
+    photo_hash(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+
+
 def are_near_duplicates(first: PhotoHash, second: PhotoHash) -> bool:
     """Whether two pictures are one photo, as far as hashes can tell. Pictures that show nothing never are.
 
