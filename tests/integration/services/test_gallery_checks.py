@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from catalog.errors import GalleryRejected, InvalidRequest
@@ -143,6 +145,7 @@ def test_images_that_come_while_a_gallery_is_checked_are_indexed_before_the_chan
 
 def test_the_nearest_image_must_be_of_the_same_product_often_enough(shop):
     """Both views of P0 are red and find each other; P1's blue and yellow find the half blue and half yellow: 2 of 4."""
+    shop.limits = dataclasses.replace(shop.limits, hide_duplicates=False)
     pictures = {"P0": [["red"], ["red"]], "P1": [["blue"], ["yellow"]]}
     pictures |= {"P2": [["blue", "black"]], "P3": [["yellow", "white"]]}
     rows = []
