@@ -23,6 +23,7 @@ class DialectName(StrEnum):
     """How a feed names things: as Drape itself does, or as another system."""
 
     DRAPE = "drape"
+    GOOGLE = "google"
     SHOPIFY = "shopify"
     VISION = "vision"
     FOLDER = "folder"

@@ -20,6 +20,7 @@ class RowValues:
     Args:
         names: The feed's name of each of the dialect's columns that it has.
         first_line: The first line of the product, where a product has several rows.
+        external_id: The id of the row's product, where it is known before the row is looked at.
 
     Attributes:
         errors: One for every fault found so far.
@@ -27,10 +28,12 @@ class RowValues:
         external_id: The id of the row's product; errors found from then on name it.
     """
 
-    def __init__(self, row: FeedRow, names: Mapping[Any, str], first_line: int | None = None) -> None:
+    def __init__(
+        self, row: FeedRow, names: Mapping[Any, str], first_line: int | None = None, external_id: str | None = None
+    ) -> None:
         self.errors: list[RowError] = []
         self.has_failed = False
-        self.external_id: str | None = None
+        self.external_id = external_id
         self._row = row
         self._names = names
         self._first_line = first_line

@@ -53,6 +53,24 @@ _WORD_SEPARATORS = re.compile(r"[\s_\-]+")
 _AVAILABILITY = {_WORD_SEPARATORS.sub("", word): word for word in Availability}
 
 _PRICE_FORM = "an amount and a currency, such as 49.90 EUR"
+_MONEY = re.compile(r"([^0-9.,'\-−]*)([0-9](?:[0-9.,' ]*[0-9])?)(?:[.,][-–—]+)?([^0-9.,'\-−]*)")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:([.,' ])[0-9]{3})(?:\1[0-9]{3})*")
+_DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "BRL", "ARS", "CLP", "COP", "TWD"})
+_SIGNS = {
+    "€": frozenset({"EUR"}),
+    "£": frozenset({"GBP"}),
+    "US$": frozenset({"USD"}),
+    "ZŁ": frozenset({"PLN"}),
+    "KČ": frozenset({"CZK"}),
+    "₹": frozenset({"INR"}),
+    "₺": frozenset({"TRY"}),
+    "$": _DOLLARS,
+    "¥": frozenset({"JPY", "CNY"}),
+    "KR": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+    "KR.": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+}
+"""The currencies that a sign may stand for, where it is in upper case."""
+_THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 
 def parse_id(value: object) -> str:
@@ -143,6 +161,75 @@ def parse_price(value: object) -> Price | None:
     if Decimal(amount) > MAX_AMOUNT:
         raise ValueFault(shorten(text), f"an amount of at most {MAX_AMOUNT:,}")
     return Price(Decimal(amount), currency)
+
+
+def parse_money(value: object, default_currency: str | None) -> tuple[Price, bool]:
+    """Amount and currency as shops of many countries write them, and whether that is not the usual form.
+
+    The usual form is ``49.90 EUR``, or ``49.90`` where there is a default. Also taken: ``EUR 49.90``, ``49,90 €``,
+    ``1.299,00 EUR``, ``1,299.00 USD``. Of a single point or comma with three digits after it, the digits are decimals
+    only in currencies that have so many.
+
+    Args:
+        default_currency: ISO 4217 code of amounts without a currency, and of signs that several currencies share.
+    """
+    text = " ".join(_text(value).split())
+    match = _MONEY.fullmatch(text) if len(text) <= 64 else None
+    if match is None:
+        negative = text[:1] in {"-", "−"} and len(text) > 1
+        raise ValueFault(shorten(text), "an amount of at least 0" if negative else _PRICE_FORM)
+    before, number, after = match[1].strip(), match[2], match[3].strip()
+    currency = _currency_of(text, before, after, default_currency)
+    amount = _plain_amount(text, number, currency)
+    price = parse_price(f"{amount} {currency}")
+    assert price is not None
+    return price, amount != text and f"{amount} {currency}" != text.upper()
+
+
+def _currency_of(text: str, before: str, after: str, default: str | None) -> str:
+    """The currency that stands on one side of an amount, or the same on both."""
+    found = {_currency_named(text, word.upper(), default) for word in (before, after) if word}
+    if not found and default is not None:
+        return default
+    if len(found) != 1:
+        expected = _PRICE_FORM if found else f"{_PRICE_FORM}, or the currency of such prices said with --currency"
+        raise ValueFault(shorten(text), expected)
+    return found.pop()
+
+
+def _currency_named(text: str, word: str, default: str | None) -> str:
+    if is_currency(word):
+        return word
+    meant = _SIGNS.get(word)
+    if meant is None:
+        raise ValueFault(shorten(text), "a currency's ISO 4217 code, such as EUR, beside the amount")
+    if len(meant) == 1:
+        return next(iter(meant))
+    if default in meant:
+        return default
+    raise ValueFault(
+        shorten(text), "a currency's ISO 4217 code, as that sign is of several; --currency says which is meant"
+    )
+
+
+def _plain_amount(text: str, number: str, currency: str) -> str:
+    """The amount without separators of thousands, and with a point before its decimals."""
+    whole, decimals = number, ""
+    last = max(number.rfind("."), number.rfind(","))
+    if last >= 0 and number.count(number[last]) == 1:
+        is_decimal = (
+            len(number) - last - 1 != 3
+            or currency in _THREE_DECIMALS
+            or not _GROUPED.fullmatch(number)
+            or number.startswith("0")
+        )
+        if is_decimal:
+            whole, decimals = number[:last], number[last:].replace(",", ".")
+    if not whole.isdecimal():
+        if not _GROUPED.fullmatch(whole):
+            raise ValueFault(shorten(text), _PRICE_FORM)
+        whole = re.sub("[.,' ]", "", whole)
+    return whole + decimals
 
 
 def parse_availability(value: object) -> Availability:

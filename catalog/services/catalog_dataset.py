@@ -11,6 +11,7 @@ from catalog.ports.image_store import ImageStore
 from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService, MiningOptions
 from catalog.services.dataset_mining import judged_by
 from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.services.photo_attributes import seen_in_photos
 from catalog.types import AttributeSource
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
@@ -69,7 +70,9 @@ class CatalogDatasets:
                     found = DatasetImage(
                         path=Path(image.sha256),
                         labels={LEVEL: product.external_id},
-                        attributes=image.attributes if mined is None else mined.get(image.product_id, ()),
+                        attributes=seen_in_photos(
+                            image.attributes if mined is None else mined.get(image.product_id, ())
+                        ),
                         item=product.external_id,
                         category=image.category[-1] if image.category else "",
                         crop=None if image.crop is None else CropBox(*image.crop),

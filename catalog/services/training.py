@@ -17,6 +17,7 @@ from catalog.repositories.images import IndexableImage
 from catalog.services.attribute_mining import FEED_ALONE, AttributeMiningService, MiningOptions
 from catalog.services.dataset_mining import mine_dataset_images
 from catalog.services.gallery_layout import category_keyword, category_keywords
+from catalog.services.photo_attributes import seen_in_photos
 from catalog.services.stored_photos import StoredPhotos
 from catalog.services.trained_catalog import catalog_in_words
 from catalog.types import AttributeSource
@@ -317,9 +318,15 @@ class TrainingService:
         num_looked_at = 0
         with self._unit_of_work() as work:
             for page in work.images.pages(work.merchants.id_of(source.merchant)):
-                labelled = page
-                if mined is not None:
-                    labelled = [replace(image, attributes=mined.get(image.product_id, ())) for image in page]
+                labelled = [
+                    replace(
+                        image,
+                        attributes=seen_in_photos(
+                            image.attributes if mined is None else mined.get(image.product_id, ())
+                        ),
+                    )
+                    for image in page
+                ]
                 asked_for = [
                     image for image in labelled if keyword is None or keyword in category_keywords(image.category)
                 ]

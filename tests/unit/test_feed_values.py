@@ -289,3 +289,69 @@ def test_what_is_no_box_is_refused(value):
 def test_found_values_are_shown_in_a_readable_length(value):
     """However large the value, a message about it stays on a line or two."""
     assert len(shorten(value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "expected", "is_mended"),
+    [
+        ("49.90 EUR", None, "49.90 EUR", False),
+        ("10.00 usd", None, "10.00 USD", False),
+        ("49.90", "CHF", "49.90 CHF", False),
+        ("49,90", "CHF", "49.90 CHF", True),
+        ("49,90 EUR", "CHF", "49.90 EUR", True),
+        ("EUR 49.90", None, "49.90 EUR", True),
+        ("EUR49.90", None, "49.90 EUR", True),
+        ("€49.90", None, "49.90 EUR", True),
+        ("1.299,00 €", None, "1299.00 EUR", True),
+        ("1,299.00 USD", None, "1299.00 USD", True),
+        ("1 299,00\N{NO-BREAK SPACE}zł", None, "1299.00 PLN", True),
+        ("1'299.50 CHF", None, "1299.50 CHF", True),
+        ("1.234.567,89 EUR", None, "1234567.89 EUR", True),
+        # Three digits after the only separator: thousands, where the currency has no such decimals.
+        ("1.299 EUR", None, "1299 EUR", True),
+        ("1,299 USD", None, "1299 USD", True),
+        ("1.299 KWD", None, "1.299 KWD", False),
+        ("0.999 EUR", None, "0.999 EUR", False),
+        ("49,- €", None, "49 EUR", True),
+        ("$5", "CAD", "5 CAD", True),
+        ("US$ 5", "CAD", "5 USD", True),
+        ("199 kr", "SEK", "199 SEK", True),
+    ],
+)
+def test_money_of_many_countries(text, default, expected, is_mended):
+    """The amount and the currency, and whether it stood as it should."""
+    price, mended = values.parse_money(text, default)
+    assert str(price) == expected
+    assert mended is is_mended
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "expected"),
+    [
+        ("49.90", None, "--currency"),
+        ("$5", None, "--currency"),
+        ("$5", "EUR", "--currency"),
+        ("199 kr", "EUR", "--currency"),
+        ("5 XYZ", "EUR", "ISO 4217"),
+        ("€49.90/pc", "EUR", "ISO 4217"),
+        ("-5 EUR", None, "at least 0"),
+        ("free", "EUR", "an amount and a currency"),
+        ("3 for 10 EUR", None, "an amount and a currency"),
+        ("5 EUR 7 USD", None, "an amount and a currency"),
+        ("EUR 5 USD", None, "an amount and a currency"),
+        ("1.2.3 EUR", None, "an amount and a currency"),
+        ("12,34,567 INR", None, "an amount and a currency"),
+        ("٤٩ EUR", None, "an amount and a currency"),
+        ("99999999999 EUR", None, "at most 2,147,483,648"),
+        ("1.23456 EUR", None, "at most 4 decimals"),
+        ("", "EUR", "an amount and a currency"),
+        ("1" * 100 + " EUR", None, "an amount and a currency"),
+        (None, "EUR", "an amount and a currency"),
+        (5.5, "EUR", "text"),
+    ],
+)
+def test_what_is_no_money(text, default, expected):
+    """A guess could be wrong by a factor of a thousand: what is not clear is told."""
+    with pytest.raises(ValueFault) as caught:
+        values.parse_money(text, default)
+    assert expected in caught.value.expected

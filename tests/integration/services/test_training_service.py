@@ -9,6 +9,7 @@ import pytest
 from catalog.errors import InvalidRequest
 from catalog.services import training
 from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.photo_attributes import NOT_SEEN_IN_PHOTOS
 from catalog.services.training import CatalogSource, TrainingRequest, TrainingService
 from catalog.types import AttributeSource
 from embeddings.model_store import ModelStore
@@ -134,3 +135,22 @@ def test_a_category_with_nothing_to_train_on_is_named(trained_on):
         trained_on(source={"category": "Skirts"})
     assert "Skirts" in refused.value.received
     assert "of 0 looked at" in refused.value.received
+
+
+@pytest.mark.parametrize("attributes", [AttributeSource.FEED, AttributeSource.BOTH])
+def test_what_no_photo_shows_is_not_trained_on(shop, trained_on, attributes):
+    """Sizes, brands and the like are there to filter by; no network could learn them."""
+    shop.ingest(
+        {
+            "id": f"P{number}",
+            "title": "Dress",
+            "image": shop.photo(f"{number}.png", *["white"] * (number + 1), color),
+            "attributes": [f"color={color}", "size=m", "brand=acme", "condition=new", "custom-label-0=sale"],
+        }
+        for number, color in enumerate(["red", "blue"])
+    )
+    source = {"mining": MiningOptions(attributes)}
+    data, _, _ = trained_on(held_out_share=0, source=source)
+    groups = {name.partition("=")[0] for names in data.attributes for name in names}
+    assert "color" in groups
+    assert not groups & NOT_SEEN_IN_PHOTOS
