@@ -63,12 +63,19 @@ class EncodedText:
     UTF-16 is known by its byte order mark. Everything else is UTF-8, unless the first bytes that are not ASCII, with
     the mebibyte after them, are more likely Windows-1252. Until there, both are the same.
 
+    Args:
+        declared: What the feed itself says. Text that evidently is UTF-8 is read so all the same.
+
     Attributes:
         encoding: That of the stream, as far as it has been read.
+        is_not_as_declared: Whether it is UTF-8, although the feed says otherwise.
     """
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, declared: Encoding | None = None) -> None:
         self.encoding = Encoding.UTF_8
+        self.is_not_as_declared = False
+        self._declared = declared
+        self._is_other = _is_none_of_utf_8 if declared is Encoding.WINDOWS_1252 else _is_windows_1252
         self._stream = stream
         self._held = stream.read(4)
         self._is_settled = self._held.startswith(codecs.BOM_UTF8)
@@ -86,8 +93,9 @@ class EncodedText:
         if not self._is_settled and not self._held[:num_bytes].isascii():
             self._hold(num_bytes + _LOOK_AHEAD_BYTES)
             self._is_settled = True
-            if _is_windows_1252(self._held, is_cut=not self._at_end):
+            if self._is_other(self._held, is_cut=not self._at_end):
                 self.encoding = Encoding.WINDOWS_1252
+            self.is_not_as_declared = self._declared not in (None, self.encoding)
         data, self._held = self._held[:num_bytes], self._held[num_bytes:]
         return data
 
@@ -137,6 +145,15 @@ def _is_windows_1252(data: bytes, *, is_cut: bool) -> bool:
         and num_multibyte <= _MAX_ACCIDENTS * len(singles)
         and len(_ODD.findall(data)) <= _MAX_ODD * len(singles)
     )
+
+
+def _is_none_of_utf_8(data: bytes, *, is_cut: bool) -> bool:
+    """Whether text that is not all ASCII is no UTF-8."""
+    try:
+        (_CUT_MULTIBYTE.sub(b"", data) if is_cut else data).decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _decode_windows_1252(data: bytes, line_number: int) -> tuple[str, BadText | None]:

@@ -24,8 +24,9 @@ class FeedRow(NamedTuple):
 
     Args:
         line: 1-based number of the line on which the row starts.
-        raw: Text by name (CSV, TSV), text or lists of text by name (XML), or any JSON value by name (JSON Lines).
-            Undecodable bytes are there as the lone surrogates that ``errors="surrogateescape"`` makes of them.
+        raw: Text by name (CSV, TSV), or text, objects of nested elements and lists of these by name (XML), or any
+            JSON value by name (JSON Lines). Undecodable bytes are there as the lone surrogates that
+            ``errors="surrogateescape"`` makes of them.
         bad_text: The first place in the row that is not of the feed's encoding.
         is_suspect: Whether the text may hold NUL or lone surrogates and must be searched for them.
     """

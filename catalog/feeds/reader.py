@@ -108,7 +108,9 @@ class FeedReader:
 
     def _counted_rows(self) -> Iterator[FeedRow | RowError]:
         for row in self._source.rows():
-            self.num_rows += 1
+            # What was mended comes before its row.
+            if isinstance(row, FeedRow) or row.outcome is Outcome.ROW_SKIPPED:
+                self.num_rows += 1
             yield row
 
     def _read_items(self) -> Iterator[ProductRecord | RowError]:

@@ -27,7 +27,8 @@ from catalog.feeds.row_groups import RowGroups
 from catalog.types import DialectName, ProductRecord, RowError
 
 MAX_UNKNOWN_NAMES = 100
-_MAX_KNOWN_MATCHES = 1000
+_MAX_KEPT_MATCHES = 1000
+_MAX_KEPT_CHARACTERS = 10_000
 
 
 class GoogleDialect(Dialect):
@@ -124,9 +125,10 @@ class _GoogleReader(DialectReader):
         match = self._matches.get(names)
         if match is None:
             match = match_fields(names)
-            if len(self._matches) == _MAX_KNOWN_MATCHES:
-                self._matches.clear()
-            self._matches[names] = match
+            if sum(map(len, names)) <= _MAX_KEPT_CHARACTERS:
+                if len(self._matches) == _MAX_KEPT_MATCHES:
+                    self._matches.clear()
+                self._matches[names] = match
             self._known.update(match.names)
             for name in match.unknown:
                 if len(self._unknown) < self._max_unknown:

@@ -69,6 +69,7 @@ _OTHER_NAMES = {
 }
 _BY_NAME = {field.value: field for field in GoogleField} | _OTHER_NAMES
 _SEPARATORS = re.compile(r"[\s\-_]+")
+_MAX_NAME_LENGTH = 100
 _NUMBER = re.compile(r"_?[0-9]{1,3}\Z")
 
 
@@ -87,7 +88,6 @@ class FieldMatch:
     repeated: tuple[GoogleField, ...]
 
 
-@lru_cache(maxsize=4096)
 def field_of(name: str) -> GoogleField | None:
     """The field that a name means, without regard to case, with or without ``g:``, spaces or underscores between words.
 
@@ -96,6 +96,12 @@ def field_of(name: str) -> GoogleField | None:
     >>> field_of("Image Link"), field_of("g:additional_image_link_2"), field_of("image_link_2")
     (<GoogleField.IMAGE_LINK: 'image_link'>, <GoogleField.ADDITIONAL_IMAGE_LINK: 'additional_image_link'>, None)
     """
+    # Only short names are kept in the cache, whose size then is bounded.
+    return _field_of(name) if len(name) <= _MAX_NAME_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _field_of(name: str) -> GoogleField | None:
     plain = _SEPARATORS.sub("_", name.strip().casefold().removeprefix("g:").strip())
     field = _BY_NAME.get(plain)
     if field is None:

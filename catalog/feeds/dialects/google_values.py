@@ -139,5 +139,7 @@ def _moment(text: str, time_of_day: datetime.time) -> datetime.datetime:
 
 def texts_of(value: object) -> Sequence[str]:
     """The texts of a value that may be given several times."""
+    if isinstance(value, str):
+        return (value,) if value and not value.isspace() else ()
     parts = value if isinstance(value, list) else [value]
     return [part for part in parts if isinstance(part, str) and part.strip()]

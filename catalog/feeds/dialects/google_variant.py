@@ -67,12 +67,18 @@ class GoogleRow:
 
     def texts(self, field: GoogleField) -> Sequence[str]:
         """All texts of a field that are not blank."""
+        names = self.names.get(field)
+        if names is None:
+            return ()
         raw = self.row.raw
-        return [text for name in self.names.get(field, ()) for text in texts_of(raw.get(name))]
+        if len(names) == 1:
+            return texts_of(raw.get(names[0]))
+        return [text for name in names for text in texts_of(raw.get(name))]
 
     def text(self, field: GoogleField) -> str:
         """The first text of a field, or an empty one."""
-        return next(iter(self.texts(field)), "")
+        texts = self.texts(field)
+        return texts[0] if texts else ""
 
 
 @dataclass(frozen=True, slots=True)
