@@ -141,6 +141,7 @@ class RowError:
         external_id: The id of the row's product where it could be read.
         outcome: What became of the row; a row that is only mended has its product.
         first_line: The first line of the product, where a product has several rows.
+        place: Which of the rows that start on the line it is, from 0: a feed in XML may be a single line.
     """
 
     line: int
@@ -150,10 +151,16 @@ class RowError:
     external_id: str | None = None
     outcome: Outcome = Outcome.ROW_SKIPPED
     first_line: int | None = None
+    place: int = 0
 
     def __str__(self) -> str:
         where = f"line {self.line}" + (f", column {self.column}" if self.column else "")
         return f"{where}: found {self.found}; expected {self.expected}; {self.outcome}"
+
+    @property
+    def row(self) -> tuple[int, int]:
+        """What errors of one row share and those of no other have."""
+        return self.line, self.place
 
     @property
     def product_line(self) -> int:

@@ -121,7 +121,7 @@ class UnpackedFeed:
             raise FeedUnreadable(
                 f"The feed {self._file.path} is not text in UTF-8.",
                 received="a spreadsheet or another document",
-                expected="CSV, TSV or JSON Lines in UTF-8",
+                expected="CSV, TSV, JSON Lines or XML in UTF-8",
                 remedy="Save the spreadsheet as CSV in UTF-8.",
             )
         files = [entry for entry in entries if not _is_none(entry.filename)]
@@ -133,7 +133,7 @@ class UnpackedFeed:
             raise FeedUnreadable(
                 f"The archive {self._file.path} does not hold one feed.",
                 received=f"{len(feeds) or 'no'} feeds: {listed}" if files else "an archive without files",
-                expected="exactly one file whose name ends in .csv, .tsv, .tab, .jsonl or .ndjson",
+                expected="exactly one file whose name ends in .csv, .tsv, .tab, .jsonl, .ndjson, .xml, .rss or .atom",
                 remedy="Make an archive of the feed alone.",
             )
         (feed,) = feeds

@@ -77,5 +77,5 @@ class FeedFile:
         return FeedUnreadable(
             f"The feed {self.path} cannot be read.",
             received=reason,
-            expected="a readable file in CSV, TSV or JSON Lines",
+            expected="a readable file in CSV, TSV, JSON Lines or XML",
         )

@@ -29,12 +29,14 @@ class FeedRow(NamedTuple):
             ``errors="surrogateescape"`` makes of them.
         bad_text: The first place in the row that is not of the feed's encoding.
         is_suspect: Whether the text may hold NUL or lone surrogates and must be searched for them.
+        place: Which of the rows that start on the line it is, from 0.
     """
 
     line: int
     raw: Mapping[str, object]
     bad_text: BadText | None
     is_suspect: bool
+    place: int = 0
 
 
 class ValueFault(Exception):

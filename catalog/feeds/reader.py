@@ -114,13 +114,13 @@ class FeedReader:
             yield row
 
     def _read_items(self) -> Iterator[ProductRecord | RowError]:
-        last_failed_line = 0
+        last_failed_row = (0, 0)
         for item in self._reader.products(self._counted_rows()):
             if isinstance(item, ProductRecord):
                 self.num_products += 1
-            elif item.outcome is Outcome.ROW_SKIPPED and item.line != last_failed_line:
+            elif item.outcome is Outcome.ROW_SKIPPED and item.row != last_failed_row:
                 # Errors of one row follow each other.
-                last_failed_line = item.line
+                last_failed_row = item.row
                 self.num_failed_rows += 1
             yield item
 

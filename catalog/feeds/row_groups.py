@@ -53,9 +53,9 @@ class RowGroups:
 
 def _text_of(row: FeedRow) -> str:
     # Lone surrogates, which stand for undecodable bytes, become escapes.
-    return json.dumps((row.line, dict(row.raw), row.bad_text, row.is_suspect))
+    return json.dumps((row.line, dict(row.raw), row.bad_text, row.is_suspect, row.place))
 
 
 def _row_of(text: str) -> FeedRow:
-    line, raw, bad_text, is_suspect = json.loads(text)
-    return FeedRow(line, raw, None if bad_text is None else BadText(*bad_text), is_suspect)
+    line, raw, bad_text, is_suspect, place = json.loads(text)
+    return FeedRow(line, raw, None if bad_text is None else BadText(*bad_text), is_suspect, place)

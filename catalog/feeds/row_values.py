@@ -88,6 +88,7 @@ class RowValues:
                 self.external_id,
                 outcome=outcome,
                 first_line=self._first_line,
+                place=self._row.place,
             )
         )
         self.has_failed = self.has_failed or outcome is Outcome.ROW_SKIPPED

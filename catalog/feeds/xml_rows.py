@@ -81,27 +81,28 @@ class XmlRows:
         """
         if self._first is None:
             return
+        line, place = 0, 0
         for piece in itertools.chain([self._first], self._iterator):
-            if piece.found:
-                start = shorten(self._text.excerpt(piece.data).strip()[:60])
-                yield RowError(piece.line, None, f"{piece.found}, in {start}", piece.expected, _readable_id(piece))
-                continue
-            text, bad_text = self._text.decode(piece.data, piece.line)
-            if bad_text is not None:
-                bad_text = self._place(piece, bad_text)
-                yield RowError(piece.line, None, bad_text.found, bad_text.expected, _readable_id(piece))
-                continue
-            mended = mend(text)
+            line, place = piece.line, place + 1 if piece.line == line else 0
             try:
-                values = parse_item(mended.text, self._namespaces, piece.line)
+                yield from self._row_of(piece, place)
             except ValueFault as fault:
-                yield RowError(piece.line, None, fault.found, fault.expected, _readable_id(piece))
-                continue
-            if mended.found:
-                yield RowError(piece.line, None, mended.found, mended.expected, outcome=Outcome.MENDED)
-            yield FeedRow(piece.line, values, None, is_suspect=False)
+                yield RowError(line, None, fault.found, fault.expected, _readable_id(piece), place=place)
 
-    def _place(self, piece: Piece, bad_text: BadText) -> BadText:
+    def _row_of(self, piece: Piece, place: int) -> Iterator[FeedRow | RowError]:
+        if piece.found:
+            start = shorten(self._text.excerpt(piece.data).strip()[:60])
+            raise ValueFault(f"{piece.found}, in {start}", piece.expected)
+        text, bad_text = self._text.decode(piece.data, piece.line)
+        if bad_text is not None:
+            raise ValueFault(*self._located(piece, bad_text))
+        mended = mend(text)
+        values = parse_item(mended.text, self._namespaces, piece.line)
+        if mended.found:
+            yield RowError(piece.line, None, mended.found, mended.expected, outcome=Outcome.MENDED, place=place)
+        yield FeedRow(piece.line, values, None, is_suspect=False, place=place)
+
+    def _located(self, piece: Piece, bad_text: BadText) -> BadText:
         """The place within its own line, of those that the piece has."""
         for number, line in enumerate(_LINE_END.split(piece.data)):
             _, found = self._text.decode(line, piece.line + number)

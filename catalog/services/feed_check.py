@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 
 from catalog.attributes.feed_words import FeedWordsReport
 from catalog.feeds import FeedReader
+from catalog.feeds.first_lines import FirstLines
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, RemoteImage, UnreadImage
@@ -98,7 +98,7 @@ def check_feed(
     Raises:
         FeedUnreadable: from some place on the feed cannot be read.
     """
-    with closing(_FirstLines()) as first_lines:
+    with closing(FirstLines()) as first_lines:
         with ThreadPoolExecutor(read_threads, thread_name_prefix="read") as readers:
             check = _Check(reader, files, first_lines, readers, on_error)
             while rows := tuple(itertools.islice(reader, _ROWS_AT_ONCE)):
@@ -112,7 +112,7 @@ class _Check:
         self,
         reader: FeedReader,
         files: ImageFiles,
-        first_lines: _FirstLines,
+        first_lines: FirstLines,
         readers: ThreadPoolExecutor,
         on_error: OnError,
     ) -> None:
@@ -191,24 +191,3 @@ class _Check:
         if len(fault.lines) < _LINES_SHOWN and error.line not in fault.lines:
             fault.lines.append(error.line)
         self._on_error(error)
-
-
-class _FirstLines:
-    """On which line each id came first, in a file that is gone afterwards: a feed may have millions of them."""
-
-    def __init__(self) -> None:
-        # SQLite's name for a temporary database that spills to disk.
-        self._database = sqlite3.connect("")
-        self._database.execute("CREATE TABLE first_lines (id TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID")
-
-    def of(self, external_id: str, line: int) -> int:
-        """The line on which the id came first, which may be this one."""
-        new = self._database.execute("INSERT OR IGNORE INTO first_lines VALUES (?, ?)", (external_id, line))
-        if new.rowcount:
-            return line
-        found: int
-        (found,) = self._database.execute("SELECT line FROM first_lines WHERE id = ?", (external_id,)).fetchone()
-        return found
-
-    def close(self) -> None:
-        self._database.close()

@@ -35,7 +35,7 @@ class IngestRun:
         self.attributes_as_given = attributes_as_given
         self._on_error = on_error
         self._errors: list[RowError] = []
-        self._last_failed_line = 0
+        self._last_failed_row = (0, 0)
 
     def attempt(self) -> IngestRun:
         """A copy to count one transaction on; dropped when the transaction is rolled back."""
@@ -49,14 +49,14 @@ class IngestRun:
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()
         attempt.nameless_failures = self.nameless_failures
-        attempt._last_failed_line = self._last_failed_line
+        attempt._last_failed_row = self._last_failed_row
         return attempt
 
     def accept(self, attempt: IngestRun) -> None:
         """Take over what an attempt counted, now that it is committed, and tell its errors in the feed's order."""
         self.counts, self.reasons = attempt.counts, attempt.reasons
         self.nameless_failures = attempt.nameless_failures
-        self._last_failed_line = attempt._last_failed_line
+        self._last_failed_row = attempt._last_failed_row
         for error in sorted(attempt._errors, key=lambda error: error.line):
             self._on_error(error)
 
@@ -67,8 +67,8 @@ class IngestRun:
         elif error.outcome is Outcome.IMAGE_LEFT_OUT:
             # The row's product was taken without that image.
             self.counts["images_failed"] += 1
-        elif error.line != self._last_failed_line:
-            self._last_failed_line = error.line
+        elif error.row != self._last_failed_row:
+            self._last_failed_row = error.row
             self.counts["rows_failed"] += 1
             self.nameless_failures += error.external_id is None
         self._note(error)

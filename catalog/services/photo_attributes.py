@@ -13,6 +13,7 @@ NOT_SEEN_IN_PHOTOS = frozenset(
         "size-system",
         "brand",
         "condition",
+        "product-set",
         "custom-label-0",
         "custom-label-1",
         "custom-label-2",

@@ -93,12 +93,12 @@ def test_each_mended_value_is_told():
     assert mended == [
         (3, "price", "'1.049,00 EUR', taken as 1049.00 EUR"),
         (3, "availability", "'available for order', taken as in_stock"),
-        (3, "gtin", "'4.00638E+12'"),
+        (3, "gtin", "'4.00638E+12', kept as it is"),
         (2, "price", "'89,90 EUR', taken as 89.90 EUR"),
         (4, "price", "'89,90 EUR', taken as 89.90 EUR"),
         (6, "price", "'94,90 EUR', taken as 94.90 EUR"),
         (7, "price", "'94,90 EUR', taken as 94.90 EUR"),
-        (5, "price", "'79.90'"),
+        (5, "price", "'79.90', left out"),
     ]
     assert products["K1/rot"].price is None
     assert "--currency" in next(error for error in errors if error.line == 5).expected
@@ -373,3 +373,14 @@ def test_any_damage_is_rows_or_an_unreadable_feed(tmp_path_factory, changes, max
             num_taken = sum(len(product.raw.get("variants", [0])) for product in products)
             assert num_taken + feed.num_failed_rows == feed.num_rows
         assert json.dumps([dict(product.raw) for product in products])
+
+
+def test_feeds_of_other_dialects_are_not_taken_for_googles():
+    """Nor this one for any other; asking for the wrong dialect says what its columns would be."""
+    for path in sorted(FIXTURE.parent.iterdir()):
+        with open_feed(path) as feed:
+            assert (feed.dialect.name is DialectName.GOOGLE) is path.name.startswith("google"), path.name
+        for name in set(DialectName) - {feed.dialect.name}:
+            with pytest.raises(FeedUnreadable) as caught:
+                open_feed(path, ReadingOptions(name))
+            assert caught.value.expected

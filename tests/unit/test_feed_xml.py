@@ -299,6 +299,17 @@ def test_feed_that_is_cut_off(tmp_path, end, within):
     assert len(cut) == within.startswith("<item>")
 
 
+def test_feed_of_one_line(tmp_path):
+    """Its items are told apart all the same: each failed one counts, and an id that comes again is an error."""
+    items = [item(1), item(2, "<g:brand>"), item(2, "</g:brand>"), item(1), item("", ""), item("", ""), item(4)]
+    products, errors, feed = read_text(tmp_path, rss(*items))
+    assert list(products) == ["1", "4"]
+    assert {error.line for error in errors} == {1}
+    assert [error.place for error in errors] == [1, 2, 3, 4, 5]
+    assert errors[2].found == "1, as earlier on this line"
+    assert (feed.num_rows, feed.num_failed_rows, feed.num_products) == (7, 5, 2)
+
+
 def test_feed_without_items(tmp_path):
     """Is a feed all the same."""
     products, errors, feed = read_text(tmp_path, rss())
@@ -382,14 +393,23 @@ PIECES = st.sampled_from(
     [b"<", b">", b"&", b"</item>", b"<item>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"\x00", b"\xe9", b"\xef\xbf\xbe",
      b"<!DOCTYPE", b"</rss>", b"<?", b'"', b"\r", b"&nbsp;", b"&#0;", b"xmlns='x'", b"/>", b"<entry>"]
 )  # fmt: skip
+FIXTURE_NAMES = st.sampled_from(["google-rss.xml", "google-atom.xml"])
 CHANGES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES), max_size=6)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["google-rss.xml", "google-atom.xml"]), CHANGES, st.sampled_from([300, 2**20]), st.booleans())
-def test_any_damage_is_rows_or_an_unreadable_feed(name, changes, max_row_bytes, is_utf_16):
+@given(
+    st.sampled_from(["google-rss.xml", "google-atom.xml"]),
+    CHANGES,
+    st.sampled_from([300, 2**20]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_damage_is_rows_or_an_unreadable_feed(name, changes, max_row_bytes, is_utf_16, is_one_line):
     """Whatever happens to a feed, nothing but FeedUnreadable is raised, and every row is part of a product or told."""
     data = (FIXTURES / name).read_bytes()
+    if is_one_line:
+        data = data.replace(b"\n", b" ")
     if is_utf_16:
         data = data.decode().encode("utf-16")
     for place, num_dropped, piece in changes:

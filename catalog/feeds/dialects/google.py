@@ -20,13 +20,15 @@ from catalog.feeds.dialects.google_fields import (
     match_fields,
 )
 from catalog.feeds.dialects.google_product import product_key, product_of_rows
-from catalog.feeds.dialects.google_variant import GoogleRow, VariantReader
+from catalog.feeds.dialects.google_variant import GoogleRow, VariantReader, id_of
 from catalog.feeds.feed_row import FeedRow, shorten
+from catalog.feeds.first_lines import FirstLines
 from catalog.feeds.layout import FeedFormat
 from catalog.feeds.row_groups import RowGroups
 from catalog.types import DialectName, ProductRecord, RowError
 
 MAX_UNKNOWN_NAMES = 100
+_PLACE_BITS = 32
 _MAX_KEPT_MATCHES = 1000
 _MAX_KEPT_CHARACTERS = 10_000
 
@@ -85,6 +87,8 @@ class _GoogleReader(DialectReader):
         self._known: set[GoogleField] = set()
         self._unknown: dict[str, None] = {}
         self._matches: dict[tuple[str, ...], FieldMatch] = {}
+        # Rows of a header start on lines of their own, and what repeats ids is known by its line.
+        self._has_lines = bool(header)
         self._max_unknown = len(header) or MAX_UNKNOWN_NAMES
         if header:
             self._match(header)
@@ -105,7 +109,7 @@ class _GoogleReader(DialectReader):
 
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
         """Rows without an item group at once; groups, whose rows may stand anywhere, after the last row."""
-        with closing(RowGroups()) as groups:
+        with closing(RowGroups()) as groups, closing(FirstLines()) as first_rows:
             for row in rows:
                 if isinstance(row, RowError):
                     yield row
@@ -113,7 +117,8 @@ class _GoogleReader(DialectReader):
                 named = GoogleRow(row, self._match(row.raw))
                 key = product_key(named)
                 if key is None:
-                    yield from product_of_rows([named], self._variants)
+                    repeat = None if self._has_lines else _repeated_on_its_line(named, first_rows)
+                    yield from product_of_rows([named], self._variants) if repeat is None else [repeat]
                 else:
                     groups.add(json.dumps(key), row)
             for _, group in groups:
@@ -134,6 +139,20 @@ class _GoogleReader(DialectReader):
                 if len(self._unknown) < self._max_unknown:
                     self._unknown.setdefault(shorten(name)[1:-1])
         return match.names
+
+
+def _repeated_on_its_line(row: GoogleRow, first_rows: FirstLines) -> RowError | None:
+    """The error of an item whose id an earlier one on the same line has: no line could tell the two apart."""
+    external_id = id_of(row)
+    if external_id is None:
+        return None
+    line, place = row.row.line, row.row.place
+    number = (line << _PLACE_BITS) + place
+    first = first_rows.of(external_id, number)
+    if first == number or first >> _PLACE_BITS != line:
+        return None
+    found = f"{shorten(external_id)[1:-1]}, as earlier on this line"
+    return RowError(line, GoogleField.ID, found, "an id that no earlier row has", external_id, place=place)
 
 
 def _numbered(names: Sequence[str]) -> tuple[str, ...]:

@@ -267,7 +267,15 @@ def _optional(taken: RowValues, field: GoogleField, parse: Callable[[object], T]
     value = taken.value(field)
     if value is None or not (texts_of(value) or isinstance(value, dict)):
         return fallback
-    return taken.take(field, _first(parse), fallback, outcome=Outcome.MENDED)
+    try:
+        return _first(parse)(value)
+    except ValueFault as fault:
+        _leave_out(taken, field, fault)
+        return fallback
+
+
+def _leave_out(taken: RowValues, field: GoogleField, fault: ValueFault) -> None:
+    taken.add(field, ValueFault(f"{fault.found}, left out", fault.expected), Outcome.MENDED)
 
 
 def _shown(value: object) -> str:
@@ -306,7 +314,7 @@ def _attributes_of(taken: RowValues, field: GoogleField, group: str, texts: Iter
         try:
             found.update(dict.fromkeys(values.parse_attributes({group: text})))
         except ValueFault as fault:
-            taken.add(field, fault, Outcome.MENDED)
+            _leave_out(taken, field, fault)
     return tuple(found)
 
 
@@ -325,7 +333,7 @@ def _details_of(row: GoogleRow, taken: RowValues) -> list[tuple[str, str]]:
                 elif isinstance(part, str) and part.strip():
                     details.extend(split_details(part))
             except ValueFault as fault:
-                taken.add(field, fault, Outcome.MENDED)
+                _leave_out(taken, field, fault)
     return [(group, text) for group, text in details if group and text]
 
 
@@ -341,6 +349,6 @@ def _check_kept(row: GoogleRow, taken: RowValues) -> None:
             try:
                 check(text)
             except ValueFault as fault:
-                taken.add(field, fault, Outcome.MENDED)
+                taken.add(field, ValueFault(f"{fault.found}, kept as it is", fault.expected), Outcome.MENDED)
     if row.text(GoogleField.ITEM_GROUP_ID) and group_of(row) is None:
         _optional(taken, GoogleField.ITEM_GROUP_ID, values.parse_item_group, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.errors import IngestRunning, InvalidRequest
+from catalog.errors import FeedUnreadable, IngestRunning, InvalidRequest
 from catalog.repositories.jobs import JobKind
 from catalog.services.ingest import IngestRequest
 from embeddings.errors import UnusableModel
@@ -185,6 +185,42 @@ def test_full_sync_of_a_shopify_export(shop):
         "images_unchanged": 9, "rows_failed": 1,
     }  # fmt: skip
     assert shop.scalar("SELECT count(*) FROM product WHERE external_id IN ('p-3', 'p-5')") == 1
+
+
+def test_full_sync_of_a_google_feed_of_one_line(shop):
+    """A product stays while a variant of it is in the feed, even a faulty one; a feed that is cut off removes none."""
+    photo = shop.photo("red.png", "red")
+
+    def item(number, size, image=photo):
+        return (
+            f"<item><g:id>{number}-{size}</g:id><title>Item {number}</title><g:image_link>{image}</g:image_link>"
+            f"<g:color>Red</g:color><g:size>{size}</g:size><g:item_group_id>G{number}</g:item_group_id></item>"
+        )
+
+    def take(*items, end="</channel></rss>"):
+        path = shop.folder / "feed.xml"
+        path.write_text(f"<rss xmlns:g='http://base.google.com/ns/1.0'><channel>{''.join(items)}{end}")
+        return shop.ingest_service.run(IngestRequest(path, MERCHANT, "colors-1", full_sync=True), shop.errors.append)
+
+    small, large = [item(number, "S") for number in range(10)], [item(number, "L") for number in range(10)]
+    assert take(*small, *large).counts == {"products_new": 10, "images_new": 10}
+    with pytest.raises(FeedUnreadable, match="not complete"):
+        take(*small[:3], end="")
+    # The large ones are gone; of 4 is left what has no image, of 5 nothing; 6 comes twice, and once without a group.
+    plain = small[6].replace("<g:item_group_id>G6</g:item_group_id>", "")
+    summary = take(*small[:4], item(4, "S", ""), *small[6:], small[6], plain, plain)
+    assert summary.refusal is None
+    assert [(error.external_id, error.column) for error in shop.errors] == [
+        ("6-S", "id"),
+        ("G4/red", "image_link"),
+        ("G6/red", "id"),
+    ]
+    assert summary.counts == {
+        "products_new": 1, "products_changed": 8, "products_removed": 1, "images_new": 1, "images_unchanged": 8,
+        "images_removed": 1, "rows_failed": 3,
+    }  # fmt: skip
+    ids = shop.rows("SELECT external_id FROM product ORDER BY external_id")
+    assert [name for (name,) in ids] == ["6-S", *(f"G{number}/red" for number in range(10) if number != 5)]
 
 
 def test_full_sync_removes_nothing_when_a_row_has_no_readable_id(shop):
