@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +18,11 @@ from catalog.feeds.row_source import RowSource
 from catalog.types import DialectName, Outcome, ProductRecord, RowError
 
 MAX_ROW_BYTES = 2**20
+_ROWS_PER_CALL = 1000
+
+
+def _unheard() -> None:
+    """Nobody asks how far the feed has been read."""
 
 
 class FeedReader:
@@ -38,6 +43,7 @@ class FeedReader:
         num_rows: Rows read so far, good and bad.
         num_failed_rows: Rows read so far that are part of no product.
         num_products: Products read so far.
+        on_rows: Called now and then while rows are read: products of rows that may stand anywhere come after the last.
     """
 
     def __init__(self, path: Path, options: ReadingOptions, max_row_bytes: int = MAX_ROW_BYTES) -> None:
@@ -45,6 +51,7 @@ class FeedReader:
         self.num_rows = 0
         self.num_failed_rows = 0
         self.num_products = 0
+        self.on_rows: Callable[[], None] = _unheard
         self._source = _open_source(path, options.dialect, max_row_bytes)
         self.image_folder = self._source.image_folder
         self.packing = self._source.packing
@@ -111,6 +118,8 @@ class FeedReader:
             # What was mended comes before its row.
             if isinstance(row, FeedRow) or row.outcome is Outcome.ROW_SKIPPED:
                 self.num_rows += 1
+                if self.num_rows % _ROWS_PER_CALL == 0:
+                    self.on_rows()
             yield row
 
     def _read_items(self) -> Iterator[ProductRecord | RowError]:

@@ -101,6 +101,7 @@ def check_feed(
     with closing(FirstLines()) as first_lines:
         with ThreadPoolExecutor(read_threads, thread_name_prefix="read") as readers:
             check = _Check(reader, files, first_lines, readers, on_error)
+            reader.on_rows = lambda: advance(reader.position, reader.num_bytes)
             while rows := tuple(itertools.islice(reader, _ROWS_AT_ONCE)):
                 check.take(rows)
                 advance(reader.position, reader.num_bytes)

@@ -191,6 +191,14 @@ class IngestService:
         subject = _storable(request.feed)
         with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, subject, request.to_json(), unit="B") as job:
             run = IngestRun(merchant_id, job.id, on_error, attributes_as_given=request.attributes_as_given)
+
+            def look() -> None:
+                job.end_if_cancelled()
+                job.counts = run.counts
+                job.report(reader.position, reader.num_bytes)
+                advance(reader.position, reader.num_bytes)
+
+            reader.on_rows = look
             try:
                 with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
                     for rows in _chunks(reader, ROWS_PER_TRANSACTION):

@@ -19,13 +19,13 @@ def check(tmp_path):
     """Checks a feed of these lines beside red.png; its report and its errors."""
     Image.new("RGB", (20, 30), "red").save(tmp_path / "red.png")
 
-    def run(*lines, name="feed.csv"):
+    def run(*lines, name="feed.csv", advance=lambda done, total: None):
         path = tmp_path / name
         path.write_text("\n".join(lines))
         errors = []
         files = ImageFiles(tmp_path, allow_absolute=False, max_pixels=10_000, max_bytes=10_000)
         with open_feed(path) as reader:
-            return check_feed(reader, files, read_threads=2, on_error=errors.append), errors
+            return check_feed(reader, files, read_threads=2, on_error=errors.append, advance=advance), errors
 
     return run
 
@@ -75,3 +75,16 @@ def test_what_is_no_feed_is_unreadable(check):
     """As for an ingest."""
     with pytest.raises(FeedUnreadable):
         check("Dear customer,")
+
+
+def test_progress_goes_on_while_products_wait_for_their_last_row(check):
+    """Rows of one product may stand anywhere in a Google feed, so its products come after the last row."""
+    told = []
+    rows = [f"{n},T,red.png,{n % 2000}," + "x" * 60 for n in range(4000)]
+    report, _ = check("id,title,image_link,item_group_id,mpn", *rows, advance=lambda done, total: told.append(done))
+    assert report.num_products == 2000
+    # Every 1,000 rows, and then for every 200 of what comes of them.
+    assert told == sorted(told)
+    assert len(told) == 4 + 10
+    assert len({*told[:4]}) == 4
+    assert told[-1] == told[4]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.errors import FeedUnreadable, IngestRunning, InvalidRequest
+from catalog.errors import FeedUnreadable, IngestRunning, InvalidRequest, JobCancelled
 from catalog.repositories.jobs import JobKind
+from catalog.services import job_run
 from catalog.services.ingest import IngestRequest
 from embeddings.errors import UnusableModel
 from tests.integration.services.conftest import MERCHANT, picture
@@ -221,6 +222,26 @@ def test_full_sync_of_a_google_feed_of_one_line(shop):
     }  # fmt: skip
     ids = shop.rows("SELECT external_id FROM product ORDER BY external_id")
     assert [name for (name,) in ids] == ["6-S", *(f"G{number}/red" for number in range(10) if number != 5)]
+
+
+def test_ingest_of_groups_can_be_cancelled_before_any_product(shop, monkeypatch):
+    """Products of groups come after the last row; until then the job tells how far it is, and ends when it is asked."""
+    monkeypatch.setattr(job_run, "LOOK_SECONDS", 0.0)
+    path = shop.folder / "feed.csv"
+    lines = [f"{n},T,x.png,G{n}\n" for n in range(2000)]
+    path.write_text("id,title,image_link,item_group_id\n" + "".join(lines))
+    told = []
+
+    def cancel(done, total):
+        told.append((done, total))
+        with shop.unit_of_work() as work:
+            work.jobs.cancel(shop.scalar("SELECT max(id) FROM job"))
+            work.commit()
+
+    with pytest.raises(JobCancelled):
+        shop.ingest_service.run(IngestRequest(path, MERCHANT, "colors-1"), shop.errors.append, cancel)
+    assert told
+    assert shop.scalar("SELECT count(*) FROM product") == 0
 
 
 def test_full_sync_removes_nothing_when_a_row_has_no_readable_id(shop):
