@@ -49,6 +49,10 @@ class RemovalRefused(DrapeError):
     """A full sync would remove more of the catalog than the guard allows."""
 
 
+class NothingToUndo(DrapeError):
+    """The merchant's last ingest changed nothing that could be undone, or has been undone."""
+
+
 class IngestRunning(DrapeError):
     """The merchant's catalog is being ingested by another process."""
 

@@ -110,6 +110,21 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ChangeKind(StrEnum):
+    """What an ingest did to a product."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+class ChangeUndoing(StrEnum):
+    """What came of undoing a change: it is ``undone``, or ``kept``, because the product is no longer as it was left."""
+
+    UNDONE = "undone"
+    KEPT = "kept"
+
+
 def _one_of(column: str, states: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(state.value) for state in states)})"
 
@@ -127,9 +142,9 @@ class MerchantRow(Base):
 class ProductRow(Base):
     """A sellable item as the feed last described it.
 
-    ``fingerprint`` is the SHA-256 of everything the feed said of the product, its image references included:
-    equal fingerprints mean that there is nothing to write. ``attributes`` are the vocabulary's names, which searches
-    filter by; ``given_attributes`` are the merchant's own.
+    ``fingerprint`` is the SHA-256 of everything the last feed said of the product, its image references included: a
+    feed that says the same has nothing to write. ``attributes`` are the vocabulary's names, which searches filter by;
+    ``given_attributes`` are the merchant's own.
     """
 
     __tablename__ = "product"
@@ -344,3 +359,31 @@ class FeedSightingRow(Base):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
     external_id: Mapped[str] = mapped_column(primary_key=True)
     line: Mapped[int]
+
+
+class ProductChangeRow(Base):
+    """What an ingest did to one product, and what it takes to undo that.
+
+    ``before`` holds ``columns`` and, where they matter, ``images``: of a removed product all of them, of a changed one
+    the columns that changed, and all its images where one of them changed. ``after`` holds the same of a changed
+    product as the ingest left it. Of ``raw`` both hold only the keys that changed.
+
+    ``product_id`` is no foreign key: the row outlives its product.
+    """
+
+    __tablename__ = "product_change"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", ChangeKind), name="kind"),
+        CheckConstraint(_one_of("undoing", ChangeUndoing), name="undoing"),
+    )
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    # Paged through in the order of its bytes.
+    external_id: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    product_id: Mapped[int]
+    kind: Mapped[str]
+    title: Mapped[str]
+    fields: Mapped[list[str]]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    undoing: Mapped[str | None]

@@ -50,6 +50,27 @@ class AttributeSource(StrEnum):
     BOTH = "both"
 
 
+class ProductField(StrEnum):
+    """What a feed can say of a product besides its id, by the name of its column in Drape's own feeds."""
+
+    TITLE = "title"
+    DESCRIPTION = "description"
+    CATEGORY = "category"
+    ATTRIBUTES = "attributes"
+    PRICE = "price"
+    AVAILABILITY = "availability"
+    LINK = "link"
+    ITEM_GROUP = "item_group_id"
+    IMAGE = "image"
+    ADDITIONAL_IMAGES = "additional_images"
+    IMAGE_BOX = "image_box"
+
+
+EVERY_FIELD = frozenset(ProductField)
+NEEDED_BY_NEW = (ProductField.TITLE, ProductField.IMAGE)
+"""Without these a product cannot come into being; one that is there keeps what it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """An amount in a currency.
@@ -98,8 +119,11 @@ class ProductRecord:
         external_id: The merchant's id, unique in the feed.
         category: Path of level names from the general to the special, e.g. ``("Apparel", "Dress")``; may be empty.
         attributes: Attribute names in normal form (``color=red``), sorted, without repeats.
-        images: At least one, with distinct sources, in order of position.
+        images: With distinct sources, in order of position; at least one where the feed gives the main image. Without
+            it, the additional ones that the feed gives, from position 1.
         raw: The row, or what its rows share and the variants, as the feed gave it, JSON-serialisable.
+        given: What the feed says anything of, be it that there is none. A known product keeps the rest as it is.
+        image_box: The item's box in the main image, where the feed gives it but not which image that is.
     """
 
     line: int
@@ -114,6 +138,8 @@ class ProductRecord:
     item_group: str | None
     images: tuple[FeedImage, ...]
     raw: Mapping[str, object] = field(repr=False)
+    given: frozenset[ProductField] = EVERY_FIELD
+    image_box: CropBox | None = None
 
     @property
     def product_line(self) -> int:

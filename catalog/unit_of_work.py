@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from catalog.errors import DatabaseUnavailable
 from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
+from catalog.repositories.changes import ChangeRepository
 from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.galleries import GalleryRepository
 from catalog.repositories.image_fetches import ImageFetchRepository
@@ -42,6 +43,7 @@ class UnitOfWork:
     fetches: ImageFetchRepository
     galleries: GalleryRepository
     jobs: JobRepository
+    changes: ChangeRepository
     comparisons: ComparisonRepository
 
     def __init__(self, sessions: sessionmaker[Session], announcements: Announcements = _NO_ANNOUNCEMENTS) -> None:
@@ -58,6 +60,7 @@ class UnitOfWork:
         self.fetches = ImageFetchRepository(self._session)
         self.galleries = GalleryRepository(self._session)
         self.jobs = JobRepository(self._session)
+        self.changes = ChangeRepository(self._session)
         self.comparisons = ComparisonRepository(self._session)
         return self
 

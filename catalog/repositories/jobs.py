@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, column, func, literal, or_, select, table, update
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, column, func, literal, or_, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -20,12 +20,14 @@ class JobKind(StrEnum):
     """What the jobs are called."""
 
     INGEST = "ingest"
+    UNDO = "undo"
     REINDEX = "reindex"
     ROLLBACK = "rollback"
 
 
 _LOCKS: Final[Mapping[JobKind, int]] = {
     JobKind.INGEST: INGEST_LOCK,
+    JobKind.UNDO: INGEST_LOCK,
     JobKind.REINDEX: GALLERIES_LOCK,
     JobKind.ROLLBACK: GALLERIES_LOCK,
 }
@@ -113,8 +115,9 @@ class JobRepository:
         return bool(self._session.execute(asked).scalar_one())
 
     def end_abandoned(self, merchant_id: int, kind: JobKind) -> None:
-        """End jobs whose process died. Only for a caller that knows no other job of this kind is running."""
-        self._end_abandoned(and_(JobRow.merchant_id == merchant_id, JobRow.kind == kind))
+        """End jobs whose process died. Only for a caller that holds the lock which a job of this kind holds."""
+        over = [other for other, lock in _LOCKS.items() if lock == _LOCKS[kind]]
+        self._end_abandoned(and_(JobRow.merchant_id == merchant_id, JobRow.kind.in_(over)))
 
     def end_lockless(self) -> None:
         """End every job whose process died, which shows in that nobody holds the lock which a running job holds."""
@@ -129,12 +132,25 @@ class JobRepository:
             .execution_options(synchronize_session=False)
         )
 
-    def latest(self, merchant_id: int | None = None, limit: int = 5) -> list[Job]:
-        """The last jobs, of one merchant or of all, newest first."""
+    def latest(self, merchant_id: int | None = None, limit: int = 5, kind: JobKind | None = None) -> list[Job]:
+        """The last jobs, of one merchant or of all, of one kind or of all, newest first."""
         jobs = _jobs().order_by(JobRow.id.desc()).limit(limit)
+        if kind is not None:
+            jobs = jobs.where(JobRow.kind == kind)
         if merchant_id is not None:
             jobs = jobs.where(JobRow.merchant_id == merchant_id)
         return [_job(*row) for row in self._session.execute(jobs)]
+
+    def undoings(self, merchant_id: int, job_ids: Sequence[int]) -> dict[int, Job]:
+        """The latest job that undoes each of these ingests, by the ingest's id."""
+        undone = JobRow.request["job"].astext.cast(BigInteger)
+        undoings = (
+            _jobs()
+            .where(JobRow.merchant_id == merchant_id, JobRow.kind == JobKind.UNDO, undone.in_(job_ids))
+            .order_by(JobRow.id)
+        )
+        jobs = [_job(*row) for row in self._session.execute(undoings)]
+        return {int((job.request or {})["job"]): job for job in jobs}
 
     def running(self) -> dict[str, int]:
         """The latest job that is noted as running for each merchant that has one, by the merchant's name."""

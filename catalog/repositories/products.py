@@ -21,6 +21,7 @@ class KnownProduct:
 
     id: int
     fingerprint: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,14 @@ class DescribedProduct:
     raw: Mapping[str, Any]
 
 
+_OWN_COLUMNS = tuple(
+    column
+    for column in ProductRow.__table__.columns
+    if column.name not in {"id", "merchant_id", "created_at", "updated_at"}
+)
+"""What feeds decide of a product."""
+
+
 class ProductRepository:
     """Questions about products and images."""
 
@@ -78,12 +87,34 @@ class ProductRepository:
     def known_products(self, merchant_id: int, external_ids: Sequence[str]) -> dict[str, KnownProduct]:
         """Stored products by external id, locked against a second ingest of the same rows until the end."""
         rows = self._session.execute(
-            select(ProductRow.external_id, ProductRow.id, ProductRow.fingerprint)
+            select(ProductRow.external_id, ProductRow.id, ProductRow.fingerprint, ProductRow.title)
             .where(ProductRow.merchant_id == merchant_id, ProductRow.external_id.in_(external_ids))
             .order_by(ProductRow.id)
             .with_for_update()
         )
-        return {external_id: KnownProduct(id, fingerprint) for external_id, id, fingerprint in rows}
+        return {external_id: KnownProduct(id, print_, title) for external_id, id, print_, title in rows}
+
+    def stored(self, product_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """All columns that feeds decide, by product id, locked until the end."""
+        if not product_ids:
+            return {}
+        rows = self._session.execute(
+            select(ProductRow.id, *_OWN_COLUMNS)
+            .where(ProductRow.id.in_(product_ids))
+            .order_by(ProductRow.id)
+            .with_for_update()
+        )
+        return {id: dict(zip([column.name for column in _OWN_COLUMNS], values, strict=True)) for id, *values in rows}
+
+    def note_fingerprints(self, fingerprints: Mapping[int, str]) -> None:
+        """Write what the feed said of products, by id, where that changed nothing of them."""
+        if fingerprints:
+            self._session.connection().execute(
+                update(ProductRow.__table__)  # type: ignore[arg-type]  # The core table: one executemany.
+                .where(ProductRow.__table__.c.id == bindparam("row_id"))
+                .values(fingerprint=bindparam("said")),
+                [{"row_id": id, "said": said} for id, said in fingerprints.items()],
+            )
 
     def known_images(self, product_ids: Sequence[int]) -> dict[int, dict[str, KnownImage]]:
         """Stored images by product id and source."""

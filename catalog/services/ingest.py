@@ -26,6 +26,8 @@ from catalog.types import DialectName, Outcome, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
+RUNS_KEPT = 10
+"""Of so many runs of a merchant it is kept what they changed."""
 MAX_MERCHANT_NAME = 100
 
 
@@ -177,6 +179,7 @@ class IngestService:
         started = time.perf_counter()
         with self._unit_of_work() as work:
             work.products.forget_sightings(merchant_id)
+            work.changes.keep_latest(merchant_id, JobKind.INGEST, RUNS_KEPT - 1)
             work.commit()
         sources = SourceImages(
             self._images,
@@ -307,6 +310,7 @@ class IngestService:
                     expected=f"at most {request.max_removal:.0%}",
                     remedy="check that the feed is complete, or pass a larger --max-removal",
                 )
+            work.changes.note_removals(run.merchant_id, run.job_id)
             num_images = work.outbox.mark_products(work.products.unsighted(run.merchant_id, run.job_id))
             run.counts["products_removed"] += work.products.remove_unsighted(run.merchant_id, run.job_id)
             run.counts["images_removed"] += num_images

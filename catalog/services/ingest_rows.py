@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from catalog.repositories.changes import ProductChange
 from catalog.repositories.products import KnownImage, KnownProduct
-from catalog.rows import ImageState
+from catalog.rows import ChangeKind, ImageState
+from catalog.services.ingest_columns import difference, fingerprint, merged_columns, new_columns, normal_name
+from catalog.services.ingest_images import images_of_known, told_image
 from catalog.services.ingest_run import IngestRun
 from catalog.services.source_images import ReadImage, Reading, RemoteImage, UnreadImage
-from catalog.types import FeedImage, Outcome, ProductRecord, RowError
+from catalog.types import NEEDED_BY_NEW, FeedImage, Outcome, ProductField, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork
+
+_WITH_ARTICLE: Final = {ProductField.TITLE: "a title", ProductField.IMAGE: "an image"}
+
+
+@dataclass(slots=True)
+class _Update:
+    """What a record changes of a known product.
+
+    Args:
+        stored: Its images by source, as they are.
+        columns: All its columns as they are to be, or None where none changes.
+        before, after: The columns that change, as they are and as they are to be.
+        images: Its images as they are to be, as far as a history tells of them.
+        image_values: Columns of images to overwrite, by image id.
+        new_images: Rows of images to insert.
+    """
+
+    record: ProductRecord
+    product: KnownProduct
+    stored: Mapping[str, KnownImage]
+    columns: dict[str, Any] | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    image_values: dict[int, dict[str, Any]] = field(default_factory=dict)
+    new_images: list[dict[str, Any]] = field(default_factory=list)
+    touched: bool = False
+
+    @property
+    def gone(self) -> list[int]:
+        """Images that the product no longer has."""
+        named = {image["source"] for image in self.images}
+        return [image.id for source, image in self.stored.items() if source not in named]
+
+    @property
+    def changes_images(self) -> bool:
+        """Whether images come, go, or change in what a history tells of them."""
+        held = sorted(self.stored.values(), key=lambda image: image.position)
+        return self.images != [told_image(image.source, image.position, image.crop, image.sha256) for image in held]
 
 
 class RowWriter:
-    """Writes the records of one transaction and marks what changed."""
+    """Writes the records of one transaction, marks what changed, and notes what that was."""
 
     def __init__(self, work: UnitOfWork, run: IngestRun, readings: Mapping[tuple[int, str], Reading]) -> None:
         self._work = work
@@ -27,91 +68,167 @@ class RowWriter:
     def write(self, records: Sequence[ProductRecord]) -> None:
         """Insert and update products and images, mark what changed, and remove images that are no longer named."""
         known = self._work.products.known_products(self._run.merchant_id, [record.external_id for record in records])
+        new = [record for record in records if record.external_id not in known and self._can_be_new(record)]
         stored_images = self._work.products.known_images([product.id for product in known.values()])
-        inserted = self._work.products.insert_products(
-            [
-                {"merchant_id": self._run.merchant_id, **_product_columns(record, self._run.attributes_of(record))}
-                for record in records
-                if record.external_id not in known
-            ]
-        )
-        updates: list[dict[str, Any]] = []
-        new_images: list[dict[str, Any]] = []
-        for record in records:
-            product = known.get(record.external_id)
-            if product is None:
-                self._run.counts["products_new"] += 1
-                new_images.extend(
-                    self._new_image(record, image, inserted[record.external_id]) for image in record.images
-                )
-                continue
-            stored = stored_images.get(product.id, {})
-            touched = self._update_images(record, product, stored, new_images)
-            columns = _product_columns(record, self._run.attributes_of(record))
-            if columns["fingerprint"] != product.fingerprint:
-                updates.append({"id": product.id, **columns})
-                self._dirty.update(image.id for image in stored.values())
-                touched = True
-            self._run.counts["products_changed" if touched else "products_unchanged"] += 1
-        self._work.products.update_products(updates)
+        updates = [
+            _Update(record, product, stored_images.get(product.id, {}))
+            for record in records
+            if (product := known.get(record.external_id)) is not None
+        ]
+        self._plan_columns(updates)
+        for update in updates:
+            self._plan_images(update)
+            update.touched |= update.columns is not None
+            self._run.counts["products_changed" if update.touched else "products_unchanged"] += 1
+        self._note_changes(updates)
+        self._write_updates(updates)
+        new_images = [row for update in updates for row in update.new_images] + self._insert(new)
         # What is yet to be fetched has nothing to be indexed.
         pending = [image for image in new_images if image["state"] == ImageState.PENDING]
         ready = [image for image in new_images if image["state"] != ImageState.PENDING]
         self._dirty.update(self._work.products.insert_images(ready))
         self._work.products.insert_images(pending)
         self._work.outbox.mark(sorted(self._dirty))
-        gone = [
-            image.id
-            for record in records
-            if record.external_id in known
-            for image in self._absent(record, stored_images.get(known[record.external_id].id, {}))
-        ]
         # Their marks are written above, while they still exist.
-        self._work.products.remove_images(gone)
-        by_address = [record.external_id for record in records if any(image.is_address for image in record.images)]
-        self._work.fetches.wish([inserted[id] if id in inserted else known[id].id for id in by_address])
+        self._work.products.remove_images([image_id for update in updates for image_id in update.gone])
+        named = {update.product.id for update in updates if any(image.is_address for image in update.record.images)}
+        self._work.fetches.wish(sorted(named | {image["product_id"] for image in pending}))
 
-    def _update_images(
-        self,
-        record: ProductRecord,
-        product: KnownProduct,
-        stored: Mapping[str, KnownImage],
-        new_images: list[dict[str, Any]],
-    ) -> bool:
-        touched = False
-        for image in record.images:
-            known = stored.get(image.source)
+    def _can_be_new(self, record: ProductRecord) -> bool:
+        lacking = [needed for needed in NEEDED_BY_NEW if needed not in record.given]
+        for needed in lacking:
+            self._run.fail(
+                RowError(
+                    record.line,
+                    needed,
+                    f"no {needed}",
+                    f"{_WITH_ARTICLE[needed]}: the product is new",
+                    record.external_id,
+                )
+            )
+        return not lacking
+
+    def _insert(self, records: Sequence[ProductRecord]) -> list[dict[str, Any]]:
+        """Insert new products; rows of their images, which are yet to be inserted."""
+        if not records:
+            return []
+        inserted = self._work.products.insert_products(
+            [
+                {"merchant_id": self._run.merchant_id, **new_columns(record, self._run.attributes_of(record))}
+                for record in records
+            ]
+        )
+        self._run.counts["products_new"] += len(records)
+        self._work.changes.note(
+            self._run.job_id,
+            [
+                ProductChange(record.external_id, inserted[record.external_id], ChangeKind.NEW, record.title, ())
+                for record in records
+            ],
+        )
+        return [
+            self._new_image(record, image, inserted[record.external_id])
+            for record in records
+            for image in record.images
+        ]
+
+    def _plan_columns(self, updates: Sequence[_Update]) -> None:
+        """Find out which columns change. Whole rows are read only of products of which the feed says something new."""
+        attributes = {update.product.id: self._run.attributes_of(update.record) for update in updates}
+        said = {
+            update.product.id: fingerprint(update.record, attributes[update.product.id]) for update in updates
+        }
+        news = [update for update in updates if said[update.product.id] != update.product.fingerprint]
+        stored = self._work.products.stored([update.product.id for update in news])
+        for update in news:
+            held = stored[update.product.id]
+            columns = merged_columns(held, update.record, attributes[update.product.id])
+            update.before, update.after = difference(held, columns)
+            if update.after:
+                update.columns = {**columns, "fingerprint": said[update.product.id]}
+                update.before["fingerprint"] = held["fingerprint"]
+                self._dirty.update(image.id for image in update.stored.values())
+        self._work.products.note_fingerprints(
+            {update.product.id: said[update.product.id] for update in news if update.columns is None}
+        )
+
+    def _note_changes(self, updates: Sequence[_Update]) -> None:
+        """Write down what the updates change, while it is still as it was."""
+        repictured = {update.product.id for update in updates if update.changes_images}
+        whole = self._work.changes.whole_images(sorted(repictured))
+        changes: list[ProductChange] = []
+        for update in updates:
+            fields = [name for name in update.after if name != "raw"] + _raw_fields(update)
+            before: dict[str, Any] = {"columns": update.before}
+            after: dict[str, Any] = {"columns": update.after}
+            if update.product.id in repictured:
+                fields.append("images")
+                before["images"] = whole.get(update.product.id, [])
+                after["images"] = update.images
+            elif update.columns is None:
+                continue
+            title = update.record.title if ProductField.TITLE in update.record.given else update.product.title
+            changes.append(
+                ProductChange(
+                    update.record.external_id,
+                    update.product.id,
+                    ChangeKind.CHANGED,
+                    title,
+                    tuple(fields),
+                    before,
+                    after,
+                )
+            )
+        self._work.changes.note(self._run.job_id, changes)
+
+    def _write_updates(self, updates: Sequence[_Update]) -> None:
+        self._work.products.update_products(
+            [{"id": update.product.id, **update.columns} for update in updates if update.columns is not None]
+        )
+        for update in updates:
+            for image_id, values in update.image_values.items():
+                self._work.products.update_image(image_id, values)
+
+    def _plan_images(self, update: _Update) -> None:
+        """Find out which images come, change and go."""
+        for image in images_of_known(update.record, update.stored):
+            known = update.stored.get(image.source)
+            reading = self._readings.get((update.record.line, image.source))
             if known is None:
-                new_images.append(self._new_image(record, image, product.id))
-                touched = True
+                row = self._new_image(update.record, image, update.product.id)
+                update.new_images.append(row)
+                update.touched = True
+                sha256 = row["sha256"]
             else:
-                touched |= self._update_image(record, image, known)
-        absent = self._absent(record, stored)
-        self._dirty.update(image.id for image in absent)
-        if absent:
-            self._run.counts["images_removed"] += len(absent)
-        return touched or bool(absent)
+                update.touched |= self._update_image(update, image, known, reading)
+                sha256 = update.image_values.get(known.id, {}).get("sha256", known.sha256)
+            update.images.append(told_image(image.source, image.position, _crop_columns(image), sha256))
+        gone = update.gone
+        self._dirty.update(gone)
+        if gone:
+            self._run.counts["images_removed"] += len(gone)
+            update.touched = True
 
-    @staticmethod
-    def _absent(record: ProductRecord, stored: Mapping[str, KnownImage]) -> list[KnownImage]:
-        named = {image.source for image in record.images}
-        return [image for source, image in stored.items() if source not in named]
+    def _update_image(self, update: _Update, image: FeedImage, known: KnownImage, reading: Reading | None) -> bool:
+        """Bring one stored image up to date; whether anything about it changed.
 
-    def _update_image(self, record: ProductRecord, image: FeedImage, known: KnownImage) -> bool:
-        """Bring one stored image up to date; whether anything about it changed."""
-        reading = self._readings[record.line, image.source]
+        Args:
+            reading: None where the feed does not name the image, which stays all the same.
+        """
         crop = _crop_columns(image)
         values: dict[str, Any] = {}
         if known.position != image.position:
             values["position"] = image.position
-        if isinstance(reading, RemoteImage):
-            self._run.counts["images_to_fetch"] += 1
+            self._dirty.add(known.id)
+        if reading is None or isinstance(reading, RemoteImage):
+            if reading is not None:
+                self._run.counts["images_to_fetch"] += 1
             if _as_tuple(crop) != known.crop:
                 values["crop"] = crop
                 self._dirty.add(known.id)
         elif isinstance(reading, UnreadImage):
             # What is stored of the image is better than nothing, so it stays as it is until it can be read again.
-            self._fail_image(record, reading)
+            self._fail_image(update.record, reading)
             reason = f"{reading.found}; expected {reading.expected}"
             if known.last_error != reason:
                 values["last_error"] = reason
@@ -120,13 +237,15 @@ class RowWriter:
             values.update(_content_columns(reading), crop=crop, state=ImageState.READY, last_error=None)
             self._dirty.add(known.id)
         elif known.state == ImageState.QUARANTINED:
-            self._fail_image(record, UnreadImage(f"{image.source}: {known.last_error}", "an image that can be decoded"))
+            self._fail_image(
+                update.record, UnreadImage(f"{image.source}: {known.last_error}", "an image that can be decoded")
+            )
         else:
             self._run.counts["images_unchanged"] += 1
             if known.last_error is not None:
                 values["last_error"] = None
         if values:
-            self._work.products.update_image(known.id, values)
+            update.image_values[known.id] = values
         return not isinstance(reading, UnreadImage) and bool(values)
 
     def _new_image(self, record: ProductRecord, image: FeedImage, product_id: int) -> dict[str, Any]:
@@ -173,24 +292,6 @@ def _as_tuple(crop: list[int] | None) -> tuple[int, ...] | None:
     return None if crop is None else tuple(crop)
 
 
-def _product_columns(record: ProductRecord, attributes: list[str]) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "external_id": record.external_id,
-        "title": record.title,
-        "description": record.description,
-        "category": list(record.category),
-        "attributes": attributes,
-        "given_attributes": list(record.attributes),
-        "price": None if record.price is None else record.price.amount,
-        "currency": None if record.price is None else record.price.currency,
-        "availability": str(record.availability),
-        "link": record.link,
-        "item_group": record.item_group,
-        "raw": dict(record.raw),
-    }
-    return {**columns, "fingerprint": _fingerprint(columns)}
-
-
-def _fingerprint(columns: Mapping[str, Any]) -> str:
-    canonical = json.dumps(columns, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+        self._work.products.remove_images([image_id for update in updates for image_id in update.gone])
+        named = {update.product.id for update in updates if any(image.is_address for image in update.record.images)}
+        self._work.fetches.wish(sorted(named | {image["product_id"] for image in pending}))

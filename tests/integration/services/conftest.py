@@ -17,6 +17,8 @@ from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.services.feed_history import FeedHistoryService
+from catalog.services.feed_undo import FeedUndoService, UndoSummary
 from catalog.services.galleries import GalleryService
 from catalog.services.gallery_checks import GalleryChecks
 from catalog.services.gallery_pruning import GalleryPruning
@@ -69,6 +71,14 @@ class Shop:
         )
 
     @property
+    def feed_history(self) -> FeedHistoryService:
+        return FeedHistoryService(self.unit_of_work)
+
+    @property
+    def feed_undo(self) -> FeedUndoService:
+        return FeedUndoService(self.unit_of_work)
+
+    @property
     def search(self) -> SearchService:
         return SearchService(self.unit_of_work, self.index, self.models, max_pixels=10_000_000)
 
@@ -109,6 +119,21 @@ class Shop:
         """Ingest and index rows."""
         summary = self.ingest(rows, **options)
         return summary, self.indexing.run(summary.merchant_id)
+
+    def undo(self) -> tuple[UndoSummary, IndexingSummary]:
+        """Undo the last ingest and index what that marked."""
+        summary = self.feed_undo.run(MERCHANT)
+        return summary, self.indexing.run(summary.merchant_id)
+
+    def catalog(self, merchant: str = MERCHANT) -> list[tuple[Any, ...]]:
+        """Everything that feeds decide of the merchant's products and images, by product id and source."""
+        return self.rows(
+            "SELECT external_id, title, description, category, attributes, price, currency, availability, link, "
+            "item_group, product.raw, fingerprint, product.created_at, source, position, crop, sha256, size_bytes, width, "
+            "height, state, last_error FROM product JOIN image ON product_id = product.id "
+            f"JOIN merchant ON merchant.id = product.merchant_id AND merchant.name = '{merchant}' "
+            "ORDER BY external_id, source"
+        )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of a query, as PostgreSQL has them."""

@@ -1,0 +1,99 @@
+"""What ingests changed, run by run and product by product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from catalog.errors import JobNotFound
+from catalog.repositories.changes import ProductChange
+from catalog.repositories.jobs import Job, JobKind
+from catalog.rows import JobState
+from catalog.unit_of_work import UnitOfWorkFactory
+
+
+class Undone(StrEnum):
+    """Whether a run was undone."""
+
+    NO = "no"
+    PARTLY = "partly"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRun:
+    """One ingest.
+
+    Args:
+        undone: ``partly``: undoing it was begun and has not ended, or left products as they are that were no longer
+            as the run had left them.
+        num_changes: Products whose change is kept, to be looked at or undone; 0 of older runs.
+    """
+
+    job: Job
+    undone: Undone
+    num_changes: int
+
+
+class FeedHistoryService:
+    """Reads what ingests noted."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
+        self._unit_of_work = unit_of_work
+
+    def runs(self, merchant: str, limit: int = 20) -> list[FeedRun]:
+        """The merchant's ingests, newest first.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+        """
+        with self._unit_of_work() as work:
+            work.jobs.end_lockless()
+            merchant_id = work.merchants.id_of(merchant)
+            jobs = work.jobs.latest(merchant_id, limit, JobKind.INGEST)
+            job_ids = [job.id for job in jobs]
+            undoings = work.jobs.undoings(merchant_id, job_ids)
+            numbers = work.changes.counts(job_ids)
+            work.commit()
+        return [FeedRun(job, _undone(undoings.get(job.id)), numbers.get(job.id, 0)) for job in jobs]
+
+    def run(self, merchant: str, job_id: int) -> FeedRun:
+        """One of the merchant's ingests.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+            JobNotFound: the merchant has no ingest of this number.
+        """
+        with self._unit_of_work() as work:
+            work.jobs.end_lockless()
+            merchant_id = work.merchants.id_of(merchant)
+            job = work.jobs.find(job_id)
+            work.commit()
+            if job is None or job.kind != JobKind.INGEST or job.merchant != merchant:
+                raise JobNotFound(
+                    "No such run of a feed",
+                    received=f"job {job_id}",
+                    expected=f"the number of an ingest of {merchant}",
+                    remedy=f"drape feed history --merchant {merchant} lists them",
+                )
+            undoings = work.jobs.undoings(merchant_id, [job_id])
+            return FeedRun(job, _undone(undoings.get(job_id)), work.changes.counts([job_id]).get(job_id, 0))
+
+    def changes(self, job_id: int) -> Iterator[ProductChange]:
+        """What the job changed, by product id; read a page at a time."""
+        last = ""
+        while True:
+            with self._unit_of_work() as work:
+                page = work.changes.of(job_id, last)
+            yield from page
+            if not page:
+                return
+            last = page[-1].external_id
+
+
+def _undone(undoing: Job | None) -> Undone:
+    if undoing is None:
+        return Undone.NO
+    is_whole = undoing.state is JobState.DONE and not undoing.counts.get("products_kept")
+    return Undone.YES if is_whole else Undone.PARTLY

@@ -1,0 +1,139 @@
+"""The last run of a feed, undone: products and images become what they were, and their images are marked dirty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.errors import NothingToUndo
+from catalog.repositories.jobs import Job, JobKind
+from catalog.services.job_run import JobRun
+from catalog.services.progress import Advance, unheard
+from catalog.services.undo_rows import ChangeUndoer
+from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+PRODUCTS_PER_TRANSACTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UndoSummary:
+    """What undoing a run did.
+
+    Args:
+        merchant_id: Whose catalog.
+        job_id: The undoing's own job.
+        undone_job_id: The ingest that was undone.
+        removed: Products removed, which the run had brought.
+        put_back: Products put back to what they were, which the run had changed.
+        restored: Products inserted again, which the run had removed.
+        kept: Ids of products left as they are, because they are no longer as the run had left them; the first hundred.
+        num_kept: How many there are of these.
+    """
+
+    merchant_id: int
+    job_id: int
+    undone_job_id: int
+    removed: int
+    put_back: int
+    restored: int
+    kept: tuple[str, ...]
+    num_kept: int
+
+
+class FeedUndoService:
+    """Undoes ingests. What was undone stays so, whatever stops the rest, and the next call goes on with it."""
+
+    max_kept_shown = 100
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
+        self._unit_of_work = unit_of_work
+
+    def last_run(self, merchant: str) -> Job:
+        """The ingest that ``run`` would undo: the last that changed anything.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+            NothingToUndo: no ingest has changed anything, or the last one that did is undone.
+        """
+        with self._unit_of_work() as work:
+            return _last_run(work, work.merchants.id_of(merchant), merchant)
+
+    def run(self, merchant: str, advance: Advance = unheard) -> UndoSummary:
+        """Undo the merchant's last ingest that changed anything.
+
+        Args:
+            advance: Told how many products are done, of how many.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+            NothingToUndo: no ingest has changed anything, or the last one that did is undone.
+            IngestRunning: the merchant's catalog is being ingested, or an ingest of it undone.
+        """
+        # Held open until the end, as an ingest holds it: neither sees the other half-way.
+        with self._unit_of_work() as guard:
+            merchant_id = guard.merchants.id_of(merchant)
+            guard.merchants.claim_ingest(merchant_id, merchant)
+            with self._unit_of_work() as work:
+                undone = _last_run(work, merchant_id, merchant)
+                left = work.changes.count_left(undone.id)
+            kept: list[str] = []
+            request = {"job": undone.id}
+            with JobRun(
+                self._unit_of_work, merchant_id, JobKind.UNDO, f"ingest {undone.id}", request, unit="products"
+            ) as job:
+                last: str | None = ""
+                while last is not None:
+                    job.end_if_cancelled()
+                    last = self._undo_some(merchant_id, undone.id, last, job, left, kept)
+                    advance(job.counts.total(), left)
+            counts = job.counts
+        return UndoSummary(
+            merchant_id,
+            job.id,
+            undone.id,
+            counts["products_removed"],
+            counts["products_put_back"],
+            counts["products_restored"],
+            tuple(kept[: self.max_kept_shown]),
+            counts["products_kept"],
+        )
+
+    def _undo_some(
+        self, merchant_id: int, undone_id: int, after: str, job: JobRun, total: int, kept: list[str]
+    ) -> str | None:
+        """Undo the changes that come next; the last product's id, or None where nothing is left."""
+        with self._unit_of_work() as work:
+            work.merchants.lock(merchant_id)
+            changes = work.changes.of(undone_id, after, PRODUCTS_PER_TRANSACTION, left=True)
+            if not changes:
+                return None
+            outcome = ChangeUndoer(work, merchant_id, undone_id).undo(changes)
+            counts = job.counts + outcome.counts
+            work.jobs.report(job.id, counts, counts.total(), total)
+            work.commit()
+        job.counts = counts
+        kept.extend(_first(outcome.kept, self.max_kept_shown - len(kept)))
+        return changes[-1].external_id
+
+
+def _first(names: Sequence[str], number: int) -> Sequence[str]:
+    return names[: max(0, number)]
+
+
+def _last_run(work: UnitOfWork, merchant_id: int, merchant: str) -> Job:
+    job_id = work.changes.latest_run(merchant_id)
+    job = None if job_id is None else work.jobs.find(job_id)
+    if job is None:
+        raise NothingToUndo(
+            "There is nothing to undo",
+            received=f"{merchant}, of whose ingests none has noted a change",
+            expected="a merchant whose last ingest changed something",
+        )
+    if not work.changes.count_left(job.id):
+        raise NothingToUndo(
+            "There is nothing to undo",
+            received=f"ingest {job.id} of {merchant}, which is undone",
+            expected="an ingest that is not undone yet; of those that changed anything, only the last can be undone",
+            remedy=f"ingest an earlier feed again to go further back; drape feed history --merchant {merchant}",
+        )
+    return job
