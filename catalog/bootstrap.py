@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
+    from catalog.services.feed_history import FeedHistoryService
+    from catalog.services.feed_undo import FeedUndoService
     from catalog.services.fetching_and_indexing import FetchingAndIndexing
     from catalog.services.fetching_work import FetchingWork
     from catalog.services.galleries import GalleryService
@@ -323,6 +325,20 @@ class Application:
             max_bytes=self.settings.max_image_bytes,
             read_threads=self.settings.decode_threads,
         )
+
+    @cached_property
+    def feed_history(self) -> FeedHistoryService:
+        """Tells what ingests have changed."""
+        from catalog.services.feed_history import FeedHistoryService
+
+        return FeedHistoryService(self.unit_of_work)
+
+    @cached_property
+    def feed_undo(self) -> FeedUndoService:
+        """Undoes ingests."""
+        from catalog.services.feed_undo import FeedUndoService
+
+        return FeedUndoService(self.unit_of_work)
 
     @cached_property
     def image_fetching(self) -> ImageFetching:

@@ -13,6 +13,8 @@ from catalog.errors import FeedUnreadable
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, USAGE
 from cli.failures import report as report_failure
+from cli.feed_history import history
+from cli.feed_undo import undo
 from cli.feed_words import word_lines, words_as_json
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect
 
@@ -21,12 +23,11 @@ if TYPE_CHECKING:
 
 FAULTS_SHOWN = 20
 
-app = typer.Typer(help="Look at a feed before it is ingested.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `check` a command of its own, while it is the only one."""
+app = typer.Typer(
+    help="Look at a feed before it is ingested, and at what ingests have changed; undo the last.", no_args_is_help=True
+)
+app.command()(history)
+app.command()(undo)
 
 
 @app.command()

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from catalog.errors import InvalidRequest
 from cli.progress import progress
 
 if TYPE_CHECKING:
     from catalog.bootstrap import Application
     from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.indexing_summary import IndexingSummary
+    from catalog.settings import Settings
 
     Done: TypeAlias = IndexingSummary | FollowedIndexing
     """What this process did, or what workers did."""
+
+
+def require_workers_unless(wait: bool, settings: Settings) -> None:
+    """Refuse to leave the indexing to workers where there are none.
+
+    Raises:
+        InvalidRequest: nobody would index.
+    """
+    if not wait and settings.broker_url is None:
+        raise InvalidRequest(
+            "Without workers nobody else indexes", received="--no-wait without DRAPE_BROKER_URL", expected="--wait"
+        )
 
 
 def fetch_and_index(

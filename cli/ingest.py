@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from catalog.errors import InvalidRequest
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
 from cli.feed_words import word_lines, words_as_json
-from cli.indexing import fetch_and_index
-from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant
+from cli.indexing import fetch_and_index, require_workers_unless
+from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant, Wait
 
 if TYPE_CHECKING:
     from catalog.services.fetched_images import FetchedImages
@@ -52,9 +51,7 @@ def ingest(
         str | None,
         typer.Option("--model", metavar="VERSION", help="Model version of a new merchant's gallery."),
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="With workers: wait until they have indexed what is new.")
-    ] = True,
+    wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
     """Take a product feed: write what is new or changed, then fetch, embed and index the images that need it.
@@ -68,10 +65,7 @@ def ingest(
     from cli.progress import progress
 
     settings = settings_from_environment()
-    if not wait and settings.broker_url is None:
-        raise InvalidRequest(
-            "Without workers nobody else indexes", received="--no-wait without DRAPE_BROKER_URL", expected="--wait"
-        )
+    require_workers_unless(wait, settings)
     request = IngestRequest(
         feed=feed,
         merchant=merchant,
@@ -154,7 +148,7 @@ def print_summary(
         console.print(line, markup=False, highlight=False)
     for line in _fetching_lines(fetched):
         console.print(line)
-    for line in _indexing_lines(indexing):
+    for line in indexing_lines(indexing):
         console.print(line)
     reasons = _reasons(summary, indexing, fetched)
     if reasons:
@@ -205,7 +199,8 @@ def _fetching_lines(fetched: FetchedImages | None) -> Iterator[str]:
         )
 
 
-def _indexing_lines(indexing: Indexing) -> Iterator[str]:
+def indexing_lines(indexing: Indexing) -> Iterator[str]:
+    """Tell a person what was indexed."""
     from catalog.services.indexing_follower import FollowedIndexing
 
     if indexing is None:
@@ -235,7 +230,8 @@ def _rate(number: int, seconds: float) -> str:
     return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
 
 
-def _indexing_as_json(indexing: Indexing) -> dict[str, object]:
+def indexing_as_json(indexing: Indexing) -> dict[str, object]:
+    """The same for a program."""
     from catalog.services.indexing_follower import FollowedIndexing
 
     if indexing is None:
@@ -277,7 +273,7 @@ def _as_json(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages)
             "failed": fetched.failed,
             "waiting": fetched.waiting,
         },
-        **_indexing_as_json(indexing),
+        **indexing_as_json(indexing),
         "reasons": _reasons(summary, indexing, fetched),
         "notes": list(summary.notes),
         **words_as_json(summary.words),

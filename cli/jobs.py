@@ -159,6 +159,7 @@ def _retry(job_id: int, *, as_json: bool) -> None:
     from catalog.errors import InvalidRequest
     from catalog.repositories.jobs import JobKind
     from catalog.rows import JobState
+    from cli.feed_undo import undo
     from cli.ingest import ingest
     from cli.reindex import reindex
 
@@ -184,6 +185,8 @@ def _retry(job_id: int, *, as_json: bool) -> None:
             wait=True,
             as_json=as_json,
         )
+    elif job.kind == JobKind.UNDO:
+        undo(merchant=job.merchant, yes=True, wait=True, as_json=as_json)
     else:
         reindex(
             model=asked.get("model"),

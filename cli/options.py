@@ -28,6 +28,8 @@ AllowAbsolute = Annotated[bool, typer.Option("--allow-absolute", help="Allow ima
 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]
 
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="With workers: wait until they have indexed what is new.")]
+
 OptionalMerchant = Annotated[
     str | None,
     typer.Option(

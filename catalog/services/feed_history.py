@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from catalog.errors import JobNotFound
 from catalog.repositories.changes import ProductChange
 from catalog.repositories.jobs import Job, JobKind
-from catalog.rows import JobState
+from catalog.rows import ChangeKind, JobState
+from catalog.services.ingest_images import told_image
 from catalog.unit_of_work import UnitOfWorkFactory
 
 
@@ -90,6 +92,38 @@ class FeedHistoryService:
             if not page:
                 return
             last = page[-1].external_id
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """How a run changed one field of a product.
+
+    Args:
+        old, new: JSON-serialisable; of ``images``, what is told of each of them.
+    """
+
+    field: str
+    old: Any
+    new: Any
+
+
+def field_changes(change: ProductChange) -> list[FieldChange]:
+    """What a run changed of a known product, field by field; empty for a product that came or went."""
+    if change.kind is not ChangeKind.CHANGED or change.before is None or change.after is None:
+        return []
+    before, after = change.before["columns"], change.after["columns"]
+    return [
+        FieldChange("images", [_told(image) for image in change.before["images"]], change.after["images"])
+        if name == "images"
+        else FieldChange(name, before[name], after[name])
+        if name in after
+        else FieldChange(name, before.get("raw", {}).get(name), after.get("raw", {}).get(name))
+        for name in change.fields
+    ]
+
+
+def _told(image: Mapping[str, Any]) -> dict[str, Any]:
+    return told_image(image["source"], image["position"], image["crop"], image["sha256"])
 
 
 def _undone(undoing: Job | None) -> Undone:

@@ -135,9 +135,7 @@ class RowWriter:
     def _plan_columns(self, updates: Sequence[_Update]) -> None:
         """Find out which columns change. Whole rows are read only of products of which the feed says something new."""
         attributes = {update.product.id: self._run.attributes_of(update.record) for update in updates}
-        said = {
-            update.product.id: fingerprint(update.record, attributes[update.product.id]) for update in updates
-        }
+        said = {update.product.id: fingerprint(update.record, attributes[update.product.id]) for update in updates}
         news = [update for update in updates if said[update.product.id] != update.product.fingerprint]
         stored = self._work.products.stored([update.product.id for update in news])
         for update in news:
@@ -292,6 +290,8 @@ def _as_tuple(crop: list[int] | None) -> tuple[int, ...] | None:
     return None if crop is None else tuple(crop)
 
 
-        self._work.products.remove_images([image_id for update in updates for image_id in update.gone])
-        named = {update.product.id for update in updates if any(image.is_address for image in update.record.images)}
-        self._work.fetches.wish(sorted(named | {image["product_id"] for image in pending}))
+def _raw_fields(update: _Update) -> list[str]:
+    """Columns of the feed that no column of the product tells of, and that changed."""
+    told = {"id", *ProductField, *update.after}
+    names = {**update.before.get("raw", {}), **update.after.get("raw", {})}
+    return sorted(name for name in names if normal_name(name) not in told)

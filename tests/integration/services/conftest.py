@@ -129,8 +129,8 @@ class Shop:
         """Everything that feeds decide of the merchant's products and images, by product id and source."""
         return self.rows(
             "SELECT external_id, title, description, category, attributes, price, currency, availability, link, "
-            "item_group, product.raw, fingerprint, product.created_at, source, position, crop, sha256, size_bytes, width, "
-            "height, state, last_error FROM product JOIN image ON product_id = product.id "
+            "item_group, product.raw, fingerprint, product.created_at, source, position, crop, sha256, size_bytes, "
+            "width, height, state, last_error FROM product JOIN image ON product_id = product.id "
             f"JOIN merchant ON merchant.id = product.merchant_id AND merchant.name = '{merchant}' "
             "ORDER BY external_id, source"
         )
