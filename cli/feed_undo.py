@@ -31,6 +31,15 @@ def undo(
     New products go, changed ones become what they were, removed ones return with their images. Running it again
     continues where an interrupted run stopped. The exit code is 1 when any product could not be undone.
     """
+    undo_run(merchant, None, yes=yes, wait=wait, as_json=as_json)
+
+
+def undo_run(merchant: str, job_id: int | None, *, yes: bool, wait: bool, as_json: bool) -> None:
+    """Undo the merchant's last ingest.
+
+    Args:
+        job_id: Which ingest that should be; None takes the one that it is.
+    """
     from catalog.bootstrap import Application, settings_from_environment
     from cli.indexing import fetch_and_index, require_workers_unless
     from cli.ingest import indexing_as_json, indexing_lines
@@ -47,7 +56,7 @@ def undo(
             application.index.list_collections()
         since = application.indexing_follower.revision()
         with progress("undoing", unit="products", quiet=as_json) as advance:
-            summary = application.feed_undo.run(merchant, advance)
+            summary = application.feed_undo.run(merchant, advance, job_id=job_id or run.id)
         indexing = None
         if wait:
             indexing = fetch_and_index(application, summary.merchant_id, since, everything=True, quiet=as_json)

@@ -86,6 +86,8 @@ def _print(found: FeedReport) -> None:
         print(f"Note: {note}")
     mended = f", {found.num_mended:,} values mended" if found.num_mended else ""
     print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} rows failed{mended}.")
+    if found.num_updates:
+        print(f"{found.num_updates:,} products have no title or no image: they are taken where they are known already.")
     by_address = found.num_images_by_address
     print(
         f"{found.num_images:,} images: {found.num_missing_images:,} missing, "

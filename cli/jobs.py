@@ -159,7 +159,8 @@ def _retry(job_id: int, *, as_json: bool) -> None:
     from catalog.errors import InvalidRequest
     from catalog.repositories.jobs import JobKind
     from catalog.rows import JobState
-    from cli.feed_undo import undo
+    from catalog.types import DialectName
+    from cli.feed_undo import undo_run
     from cli.ingest import ingest
     from cli.reindex import reindex
 
@@ -182,11 +183,13 @@ def _retry(job_id: int, *, as_json: bool) -> None:
             max_removal=asked["max_removal"],
             errors=None,
             model=asked["model"],
+            dialect=DialectName(asked["dialect"]) if asked.get("dialect") else None,
+            currency=asked.get("currency"),
             wait=True,
             as_json=as_json,
         )
     elif job.kind == JobKind.UNDO:
-        undo(merchant=job.merchant, yes=True, wait=True, as_json=as_json)
+        undo_run(job.merchant, asked["job"], yes=True, wait=True, as_json=as_json)
     else:
         reindex(
             model=asked.get("model"),

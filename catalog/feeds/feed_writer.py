@@ -10,7 +10,7 @@ from typing import IO
 
 from catalog.feeds.columns import Column
 from catalog.feeds.layout import FeedFormat, format_of_name
-from catalog.types import ProductRecord
+from catalog.types import EVERY_FIELD, ProductField, ProductRecord
 
 
 def write_feed(path: Path, products: Iterable[ProductRecord]) -> int:
@@ -20,8 +20,8 @@ def write_feed(path: Path, products: Iterable[ProductRecord]) -> int:
         How many were written.
 
     Raises:
-        ValueError: the name says none of the formats; or, in CSV and TSV, an attribute holds ``;`` or ``|``, or an
-            additional image's path holds ``;``, which those cannot express.
+        ValueError: the name says none of the formats; or, in CSV and TSV, an attribute holds ``;`` or ``|``, an
+            additional image's path holds ``;``, or a product does not give every field, which those cannot express.
         OSError: the file cannot be written.
     """
     feed_format = format_of_name(path.name)
@@ -39,6 +39,11 @@ def _write_delimited(file: IO[str], products: Iterable[ProductRecord], delimiter
     writer.writerow(column.value for column in Column)
     num_products = 0
     for product in products:
+        if product.given != EVERY_FIELD:
+            raise ValueError(
+                f"a delimited feed gives every field of every product, {product.external_id!r} does not; "
+                "write JSON Lines instead"
+            )
         cells = {
             **_texts_of(product),
             Column.CATEGORY: " > ".join(product.category),
@@ -59,15 +64,17 @@ def _write_json_lines(file: IO[str], products: Iterable[ProductRecord]) -> int:
             Column.ATTRIBUTES: product.attributes,
             Column.ADDITIONAL_IMAGES: _additional_images(product),
         }
-        ordered = {column.value: row[column] for column in Column if row.get(column)}
+        # What is empty is written, too: what is missing would stay as it is.
+        given = {Column.ID.value, *product.given}
+        ordered = {column.value: row[column] for column in Column if column.value in given}
         file.write(json.dumps(ordered, ensure_ascii=False) + "\n")
         num_products += 1
     return num_products
 
 
 def _texts_of(product: ProductRecord) -> dict[Column, str]:
-    main = product.images[0]
-    box = main.crop
+    has_main = ProductField.IMAGE in product.given
+    box = product.images[0].crop if has_main else product.image_box
     return {
         Column.ID: product.external_id,
         Column.TITLE: product.title,
@@ -75,14 +82,14 @@ def _texts_of(product: ProductRecord) -> dict[Column, str]:
         Column.PRICE: f"{product.price.amount:f} {product.price.currency}" if product.price else "",
         Column.AVAILABILITY: product.availability.value,
         Column.LINK: product.link or "",
-        Column.IMAGE: main.source,
+        Column.IMAGE: product.images[0].source if has_main else "",
         Column.ITEM_GROUP_ID: product.item_group or "",
         Column.IMAGE_BOX: f"{box.left},{box.top},{box.right},{box.bottom}" if box else "",
     }
 
 
 def _additional_images(product: ProductRecord) -> list[str]:
-    return [image.source for image in product.images[1:]]
+    return [image.source for image in product.images if image.position > 0]
 
 
 def _join(what: str, parts: Iterable[str], forbidden: str) -> str:

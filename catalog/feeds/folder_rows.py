@@ -218,9 +218,8 @@ def _values_of(product: FoundProduct, external_id: str, images: Sequence[str]) -
         values[Column.CATEGORY] = list(product.levels)
     sources = [_source_of(image) for image in images]
     if sources:
-        values[Column.IMAGE] = sources[0]
-    if len(sources) > 1:
-        values[Column.ADDITIONAL_IMAGES] = sources[1:]
+        # All that there are: where there is one, there are no others any more.
+        values[Column.IMAGE], values[Column.ADDITIONAL_IMAGES] = sources[0], sources[1:]
     return values
 
 

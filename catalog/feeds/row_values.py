@@ -51,6 +51,11 @@ class RowValues:
         name = self._names.get(column)
         return None if name is None or name in self._unstorable else self._row.raw.get(name)
 
+    def gives(self, column: str) -> bool:
+        """Whether the row says anything of the column, be it that there is nothing."""
+        name = self._names.get(column)
+        return name is not None and self._row.raw.get(name) is not None
+
     def take(
         self,
         column: str,

@@ -14,7 +14,7 @@ from catalog.feeds.first_lines import FirstLines
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, RemoteImage, UnreadImage
-from catalog.types import Outcome, ProductRecord, RowError
+from catalog.types import NEEDED_BY_NEW, Outcome, ProductRecord, RowError
 
 _ROWS_AT_ONCE = 200
 _LINES_SHOWN = 3
@@ -50,6 +50,7 @@ class FeedReport:
         used_columns: The columns that Drape understands, of those that the feed has.
         unused_columns: The feed's names of its other columns.
         num_rows: Rows with text, good and bad.
+        num_updates: Products without title or image, which can only update known ones.
         num_mended: Values that were not taken as they stood.
         num_images: Images of the products.
         num_missing_images: Those without a file, or whose path leads where it must not.
@@ -70,6 +71,7 @@ class FeedReport:
     num_rows: int
     num_products: int
     num_failed_rows: int
+    num_updates: int
     num_mended: int
     num_images: int
     num_missing_images: int
@@ -125,7 +127,7 @@ class _Check:
         self._run = IngestRun(merchant_id=0, job_id=0, on_error=self._note)
         self._on_error = on_error
         self._faults: dict[tuple[str | None, Outcome, str], Fault] = {}
-        self._num_repeats = 0
+        self._num_repeats = self._num_updates = 0
         self._num_images = self._num_missing = self._num_unreadable = self._num_by_address = 0
 
     def take(self, rows: Iterable[ProductRecord | RowError]) -> None:
@@ -140,6 +142,7 @@ class _Check:
                 attempt.fail(repeated_id(row, first))
             else:
                 products.append(row)
+                self._num_updates += not row.given.issuperset(NEEDED_BY_NEW)
         pairs = [(product, image) for product in products for image in product.images]
         self._num_images += len(pairs)
         for (product, _), file in zip(
@@ -174,6 +177,7 @@ class _Check:
             num_rows=reader.num_rows,
             num_products=reader.num_products - self._num_repeats,
             num_failed_rows=num_failed,
+            num_updates=self._num_updates,
             num_mended=self._run.counts["values_mended"],
             num_images=self._num_images,
             num_missing_images=self._num_missing,

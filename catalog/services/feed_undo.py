@@ -58,15 +58,17 @@ class FeedUndoService:
         with self._unit_of_work() as work:
             return _last_run(work, work.merchants.id_of(merchant), merchant)
 
-    def run(self, merchant: str, advance: Advance = unheard) -> UndoSummary:
+    def run(self, merchant: str, advance: Advance = unheard, *, job_id: int | None = None) -> UndoSummary:
         """Undo the merchant's last ingest that changed anything.
 
         Args:
             advance: Told how many products are done, of how many.
+            job_id: Which ingest that should be, where somebody was asked before.
 
         Raises:
             MerchantNotFound: no such merchant.
-            NothingToUndo: no ingest has changed anything, or the last one that did is undone.
+            NothingToUndo: no ingest has changed anything, the last one that did is undone, or it is another than
+                should be.
             IngestRunning: the merchant's catalog is being ingested, or an ingest of it undone.
         """
         # Held open until the end, as an ingest holds it: neither sees the other half-way.
@@ -75,6 +77,13 @@ class FeedUndoService:
             guard.merchants.claim_ingest(merchant_id, merchant)
             with self._unit_of_work() as work:
                 undone = _last_run(work, merchant_id, merchant)
+                if job_id not in (None, undone.id):
+                    raise NothingToUndo(
+                        f"Ingest {job_id} is not the last one any more",
+                        received=f"ingest {undone.id} of {merchant} after it",
+                        expected="the last ingest that changed anything",
+                        remedy=f"drape feed history --merchant {merchant} shows what changed since",
+                    )
                 left = work.changes.count_left(undone.id)
             kept: list[str] = []
             request = {"job": undone.id}

@@ -112,6 +112,25 @@ def test_missing_required_column_lists_found_and_expected(tmp_path):
     assert error.expected.startswith("the columns id, title, image; also understood: description, category")
 
 
+def test_a_feed_without_title_or_image_updates_known_products(tmp_path):
+    """What it has no column for is not given; what is empty is given, as nothing. The feed as a whole says so."""
+    path = tmp_path / "feed.csv"
+    path.write_bytes(b"id,price,link\n7,,\n")
+    with open_feed(path) as feed:
+        (product,) = feed
+        assert product.given == {"price", "link"}
+        assert (product.price, product.link, product.title, product.images) == (None, None, "", ())
+        assert feed.notes == (
+            "The feed has no column title and no column image: "
+            "it can update known products only, and bring no new ones.",
+        )
+
+
+def test_a_feed_of_ids_has_nothing_to_update(tmp_path):
+    """So it is no feed."""
+    assert "no column title and no column image" in refusal_of(tmp_path, b"id,brand\n7,Acme\n").message
+
+
 def test_repeated_known_column_is_unreadable(tmp_path):
     """Which of two titles is meant cannot be guessed."""
     error = refusal_of(tmp_path, b"id,title,image,Title\n")

@@ -129,7 +129,7 @@ def test_whole_surrogate_pairs_are_text(tmp_path):
         ({"id": True}, "id", "True"),
         ({"id": 1.5}, "id", "1.5"),
         ({"title": ["T"]}, "title", "['T']"),
-        ({"title": None}, "title", "nothing"),
+        ({"title": ""}, "title", "nothing"),
         ({"price": 49.9}, "price", "49.9"),
         ({"image": {"path": "a"}}, "image", "{'path': 'a'}"),
         ({"additional_images": 5.5}, "additional_images", "5.5"),
@@ -142,10 +142,22 @@ def test_value_of_the_wrong_type_is_an_error_of_its_column(tmp_path, row, column
     assert [(error.column, error.found) for error in items if isinstance(error, RowError)] == [(column, found)]
 
 
-def test_missing_names_are_errors_of_the_row(tmp_path):
-    """Without a header, each row must have its own required values."""
-    errors = items_of(tmp_path, b'{"title": "T"}')
-    assert [(error.column, error.found) for error in errors] == [("id", "nothing"), ("image", "nothing")]
+def test_a_missing_id_is_an_error_of_the_row(tmp_path):
+    """Without a header, each row must have its own."""
+    (error,) = items_of(tmp_path, b'{"title": "T"}')
+    assert (error.column, error.found) == ("id", "nothing")
+
+
+def test_what_a_row_lacks_or_has_as_null_is_not_given(tmp_path):
+    """What is empty is given, as nothing. Without the main image, the additional ones come after it."""
+    (product,) = items_of(
+        tmp_path,
+        b'{"id": 7, "title": null, "link": "", "category": [], "additional_images": ["b"], "image_box": [1, 2, 3, 4]}',
+    )
+    assert product.given == {"link", "category", "additional_images", "image_box"}
+    assert (product.link, product.category, product.title) == (None, (), "")
+    assert product.images == (FeedImage("b", 1),)
+    assert product.image_box == CropBox(1, 2, 3, 4)
 
 
 def test_line_beyond_the_bound_is_skipped_and_reported(tmp_path):

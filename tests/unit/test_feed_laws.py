@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from catalog.errors import FeedUnreadable
 from catalog.feeds import open_feed, write_feed
 from catalog.feeds.values import parse_description, parse_title
-from catalog.types import Availability, FeedImage, Price, ProductRecord, RowError
+from catalog.types import Availability, FeedImage, Price, ProductField, ProductRecord, RowError
 from embeddings.crop_box import CropBox
 from embeddings.taxonomy import normalize_attribute
 
@@ -65,7 +65,8 @@ def assert_storable(item):
         texts = [item.external_id, item.title, item.description, *item.category, *item.attributes]
         texts += [item.link or "", item.item_group or "", *(image.source for image in item.images)]
         texts.append(json.dumps(dict(item.raw), allow_nan=False, ensure_ascii=False))
-        assert item.images[0].position == 0
+        first = 0 if ProductField.IMAGE in item.given else 1
+        assert [image.position for image in item.images] == list(range(first, first + len(item.images)))
         assert len({image.source for image in item.images}) == len(item.images)
     for text in texts:
         assert b"\x00" not in text.encode()
@@ -128,7 +129,9 @@ def test_written_products_read_back_equal(given_products, name):
 @pytest.mark.parametrize(
     "change",
     [{"attributes": ("fabric=a; b",)}, {"attributes": ("fabric=a|b",)},
-     {"images": (FeedImage("a.jpg", 0), FeedImage("b;c.jpg", 1))}],
+     {"images": (FeedImage("a.jpg", 0), FeedImage("b;c.jpg", 1))},
+     {"title": "", "images": (FeedImage("a.jpg", 1),), "given": frozenset({ProductField.ADDITIONAL_IMAGES})},
+     {"title": "", "images": (), "image_box": CropBox(0, 0, 1, 1), "given": frozenset({ProductField.IMAGE_BOX})}],
 )  # fmt: skip
 def test_what_a_delimited_feed_cannot_express_is_refused(tmp_path, change):
     """Separators within a value would come back as several values; JSON Lines keeps them."""

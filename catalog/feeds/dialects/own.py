@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,7 +30,7 @@ class OwnDialect(Dialect):
     def count_known(self, fields: Sequence[str]) -> int:
         """As ``Dialect``."""
         names = match_columns(fields).names
-        return len(names) if names.keys() >= set(self.required) else 0
+        return len(names) if self._is_enough(names) else 0
 
     def knows(self, name: str) -> bool:
         """As ``Dialect``."""
@@ -39,8 +39,8 @@ class OwnDialect(Dialect):
     def check_header(self, path: Path, names: Sequence[str]) -> tuple[str, ...]:
         """As ``Dialect``."""
         match = match_columns(names)
-        missing = [column for column in self.required if column not in match.names]
-        if missing:
+        if not self._is_enough(match.names):
+            missing = [column for column in self.required if column not in match.names]
             optional = ", ".join(column for column in Column if column not in self.required)
             raise FeedUnreadable(
                 f"The feed {path} has no column {' and no column '.join(missing)}.",
@@ -65,6 +65,10 @@ class OwnDialect(Dialect):
         """As ``Dialect``."""
         return _OwnReader(header)
 
+    def _is_enough(self, columns: Collection[Column]) -> bool:
+        """Whether there may be new products, or there is anything to update, and it is known of which product."""
+        return columns >= set(self.required) if len(columns) < 2 else Column.ID in columns
+
 
 class _OwnReader(DialectReader):
     def __init__(self, header: Sequence[str]) -> None:
@@ -86,9 +90,16 @@ class _OwnReader(DialectReader):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        if not self._unknown:
-            return ()
-        return (f"Columns kept with the products and not used otherwise: {list_names(list(self._unknown))}.",)
+        notes: list[str] = []
+        lacking = [column for column in REQUIRED_COLUMNS if column not in self._known]
+        if self._known and lacking:
+            notes.append(
+                f"The feed has no column {' and no column '.join(lacking)}: it can update known products only, "
+                "and bring no new ones."
+            )
+        if self._unknown:
+            notes.append(f"Columns kept with the products and not used otherwise: {list_names(list(self._unknown))}.")
+        return tuple(notes)
 
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
         for row in rows:

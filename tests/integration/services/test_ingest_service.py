@@ -110,6 +110,59 @@ def test_an_image_that_a_product_no_longer_has_leaves_the_index(shop, rows):
     shop.assert_consistent()
 
 
+def test_what_a_feed_has_no_column_for_stays_and_what_is_empty_goes(shop, rows):
+    """A feed of prices leaves texts, images, crops and other columns; an empty one clears what it has."""
+    rows[0].update(brand="Acme", link="https://shop.example/1", image_box=[0, 0, 8, 8])
+    rows[0]["additional_images"] = [shop.photo("extra.png", "white")]
+    shop.take(rows)
+    before = shop.catalog()
+    summary, indexing = shop.take([{"id": "P1", "price": "7.50 EUR", "season": "SS27"}])
+    assert summary.counts == {"products_changed": 1}
+    assert (indexing.embedded, indexing.refreshed) == (0, 2)
+    assert shop.rows("SELECT title, link, price, raw ->> 'brand', raw ->> 'season' FROM product ORDER BY id")[0] == (
+        "Item 1", "https://shop.example/1", 7.5, "Acme", "SS27"
+    )  # fmt: skip
+    assert [row[13:] for row in shop.catalog()] == [row[13:] for row in before]
+    summary, _ = shop.take([{"id": "P1", "price": "", "link": "", "image_box": ""}])
+    assert summary.counts == {"products_changed": 1}
+    assert shop.rows("SELECT link, price, currency FROM product ORDER BY id")[0] == (None, None, None)
+    assert shop.rows("SELECT source, crop FROM image WHERE product_id = 1 ORDER BY position") == [
+        ("red.png", None),
+        ("extra.png", None),
+    ]
+    shop.assert_consistent()
+
+
+def test_feeds_of_different_columns_take_turns(shop, rows, monkeypatch):
+    """Neither undoes what the other says, and the one that came last changes nothing again, without a look at rows."""
+    prices = [{"id": row["id"], "price": "5.00 EUR"} for row in rows]
+    texts = [{"id": row["id"], "title": f"New {row['id']}", "image": row["image"]} for row in rows]
+    shop.take(rows)
+    for feed, counts in ((prices, "products_changed"), (texts, "products_changed"), (prices, "products_unchanged")):
+        assert shop.take(feed)[0].counts[counts] == 3
+    assert shop.rows("SELECT DISTINCT price, left(title, 3) FROM product") == [(5, "New")]
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "catalog.repositories.products.ProductRepository.stored", lambda _, ids: asked.extend(ids) or {}
+    )
+    summary, indexing = shop.take(prices)
+    assert (summary.counts["products_unchanged"], asked) == (3, [])
+    assert (indexing.embedded, indexing.refreshed) == (0, 0)
+
+
+def test_a_new_product_needs_a_title_and_an_image(shop, rows):
+    """A row without them is an error where the product is new; a product that is known has them already."""
+    shop.take(rows[:1])
+    summary = shop.ingest([{"id": "P1", "price": "5.00 EUR"}, {"id": "P7", "price": "5.00 EUR"}])
+    assert (summary.counts["products_changed"], summary.counts["rows_failed"]) == (1, 1)
+    assert [(error.line, error.external_id, error.column, error.expected) for error in shop.errors] == [
+        (2, "P7", "title", "a title: the product is new"),
+        (2, "P7", "image", "an image: the product is new"),
+    ]
+    assert "can update known products only" in summary.notes[0]
+    assert shop.scalar("SELECT count(*) FROM product") == 1
+
+
 def test_products_missing_from_the_feed_stay_unless_asked(shop, rows):
     """Without a full sync a feed only adds and changes."""
     shop.take(rows)
