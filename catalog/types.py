@@ -87,6 +87,11 @@ class Price:
         return f"{self.amount} {self.currency}"
 
 
+def is_address(source: str) -> bool:
+    """Whether an image or a feed is named by an http or https address, instead of by a path."""
+    return source[:8].lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True)
 class FeedImage:
     """One image reference of a feed row, not yet read.
@@ -107,7 +112,7 @@ class FeedImage:
     @property
     def is_address(self) -> bool:
         """Whether the image is to be fetched from a server, instead of read from a file."""
-        return self.source[:8].lower().startswith(("http://", "https://"))
+        return is_address(self.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import Any
 
 from catalog.repositories.changes import ProductChange
 from catalog.repositories.products import KnownImage
-from catalog.rows import ChangeKind, ChangeUndoing
+from catalog.rows import ChangeKind, ChangeUndoing, ImageState
 from catalog.services.ingest_columns import put_back
 from catalog.services.ingest_images import told_image
+from catalog.types import is_address
 from catalog.unit_of_work import UnitOfWork
 
 
@@ -113,17 +114,27 @@ class ChangeUndoer:
     ) -> None:
         left = {image["source"]: image for image in after}
         new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
+        replaced: list[dict[str, Any]] = []
+        placed: list[dict[str, Any]] = []
         for image in before:
             source = image["source"]
             if source not in held:
                 new.append({**image, "product_id": product_id})
+            elif image["sha256"] != left[source]["sha256"]:
+                replaced.append({**image, "id": held[source].id})
             elif _told(image) != left[source]:
-                changed.append({**image, "id": held[source].id})
+                # Its bytes may have been fetched since, or found to be worth nothing, which is no doing of the run.
+                placed.append({"id": held[source].id, "position": image["position"], "crop": image["crop"]})
         named = {image["source"] for image in before}
         self._gone.extend(image.id for source, image in held.items() if source not in named)
-        self._work.changes.overwrite_images(changed)
-        self._dirty.update(self._work.changes.restore_images(new))
+        self._work.changes.overwrite_images(replaced)
+        self._work.changes.overwrite_images(placed)
+        self._restore_images(new)
+
+    def _restore_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert images again, and have those fetched whose bytes had not come yet."""
+        self._dirty.update(self._work.changes.restore_images(rows))
+        self._work.fetches.wish(sorted({row["product_id"] for row in rows if row["state"] == ImageState.PENDING}))
 
     def _restore(self, changes: Sequence[ProductChange]) -> set[str]:
         """Insert products again that the run had removed, with their images."""
@@ -139,7 +150,7 @@ class ChangeUndoer:
             for external_id, before in whole.items()
             for image in before["images"]
         ]
-        self._dirty.update(self._work.changes.restore_images(images))
+        self._restore_images(images)
         return set(whole)
 
     def _known(self, changes: Sequence[ProductChange]) -> dict[str, int]:
@@ -151,14 +162,15 @@ class ChangeUndoer:
 def _are_as_left(held: Mapping[str, KnownImage], after: Sequence[Mapping[str, Any]] | None) -> bool:
     """Whether a product's images are as the run left them, as far as that is a feed's to say.
 
-    Bytes that were not there then may have been fetched since, or have turned out to be worth nothing.
+    Bytes that were not there then may have been fetched since, or have turned out to be worth nothing; and those of an
+    image by address are its server's to change.
     """
     if after is None:
         return True
     left = {image["source"]: image for image in after}
     return left.keys() == held.keys() and all(
         (image.position, image.crop) == (left[source]["position"], _as_tuple(left[source]["crop"]))
-        and (None in (image.sha256, left[source]["sha256"]) or image.sha256 == left[source]["sha256"])
+        and (image.sha256 in (None, left[source]["sha256"]) or left[source]["sha256"] is None or is_address(source))
         for source, image in held.items()
     )
 

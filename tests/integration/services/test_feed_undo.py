@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import IngestRunning, NothingToUndo
+from catalog.services.image_fetching import FetchLimits, ImageFetching
 from catalog.services.ingest import IngestRequest
-from tests.integration.services.conftest import MERCHANT
+from tests.integration.services.conftest import MERCHANT, picture
+from tests.remote_files import FakeRemoteFiles, busy
 
 PHOTOS = ("red", "green", "blue", "white")
 
@@ -137,6 +139,32 @@ def test_nothing_is_undone_while_the_catalog_is_ingested(shop, rows):
         with pytest.raises(IngestRunning):
             shop.undo()
     assert shop.scalar("SELECT count(*) FROM product") == 4
+
+
+def test_bytes_that_an_address_gave_meanwhile_are_kept(shop):
+    """They are the server's: crops are put back, removed images return, those that never came are fetched after all."""
+    servers = FakeRemoteFiles()
+    limits = FetchLimits(threads=1, per_host=1, max_bytes=2**20, max_pixels=10_000, max_attempts=3)
+    fetching = ImageFetching(shop.unit_of_work, servers, shop.images, limits)
+    red, blue = (f"https://cdn.example/{color}.png" for color in ("red", "blue"))
+    servers.give(red, picture("red"))
+    servers.give(blue, busy())
+    shop.ingest([_row(1, red), _row(2, blue), _row(3, red)])
+    fetching.run()
+    servers.give(red, picture("yellow"))
+    shop.ingest([_row(1, red, image_box=[0, 0, 8, 8])], full_sync=True, max_removal=1.0)
+    fetching.run()
+    (changed,) = shop.rows("SELECT sha256 FROM image")[0]
+    summary, _ = shop.undo()
+    assert (summary.put_back, summary.restored, summary.num_kept) == (1, 2, 0)
+    assert shop.rows(
+        "SELECT external_id, crop, state FROM image JOIN product ON product.id = product_id ORDER BY external_id"
+    ) == [("P1", None, "ready"), ("P2", None, "pending"), ("P3", None, "ready")]
+    assert (
+        shop.scalar("SELECT sha256 FROM image JOIN product ON product.id = product_id WHERE title = 'Item 1'")
+        == changed
+    )
+    shop.assert_consistent()
 
 
 @st.composite
