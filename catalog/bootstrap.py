@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
     from catalog.services.feed_history import FeedHistoryService
+    from catalog.services.feed_schedules import FeedScheduleService
     from catalog.services.feed_undo import FeedUndoService
     from catalog.services.fetching_and_indexing import FetchingAndIndexing
     from catalog.services.fetching_work import FetchingWork
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from catalog.services.noted_models import NotedModels
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
+    from catalog.services.remote_feeds import RemoteFeedService
     from catalog.services.search import SearchService
     from catalog.services.snapshots import SnapshotService
     from catalog.services.status import StatusService
@@ -325,6 +327,23 @@ class Application:
             max_bytes=self.settings.max_image_bytes,
             read_threads=self.settings.decode_threads,
         )
+
+    @cached_property
+    def remote_feeds(self) -> RemoteFeedService:
+        """Fetches feeds by address and takes them."""
+        from catalog.services.remote_feeds import RemoteFeedService
+
+        return RemoteFeedService(
+            self.unit_of_work, self.remote_files, self.ingest, self.galleries, max_bytes=self.settings.max_feed_bytes
+        )
+
+    @cached_property
+    def feed_schedules(self) -> FeedScheduleService:
+        """Takes feeds by address again and again."""
+        from catalog.services.feed_schedules import FeedScheduleService
+
+        lease = datetime.timedelta(seconds=self.settings.lease_seconds)
+        return FeedScheduleService(self.unit_of_work, self.remote_feeds, self.galleries, lease=lease)
 
     @cached_property
     def feed_history(self) -> FeedHistoryService:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Numeric,
     Sequence,
     Text,
+    Time,
     UniqueConstraint,
     func,
     text,
@@ -387,3 +388,29 @@ class ProductChangeRow(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     undoing: Mapped[str | None]
+
+
+class FeedScheduleRow(Base):
+    """A feed by address that workers ingest again and again.
+
+    It is due every so many seconds, or daily at a time of the day in UTC. ``request`` is what is asked for each time.
+    """
+
+    __tablename__ = "feed_schedule"
+    __table_args__ = (
+        UniqueConstraint("merchant_id", "feed"),
+        CheckConstraint("(every_seconds IS NULL) <> (daily_at IS NULL)", name="every_or_daily"),
+        Index(None, "next_due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    feed: Mapped[str]
+    request: Mapped[dict[str, Any]]
+    every_seconds: Mapped[int | None]
+    daily_at: Mapped[datetime.time | None] = mapped_column(Time())
+    next_due_at: Mapped[datetime.datetime]
+    lease_until: Mapped[datetime.datetime | None]
+    last_run_at: Mapped[datetime.datetime | None]
+    last_job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id", ondelete="SET NULL"))
+    last_error: Mapped[str | None]

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     files there. A host is allowed wherever it is, a network by whatever name.
     """
 
+    max_feed_bytes: int = Field(default=4 * 2**30, ge=1)
+    """Larger feeds are not fetched."""
+
     fetch_per_host: int = Field(default=4, ge=1, le=64)
     """Files that this process fetches from one host at the same time."""
 

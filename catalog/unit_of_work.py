@@ -13,6 +13,7 @@ from catalog.errors import DatabaseUnavailable
 from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
 from catalog.repositories.changes import ChangeRepository
 from catalog.repositories.comparisons import ComparisonRepository
+from catalog.repositories.feed_schedules import FeedScheduleRepository
 from catalog.repositories.galleries import GalleryRepository
 from catalog.repositories.image_fetches import ImageFetchRepository
 from catalog.repositories.images import ImageRepository
@@ -45,6 +46,7 @@ class UnitOfWork:
     jobs: JobRepository
     changes: ChangeRepository
     comparisons: ComparisonRepository
+    feed_schedules: FeedScheduleRepository
 
     def __init__(self, sessions: sessionmaker[Session], announcements: Announcements = _NO_ANNOUNCEMENTS) -> None:
         self._sessions = sessions
@@ -62,6 +64,7 @@ class UnitOfWork:
         self.jobs = JobRepository(self._session)
         self.changes = ChangeRepository(self._session)
         self.comparisons = ComparisonRepository(self._session)
+        self.feed_schedules = FeedScheduleRepository(self._session)
         return self
 
     def commit(self) -> None:

@@ -14,6 +14,7 @@ from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, USAGE
 from cli.failures import report as report_failure
 from cli.feed_history import history
+from cli.feed_schedules import schedules, unschedule
 from cli.feed_undo import undo
 from cli.feed_words import word_lines, words_as_json
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 app.command()(history)
 app.command()(undo)
+app.command()(schedules)
+app.command()(unschedule)
 
 
 @app.command()

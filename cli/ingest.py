@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -15,7 +16,7 @@ from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
 from cli.feed_words import word_lines, words_as_json
 from cli.indexing import fetch_and_index, require_workers_unless
-from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect, Merchant, Wait
+from cli.options import AllowAbsolute, AsJson, FeedCurrency, FeedDialect, FeedOrAddress, Merchant, Wait
 
 if TYPE_CHECKING:
     from catalog.services.fetched_images import FetchedImages
@@ -30,7 +31,7 @@ REASONS_SHOWN = 10
 
 
 def ingest(
-    feed: Feed,
+    feed: FeedOrAddress,
     merchant: Merchant,
     dialect: FeedDialect = None,
     currency: FeedCurrency = None,
@@ -51,6 +52,14 @@ def ingest(
         str | None,
         typer.Option("--model", metavar="VERSION", help="Model version of a new merchant's gallery."),
     ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            "--schedule",
+            metavar="WHEN",
+            help="Have workers take the feed, by its address, 'every 6h' or 'daily 03:30' (UTC), instead of now.",
+        ),
+    ] = None,
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
@@ -62,12 +71,14 @@ def ingest(
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.services.fetched_images import fetched_images
     from catalog.services.ingest import IngestRequest
+    from catalog.types import is_address
+    from cli.feed_schedules import put_schedule
     from cli.progress import progress
 
     settings = settings_from_environment()
     require_workers_unless(wait, settings)
     request = IngestRequest(
-        feed=feed,
+        feed=Path(feed),
         merchant=merchant,
         model=model or settings.model,
         allow_absolute=allow_absolute,
@@ -77,14 +88,23 @@ def ingest(
         dialect=dialect,
         currency=currency,
     )
+    if schedule is not None:
+        put_schedule(settings, feed, request, schedule, as_json=as_json)
+        return
     with ExitStack() as stack:
         application = stack.enter_context(Application(settings))
-        error_file = None if errors is None else stack.enter_context(open_error_file(errors, feed))
+        error_file = None if errors is None else stack.enter_context(open_error_file(errors, Path(feed)))
         since = application.indexing_follower.revision()
-        with progress("reading feed", unit="B", quiet=as_json) as advance:
-            summary = application.ingest.run(
-                request, on_error=ignore if error_file is None else error_file.write, advance=advance
-            )
+        on_error = ignore if error_file is None else error_file.write
+        taken: IngestRequest | IngestSummary = request
+        if is_address(feed):
+            with progress("fetching feed", unit="B", quiet=as_json) as advance:
+                taken = stack.enter_context(application.remote_feeds.fetch(feed, request, advance))
+        if isinstance(taken, IngestRequest):
+            with progress("reading feed", unit="B", quiet=as_json) as advance:
+                summary = application.ingest.run(taken, on_error, advance)
+        else:
+            summary = taken
         indexing: Indexing = None
         if wait:
             indexing = fetch_and_index(application, summary.merchant_id, since, everything=True, quiet=as_json)
@@ -260,6 +280,7 @@ def _as_json(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages)
     }
     return {
         "job": summary.job_id,
+        "is_unmodified": summary.is_unmodified,
         "model_version": summary.model_version,
         "read_as": summary.read_as,
         **subjects,

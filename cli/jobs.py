@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -176,7 +175,7 @@ def _retry(job_id: int, *, as_json: bool) -> None:
     asked = dict(job.request)
     if job.kind == JobKind.INGEST:
         ingest(
-            feed=Path(asked["feed"]),
+            feed=asked["feed"],
             merchant=job.merchant,
             allow_absolute=asked["allow_absolute"],
             full_sync=asked["full_sync"],

@@ -24,6 +24,9 @@ FeedCurrency = Annotated[
     str | None,
     typer.Option("--currency", metavar="CODE", help="Of the feed's prices that come without one, such as EUR."),
 ]
+FeedOrAddress = Annotated[
+    str, typer.Argument(metavar="FEED", help="The feed, as a file or as its http or https address.")
+]
 AllowAbsolute = Annotated[bool, typer.Option("--allow-absolute", help="Allow image paths that are absolute.")]
 
 Merchant = Annotated[str, typer.Option("--merchant", "-m", metavar="NAME", help="Whose catalog.")]

@@ -8,11 +8,15 @@ from typing import Any, Final
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import crontab
 
-from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, announce, announce_reconciliation
+from catalog.adapters.celery_broker import RECONCILE, TASKS, announce, announce_reconciliation
 from catalog.ports.announcements import WorkQueue
 
 LIGHT_SWEEPS: Final = 12
 """Workers without a network look less often than others by this factor: the others take up what these have missed."""
+
+
+FEED_SECONDS: Final = 60.0
+"""Schedules of feeds are not finer than minutes."""
 
 
 def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any]]:
@@ -24,10 +28,15 @@ def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any
         seconds: Between two sweeps of the queue ``embed``, and of ``fetch``, which nobody else looks into.
         reconcile_at: ``03:30``, in UTC, or ``never``.
     """
-    every = {WorkQueue.EMBED: seconds, WorkQueue.INDEX: seconds * LIGHT_SWEEPS, WorkQueue.FETCH: seconds}
+    every = {
+        WorkQueue.EMBED: seconds,
+        WorkQueue.INDEX: seconds * LIGHT_SWEEPS,
+        WorkQueue.FETCH: seconds,
+        WorkQueue.FEED: FEED_SECONDS,
+    }
     schedule: dict[str, dict[str, Any]] = {
         f"sweep-{queue}": {
-            "task": FETCH_IMAGES if queue is WorkQueue.FETCH else INDEX_IMAGES,
+            "task": TASKS[queue],
             "schedule": datetime.timedelta(seconds=interval),
             "kwargs": {"queue": queue.value},
         }

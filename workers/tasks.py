@@ -9,13 +9,20 @@ from typing import Final
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE
+from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, TAKE_FEEDS
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError, OutOfMemory
 from workers.application import application
 from workers.liveness import touch
-from workers.time_limits import FETCH_SOFT_SECONDS, LONG_HARD_SECONDS, LONG_SOFT_SECONDS, time_limits
+from workers.time_limits import (
+    FEED_HARD_SECONDS,
+    FEED_SOFT_SECONDS,
+    FETCH_SOFT_SECONDS,
+    LONG_HARD_SECONDS,
+    LONG_SOFT_SECONDS,
+    time_limits,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +34,7 @@ def add_tasks(app: Celery) -> None:
     """Make the tasks known to the application."""
     app.task(name=INDEX_IMAGES)(index_images)
     app.task(name=FETCH_IMAGES)(fetch_images)
+    app.task(name=TAKE_FEEDS)(take_feeds)
     app.task(name=RECONCILE)(reconcile)
 
 
@@ -63,6 +71,28 @@ def fetch_images() -> None:
         told = ", ".join(f"{number} {what}" for what, number in counts.items())
         fields = {"images": summary.num_settled, "seconds": summary.seconds, **counts}
         _log.info("Fetched: %s in %.1f s", told, summary.seconds, extra=fields)
+
+
+def take_feeds() -> None:
+    """Ingest the feeds whose schedules say so, and index what changed as anything else."""
+    touch()
+    with time_limits(_is_stopping, soft=FEED_SOFT_SECONDS, hard=FEED_HARD_SECONDS) as enough:
+
+        def stop() -> bool:
+            touch()
+            return enough()
+
+        try:
+            taken = application().feed_schedules.run_due(stop)
+        except ExplainedError as error:
+            _log.warning("Feeds wait: %s", error)
+            return
+    for one in taken:
+        fields = {"merchant": one.feed.merchant, "feed": one.feed.feed}
+        if one.summary is not None:
+            _log.info("Took a feed on its schedule", extra={**fields, "job": one.summary.job_id, **one.summary.counts})
+        if one.error is not None:
+            _log.warning("A feed was not taken: %s", one.error, extra=fields)
 
 
 def reconcile() -> None:

@@ -21,6 +21,10 @@ LONG_SOFT_SECONDS: Final = 2700.0
 LONG_HARD_SECONDS: Final = 3300.0
 """The same for what takes its time by nature; still less than a message is waited for (``VISIBILITY_SECONDS``)."""
 
+FEED_SOFT_SECONDS: Final = 21_600.0
+FEED_HARD_SECONDS: Final = 22_500.0
+"""The same for ingesting feeds of any size. A message that is delivered again meanwhile finds the feed claimed."""
+
 _STDERR: Final = 2
 """By its number: Celery puts an object that is no file in place of ``sys.stderr``."""
 

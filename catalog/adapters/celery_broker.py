@@ -23,6 +23,17 @@ INDEX_IMAGES: Final = "drape.index_images"
 FETCH_IMAGES: Final = "drape.fetch_images"
 """Name of the task that fetches images by address."""
 
+TAKE_FEEDS: Final = "drape.take_feeds"
+"""Name of the task that ingests the feeds which are due."""
+
+TASKS: Final = {
+    WorkQueue.EMBED: INDEX_IMAGES,
+    WorkQueue.INDEX: INDEX_IMAGES,
+    WorkQueue.FETCH: FETCH_IMAGES,
+    WorkQueue.FEED: TAKE_FEEDS,
+}
+"""What a message in each queue asks for."""
+
 VISIBILITY_SECONDS: Final = 3600
 """After this a message whose worker vanished is delivered again. It may be long, because the sweep does not wait for
 it, and must exceed the time that a task may take, or its message would be doubled."""
@@ -116,10 +127,10 @@ def announce(app: Celery, queue: WorkQueue) -> None:
     """
     with app.producer_or_acquire() as producer:
         if producer.channel.queue_declare(queue=queue.value).message_count == 0:
-            is_fetch = queue is WorkQueue.FETCH
+            task = TASKS[queue]
             app.send_task(
-                FETCH_IMAGES if is_fetch else INDEX_IMAGES,
-                kwargs={} if is_fetch else {"queue": queue.value},
+                task,
+                kwargs={"queue": queue.value} if task == INDEX_IMAGES else {},
                 queue=queue.value,
                 producer=producer,
                 retry=False,

@@ -12,11 +12,13 @@ class WorkQueue(StrEnum):
     ``embed``: workers with an accelerator, one process for each; they take any dirty image.
     ``index``: workers that run no network: payloads to replace, points to delete, reconciliation.
     ``fetch``: the same workers, or some of their own: images by address to be fetched.
+    ``feed``: the same workers: feeds by address to be ingested on their schedules.
     """
 
     EMBED = "embed"
     INDEX = "index"
     FETCH = "fetch"
+    FEED = "feed"
 
 
 class Announcements(Protocol):

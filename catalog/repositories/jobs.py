@@ -132,11 +132,19 @@ class JobRepository:
             .execution_options(synchronize_session=False)
         )
 
-    def latest(self, merchant_id: int | None = None, limit: int = 5, kind: JobKind | None = None) -> list[Job]:
-        """The last jobs, of one merchant or of all, of one kind or of all, newest first."""
+    def latest(
+        self,
+        merchant_id: int | None = None,
+        limit: int = 5,
+        kind: JobKind | None = None,
+        subject: str | None = None,
+    ) -> list[Job]:
+        """The last jobs, of one merchant or of all, of one kind or of all, of one feed or of all, newest first."""
         jobs = _jobs().order_by(JobRow.id.desc()).limit(limit)
         if kind is not None:
             jobs = jobs.where(JobRow.kind == kind)
+        if subject is not None:
+            jobs = jobs.where(JobRow.subject == subject)
         if merchant_id is not None:
             jobs = jobs.where(JobRow.merchant_id == merchant_id)
         return [_job(*row) for row in self._session.execute(jobs)]

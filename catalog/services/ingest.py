@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 from catalog.attributes.feed_words import FeedWordsReport
 from catalog.errors import InvalidRequest, RemovalRefused
 from catalog.feeds import Column, FeedReader, ReadingOptions, open_feed, reading_options
 from catalog.ports.image_store import ImageStore
+from catalog.ports.remote_files import Validators
 from catalog.repositories.jobs import JobKind
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
@@ -22,13 +25,25 @@ from catalog.services.job_run import JobRun
 from catalog.services.pixel_crops import boxes_to_fetch, with_pixel_crops
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, SourceImages
-from catalog.types import DialectName, Outcome, ProductRecord, RowError
+from catalog.types import DialectName, FeedImage, Outcome, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
 RUNS_KEPT = 10
 """Of so many runs of a merchant it is kept what they changed."""
 MAX_MERCHANT_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFrom:
+    """Where a feed was fetched from, and what its server said of its version.
+
+    Args:
+        address: As it was asked for, before redirects: relative image paths start from it.
+    """
+
+    address: str
+    validators: Validators
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,7 @@ class IngestRequest:
         attributes_as_given: Whether attributes keep the feed's words, instead of the vocabulary's names.
         dialect: The feed's dialect; None finds it out.
         currency: ISO 4217 code of prices that come without one; None takes no such price.
+        fetched: Where the file was fetched from, if it was.
     """
 
     feed: Path
@@ -56,6 +72,12 @@ class IngestRequest:
     attributes_as_given: bool = False
     dialect: DialectName | None = None
     currency: str | None = None
+    fetched: FetchedFrom | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the feed is called."""
+        return _storable(self.feed) if self.fetched is None else self.fetched.address
 
     def reading_options(self) -> ReadingOptions:
         """What the feed does not say of itself.
@@ -66,8 +88,26 @@ class IngestRequest:
         return reading_options(self.dialect, self.currency)
 
     def to_json(self) -> dict[str, object]:
-        """The request as JSON-serialisable values, with the feed's whole path: to be asked again from anywhere."""
-        return {**dataclasses.asdict(self), "feed": _storable(self.feed.absolute())}
+        """The request as JSON-serialisable values, with the feed's address or whole path: to be asked again."""
+        asked = dataclasses.asdict(self)
+        del asked["fetched"]
+        if self.fetched is None:
+            return {**asked, "feed": _storable(self.feed.absolute())}
+        validators = dataclasses.asdict(self.fetched.validators)
+        return {**asked, "feed": self.fetched.address, "validators": validators}
+
+    @classmethod
+    def from_json(cls, asked: Mapping[str, Any]) -> IngestRequest:
+        """The request that ``to_json`` has written; of a feed that was fetched, without its file."""
+        names = {field.name for field in dataclasses.fields(cls)} & asked.keys()
+        dialect = asked.get("dialect")
+        return cls(
+            **{
+                **{name: asked[name] for name in names},
+                "feed": Path(asked["feed"]),
+                "dialect": None if dialect is None else DialectName(dialect),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +126,7 @@ class IngestSummary:
         refusal: Why the full sync removed nothing, where it was refused.
         words: What the feed's words for attributes left open.
         seconds: How long reading the feed and writing the rows took.
+        is_unmodified: The feed is as it was when the job took it, so that nothing was read.
     """
 
     merchant_id: int
@@ -98,6 +139,7 @@ class IngestSummary:
     refusal: RemovalRefused | None = None
     words: FeedWordsReport = field(default_factory=FeedWordsReport)
     seconds: float = 0.0
+    is_unmodified: bool = False
 
 
 class IngestService:
@@ -138,7 +180,7 @@ class IngestService:
             embeddings.errors.UnusableModel: a new merchant's model version cannot be used. Nothing was written.
             IngestRunning: the merchant's catalog is being ingested by another process.
         """
-        _check_merchant_name(request.merchant)
+        check_merchant_name(request.merchant)
         with open_feed(request.feed, request.reading_options()) as reader:
             with self._unit_of_work() as work:
                 if work.merchants.find(request.merchant) is None:
@@ -191,8 +233,8 @@ class IngestService:
             ),
         )
         refusal: RemovalRefused | None = None
-        subject = _storable(request.feed)
-        with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, subject, request.to_json(), unit="B") as job:
+        asked = request.to_json()
+        with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, request.subject, asked, unit="B") as job:
             run = IngestRun(merchant_id, job.id, on_error, attributes_as_given=request.attributes_as_given)
 
             def look() -> None:
@@ -204,7 +246,7 @@ class IngestService:
             reader.on_rows = look
             try:
                 with ThreadPoolExecutor(self._read_threads, thread_name_prefix="read") as readers:
-                    for rows in _chunks(reader, ROWS_PER_TRANSACTION):
+                    for rows in _chunks(_located(reader, request), ROWS_PER_TRANSACTION):
                         job.end_if_cancelled()
                         self._take(rows, sources, run, readers, reader)
                         advance(reader.position, reader.num_bytes)
@@ -319,7 +361,8 @@ class IngestService:
         return None
 
 
-def _check_merchant_name(name: str) -> None:
+def check_merchant_name(name: str) -> None:
+    """Raise InvalidRequest where no merchant can be called so."""
     if not 1 <= len(name) <= MAX_MERCHANT_NAME or not name.isprintable() or name != name.strip():
         raise InvalidRequest(
             "A merchant cannot be named so",
@@ -331,6 +374,22 @@ def _check_merchant_name(name: str) -> None:
 def _storable(path: Path) -> str:
     """The path as text that PostgreSQL takes: bytes of a name that are no text become their escapes."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _located(rows: Iterable[ProductRecord | RowError], request: IngestRequest) -> Iterator[ProductRecord | RowError]:
+    """The rows; in a feed that was fetched, images by path are by address, from the feed's on."""
+    if request.fetched is None:
+        yield from rows
+        return
+    for row in rows:
+        if isinstance(row, ProductRecord) and not all(image.is_address for image in row.images):
+            sources = dict.fromkeys(urljoin(request.fetched.address, image.source) for image in row.images)
+            crops = {urljoin(request.fetched.address, image.source): image.crop for image in reversed(row.images)}
+            first = row.images[0].position
+            images = tuple(FeedImage(source, first + at, crops[source]) for at, source in enumerate(sources))
+            yield dataclasses.replace(row, images=images)
+        else:
+            yield row
 
 
 def _chunks(rows: Iterable[ProductRecord | RowError], size: int) -> Iterator[Sequence[ProductRecord | RowError]]:

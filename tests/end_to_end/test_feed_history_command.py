@@ -41,9 +41,3 @@ def test_a_run_is_looked_at_and_undone(drape, small_feed, tmp_path):
         "yes",
         "no",
     ]
-    again = drape.run_here("feed", "undo", "--merchant", "atelier", "--yes")
-    assert (again.code, "nothing to undo" in again.err) == (1, True)
-    assert [job["kind"] for job in drape.run_here("jobs", "--json").json] == ["undo", "ingest", "ingest"]
-    assert drape.run_here("similar", "P3", "--json").code == 0
-    elsewhere = drape.run_here("feed", "history", "--merchant", "atelier", "--job", "4711")
-    assert (elsewhere.code, "No such run" in elsewhere.err) == (1, True)
