@@ -180,6 +180,7 @@ def _retry(job_id: int, *, as_json: bool) -> None:
             allow_absolute=asked["allow_absolute"],
             full_sync=asked["full_sync"],
             max_removal=asked["max_removal"],
+            attributes_as_given=asked.get("attributes_as_given", False),
             errors=None,
             model=asked["model"],
             dialect=DialectName(asked["dialect"]) if asked.get("dialect") else None,

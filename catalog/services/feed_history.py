@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from catalog.errors import JobNotFound
 from catalog.repositories.changes import ProductChange
 from catalog.repositories.jobs import Job, JobKind
 from catalog.rows import ChangeKind, JobState
-from catalog.services.ingest_images import told_image
+from catalog.services.ingest_images import told_of
 from catalog.unit_of_work import UnitOfWorkFactory
 
 
@@ -113,17 +113,13 @@ def field_changes(change: ProductChange) -> list[FieldChange]:
         return []
     before, after = change.before["columns"], change.after["columns"]
     return [
-        FieldChange("images", [_told(image) for image in change.before["images"]], change.after["images"])
+        FieldChange("images", [told_of(image) for image in change.before["images"]], change.after["images"])
         if name == "images"
         else FieldChange(name, before[name], after[name])
         if name in after
         else FieldChange(name, before.get("raw", {}).get(name), after.get("raw", {}).get(name))
         for name in change.fields
     ]
-
-
-def _told(image: Mapping[str, Any]) -> dict[str, Any]:
-    return told_image(image["source"], image["position"], image["crop"], image["sha256"])
 
 
 def _undone(undoing: Job | None) -> Undone:

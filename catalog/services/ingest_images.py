@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from catalog.repositories.products import KnownImage
 from catalog.types import FeedImage, ProductField, ProductRecord
@@ -43,6 +44,11 @@ def told_image(
         "crop": None if crop is None else list(crop),
         "sha256": sha256,
     }
+
+
+def told_of(image: Mapping[str, Any]) -> dict[str, str | int | list[int] | None]:
+    """The same of an image that was written down whole."""
+    return told_image(image["source"], image["position"], image["crop"], image["sha256"])
 
 
 def _main(record: ProductRecord, kept: Sequence[KnownImage]) -> list[str]:

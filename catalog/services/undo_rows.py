@@ -11,7 +11,7 @@ from catalog.repositories.changes import ProductChange
 from catalog.repositories.products import KnownImage
 from catalog.rows import ChangeKind, ChangeUndoing, ImageState
 from catalog.services.ingest_columns import put_back
-from catalog.services.ingest_images import told_image
+from catalog.services.ingest_images import told_of
 from catalog.types import is_address
 from catalog.unit_of_work import UnitOfWork
 
@@ -122,7 +122,7 @@ class ChangeUndoer:
                 new.append({**image, "product_id": product_id})
             elif image["sha256"] != left[source]["sha256"]:
                 replaced.append({**image, "id": held[source].id})
-            elif _told(image) != left[source]:
+            elif told_of(image) != left[source]:
                 # Its bytes may have been fetched since, or found to be worth nothing, which is no doing of the run.
                 placed.append({"id": held[source].id, "position": image["position"], "crop": image["crop"]})
         named = {image["source"] for image in before}
@@ -173,10 +173,6 @@ def _are_as_left(held: Mapping[str, KnownImage], after: Sequence[Mapping[str, An
         and (image.sha256 in (None, left[source]["sha256"]) or left[source]["sha256"] is None or is_address(source))
         for source, image in held.items()
     )
-
-
-def _told(image: Mapping[str, Any]) -> dict[str, Any]:
-    return told_image(image["source"], image["position"], image["crop"], image["sha256"])
 
 
 def _as_tuple(crop: Sequence[int] | None) -> tuple[int, ...] | None:

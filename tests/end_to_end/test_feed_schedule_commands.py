@@ -1,4 +1,4 @@
-"""``drape ingest --schedule``, ``drape feed schedules``, ``drape feed unschedule``: what workers take again and again."""
+"""``drape ingest --schedule``, ``drape feed schedules``, ``drape feed unschedule``: what workers take on a schedule."""
 
 from __future__ import annotations
 
