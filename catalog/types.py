@@ -128,6 +128,8 @@ class ProductRecord:
             it, the additional ones that the feed gives, from position 1.
         raw: The row, or what its rows share and the variants, as the feed gave it, JSON-serialisable.
         given: What the feed says anything of, be it that there is none. A known product keeps the rest as it is.
+        raw_names: The names under which ``raw`` would hold what the feed gives, where it leaves out what is empty; None
+            where it holds all that is given.
         image_box: The item's box in the main image, where the feed gives it but not which image that is.
     """
 
@@ -145,6 +147,7 @@ class ProductRecord:
     raw: Mapping[str, object] = field(repr=False)
     given: frozenset[ProductField] = EVERY_FIELD
     image_box: CropBox | None = None
+    raw_names: frozenset[str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def product_line(self) -> int:

@@ -25,7 +25,7 @@ from catalog.services.job_run import JobRun
 from catalog.services.pixel_crops import boxes_to_fetch, with_pixel_crops
 from catalog.services.progress import Advance, unheard
 from catalog.services.source_images import ImageFiles, SourceImages
-from catalog.types import DialectName, FeedImage, Outcome, ProductRecord, RowError
+from catalog.types import DialectName, FeedImage, Outcome, ProductField, ProductRecord, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
@@ -296,7 +296,11 @@ class IngestService:
                     attempt.fail(row)
             fresh = self._without_repeats(work, rows, attempt)
             RowWriter(work, attempt, readings).write(fresh)
-            fetched = [record.external_id for record in fresh if any(image.is_address for image in record.images)]
+            fetched = [
+                record.external_id
+                for record in fresh
+                if ProductField.IMAGE_BOX in record.given and any(image.is_address for image in record.images)
+            ]
             work.fetches.note_relative_crops(run.merchant_id, fetched, boxes_to_fetch(fresh))
             for record in fresh:
                 attempt.note_words(record)
@@ -383,11 +387,15 @@ def _located(rows: Iterable[ProductRecord | RowError], request: IngestRequest) -
         return
     for row in rows:
         if isinstance(row, ProductRecord) and not all(image.is_address for image in row.images):
-            sources = dict.fromkeys(urljoin(request.fetched.address, image.source) for image in row.images)
-            crops = {urljoin(request.fetched.address, image.source): image.crop for image in reversed(row.images)}
+            images: dict[str, FeedImage] = {}
+            for image in row.images:
+                images.setdefault(urljoin(request.fetched.address, image.source), image)
             first = row.images[0].position
-            images = tuple(FeedImage(source, first + at, crops[source]) for at, source in enumerate(sources))
-            yield dataclasses.replace(row, images=images)
+            located = [
+                dataclasses.replace(image, source=source, position=first + at)
+                for at, (source, image) in enumerate(images.items())
+            ]
+            yield dataclasses.replace(row, images=tuple(located))
         else:
             yield row
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from catalog.types import ProductField, ProductRecord
@@ -39,7 +40,10 @@ def new_columns(record: ProductRecord, attributes: Sequence[str]) -> dict[str, A
 
 def fingerprint(record: ProductRecord, attributes: Sequence[str]) -> str:
     """The SHA-256 of all that the feed says of the product: who says the same again changes nothing."""
-    canonical = json.dumps(_said(record, attributes), sort_keys=True, ensure_ascii=True, default=str)
+    said = _said(record, attributes)
+    if record.raw_names is not None:
+        said["raw_names"] = _sorted(record.raw_names)
+    canonical = json.dumps(said, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
@@ -51,7 +55,7 @@ def merged_columns(stored: Mapping[str, Any], record: ProductRecord, attributes:
         attributes: Those under which the product is found, where the feed gives attributes.
     """
     said = _said(record, attributes)
-    names = {normal_name(name) for name in said["raw"]}
+    names = {normal_name(name) for name in {*said["raw"], *(record.raw_names or ())}}
     kept = {name: value for name, value in stored["raw"].items() if normal_name(name) not in names}
     return {**{name: stored[name] for name in _columns(record, attributes)}, **said, "raw": {**kept, **said["raw"]}}
 
@@ -128,6 +132,11 @@ def _columns(record: ProductRecord, attributes: Sequence[str]) -> dict[str, Any]
         "item_group": record.item_group,
         "raw": {name: value for name, value in record.raw.items() if value is not None},
     }
+
+
+@lru_cache(maxsize=8)
+def _sorted(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def normal_name(name: str) -> str:

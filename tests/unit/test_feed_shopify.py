@@ -14,7 +14,17 @@ import pytest
 from catalog.errors import FeedUnreadable
 from catalog.feeds import open_feed, reading_options
 from catalog.feeds.dialects import shopify
-from catalog.types import Availability, DialectName, FeedImage, Outcome, Price, ProductRecord, RowError
+from catalog.types import (
+    EVERY_FIELD,
+    Availability,
+    DialectName,
+    FeedImage,
+    Outcome,
+    Price,
+    ProductField,
+    ProductRecord,
+    RowError,
+)
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "feeds"
 CDN = "https://cdn.shopify.com/s/files/1/0042/files/"
@@ -84,6 +94,7 @@ def test_older_header_set():
             )
         ),
         raw={},
+        given=EVERY_FIELD - {ProductField.LINK, ProductField.ITEM_GROUP, ProductField.IMAGE_BOX},
     )  # fmt: skip
     assert (scarf.line, scarf.external_id, scarf.category) == (11, "silk-scarf", ("Scarves",))
     assert scarf.attributes == ("brand=oat & ivory", "type=scarves")

@@ -39,6 +39,8 @@ def test_whole_row(tmp_path):
     assert product.attributes == ("color=dark red", "color=pink", "product-set=summer", "style=maxi")
     # From the least to the greatest x and y of the three corners.
     assert product.images == (FeedImage("img/1.jpg", 0, CropBox(10, 20, 110, 220)),)
+    # What such a file has no column for, other feeds may have said.
+    assert product.given == {"title", "category", "attributes", "image", "additional_images", "image_box"}
     assert product.raw["labels"] == "Style=Maxi,color=Dark red,color=pink"
     assert feed.read_as == "a Vision Product Search bulk file (CSV in UTF-8)"
     assert feed.used_columns[0] == "image-uri"

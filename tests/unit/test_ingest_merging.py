@@ -57,6 +57,14 @@ def test_what_a_feed_gives_is_taken_and_the_rest_stays(stored, record):
     assert merged["raw"].items() <= {**stored["raw"], **said["raw"]}.items()
 
 
+def test_what_a_feed_leaves_out_of_its_raw_row_because_it_is_empty_goes():
+    """A column of the feed that ``raw`` lacks is empty; one that the feed does not have stays."""
+    stored = {**new_columns(_record(EVERY_FIELD), NAMES), "raw": {"Tags": "lace", "variants": [], "brand": "Acme"}}
+    record = replace(_record(EVERY_FIELD), raw={"title": "Dress"}, raw_names=frozenset({"title", "tags", "variants"}))
+    assert merged_columns(stored, record, NAMES)["raw"] == {"brand": "Acme", "title": "Dress"}
+    assert fingerprint(record, NAMES) != fingerprint(replace(record, raw_names=None), NAMES)
+
+
 @given(STORED, RECORDS)
 def test_the_same_again_changes_nothing(stored, record):
     """Which is why an equal fingerprint spares reading what is stored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -65,9 +65,9 @@ class OwnDialect(Dialect):
         """As ``Dialect``."""
         return _OwnReader(header)
 
-    def _is_enough(self, columns: Collection[Column]) -> bool:
+    def _is_enough(self, columns: Mapping[Column, str]) -> bool:
         """Whether there may be new products, or there is anything to update, and it is known of which product."""
-        return columns >= set(self.required) if len(columns) < 2 else Column.ID in columns
+        return Column.ID in columns and (len(columns) > 1 or columns.keys() >= set(self.required))
 
 
 class _OwnReader(DialectReader):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -13,10 +13,19 @@ from catalog.feeds.dialects.dialect import ReadingOptions
 from catalog.feeds.dialects.option_names import COLOR, MATERIAL, PATTERN, group_of_name, group_of_option
 from catalog.feeds.dialects.shopify_columns import OPTIONS, ShopifyColumn, ShopifyHeader
 from catalog.feeds.dialects.shopify_values import STANDARD_METAFIELDS, Status
-from catalog.feeds.dialects.variants import best_availability, lowest_price, raw_of_variants
+from catalog.feeds.dialects.variants import VARIANTS, best_availability, lowest_price, raw_of_variants
 from catalog.feeds.feed_row import FeedRow, ValueFault, shorten
 from catalog.feeds.row_values import RowValues
-from catalog.types import Availability, FeedImage, Outcome, Price, ProductRecord, RowError
+from catalog.types import (
+    EVERY_FIELD,
+    Availability,
+    FeedImage,
+    Outcome,
+    Price,
+    ProductField,
+    ProductRecord,
+    RowError,
+)
 
 _DEFAULT_VALUE = "default title"
 _GROUP_OF_METAFIELD = {
@@ -90,6 +99,8 @@ class ShopifyProducts:
         self._header = header
         self._names = {name: name for name in (*header.names.values(), *header.metafields)}
         self._currency = options.currency
+        self._given = _given_by(frozenset(header.names))
+        self._raw_names: frozenset[str] | None = None
 
     def of_rows(self, handle: str, items: Sequence[FeedRow | RowError]) -> tuple[ProductRecord | None, list[RowError]]:
         """The product, and an error for every fault; neither where its shop does not list it.
@@ -173,6 +184,8 @@ class ShopifyProducts:
             item_group=None,
             images=self._images(head, rows),
             raw=self._raw(head, rows),
+            given=self._given,
+            raw_names=self._names_of(head.row),
         )
 
     def _is_variant(self, taken: _Row) -> bool:
@@ -314,6 +327,12 @@ class ShopifyProducts:
         for value, taken in first_rows.items():
             found.add(taken, self._name(value_column), group, value)
 
+    def _names_of(self, row: FeedRow) -> frozenset[str]:
+        """What ``raw`` may hold, the same of all rows."""
+        if self._raw_names is None:
+            self._raw_names = frozenset({*row.raw, VARIANTS})
+        return self._raw_names
+
     def _raw(self, head: _Row, rows: Sequence[_Row]) -> dict[str, object]:
         """The rows as the feed gave them, the product's own fields told once."""
         own = {name: value for name, value in head.row.raw.items() if name in self._header.of_products and value}
@@ -353,6 +372,19 @@ class _Attributes:
             expected = f"at most {values.MAX_ATTRIBUTES} attributes, of which the first are taken"
             head.values.add(column, ValueFault(f"{len(self._names):,} attributes", expected), Outcome.MENDED)
         return tuple(sorted(list(self._names)[: values.MAX_ATTRIBUTES]))
+
+
+def _given_by(columns: frozenset[ShopifyColumn]) -> frozenset[ProductField]:
+    """What a feed with these columns says anything of; options, tags and metafields are attributes of any feed."""
+    needed: Mapping[ProductField, set[ShopifyColumn]] = {
+        ProductField.DESCRIPTION: {ShopifyColumn.DESCRIPTION},
+        ProductField.CATEGORY: {ShopifyColumn.CATEGORY, ShopifyColumn.GOOGLE_CATEGORY, ShopifyColumn.TYPE},
+        ProductField.PRICE: {ShopifyColumn.PRICE},
+        ProductField.AVAILABILITY: {ShopifyColumn.QUANTITY, ShopifyColumn.TRACKER, ShopifyColumn.POLICY},
+    }
+    # What no column of Shopify's tells.
+    unknown = {ProductField.LINK, ProductField.ITEM_GROUP, ProductField.IMAGE_BOX}
+    return EVERY_FIELD - unknown - {field for field, any_of in needed.items() if not columns & any_of}
 
 
 def _with_all_rows(errors: Sequence[RowError], items: Sequence[FeedRow | RowError], handle: str) -> list[RowError]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from catalog.feeds import values
 from catalog.feeds.dialects.bounding_polygons import parse_bounding_polygon
-from catalog.feeds.dialects.variants import raw_of_variants
+from catalog.feeds.dialects.variants import VARIANTS, raw_of_variants
 from catalog.feeds.dialects.vision_columns import (
     VisionColumn,
     parse_label,
@@ -18,10 +18,19 @@ from catalog.feeds.dialects.vision_columns import (
 )
 from catalog.feeds.feed_row import FeedRow, ValueFault, shorten
 from catalog.feeds.row_values import RowValues
-from catalog.types import Availability, FeedImage, Outcome, ProductRecord, RowError
+from catalog.types import EVERY_FIELD, Availability, FeedImage, Outcome, ProductField, ProductRecord, RowError
 from embeddings.crop_box import CropBox, RelativeBox
 
 NAMES: Mapping[VisionColumn, str] = {column: column.value for column in VisionColumn}
+
+_GIVEN = EVERY_FIELD - {
+    ProductField.DESCRIPTION,
+    ProductField.PRICE,
+    ProductField.AVAILABILITY,
+    ProductField.LINK,
+    ProductField.ITEM_GROUP,
+}
+_RAW_NAMES = frozenset({*NAMES.values(), VARIANTS})
 
 
 class VisionProduct:
@@ -73,6 +82,8 @@ class VisionProduct:
             item_group=None,
             images=tuple(self._images),
             raw=raw_of_variants(self._raws),
+            given=_GIVEN,
+            raw_names=_RAW_NAMES,
         )
 
     def _take_row(self, row: FeedRow, taken: RowValues) -> None:
