@@ -67,6 +67,8 @@ class ProductField(StrEnum):
 
 
 EVERY_FIELD = frozenset(ProductField)
+WHOLE_RAW = frozenset({"*"})
+"""As ``ProductRecord.raw_names``: every name there could be."""
 NEEDED_BY_NEW = (ProductField.TITLE, ProductField.IMAGE)
 """Without these a product cannot come into being; one that is there keeps what it has."""
 

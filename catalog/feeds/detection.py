@@ -95,7 +95,7 @@ def detect(
         if layout.format in dialect.formats
     ]
     num_known, layout, dialect = max(matches, key=lambda match: match[0], default=(0, CSV, candidates[0]))
-    if num_known:
+    if num_known and not _is_rather_of_another(records[layout] or (), dialect, candidates):
         return layout, dialect
     if start == b"[":
         raise FeedUnreadable(
@@ -143,6 +143,14 @@ def _refuse_unknown_header(
         )
     # Its dialect says what the header lacks.
     return layout, dialect
+
+
+def _is_rather_of_another(fields: Sequence[str], dialect: Dialect, candidates: Sequence[Dialect]) -> bool:
+    """Whether another dialect, which cannot take the feed, knows more of its columns: it says what the feed lacks."""
+    if not dialect.is_partial(fields):
+        return False
+    num_known = sum(dialect.knows(name) for name in fields)
+    return any(sum(other.knows(name) for name in fields) > num_known for other in candidates)
 
 
 def _is_known(name: str) -> bool:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from catalog.types import ProductField, ProductRecord
+from catalog.types import WHOLE_RAW, ProductField, ProductRecord
 
 _FIELDS: Final[Mapping[str, ProductField]] = {
     "title": ProductField.TITLE,
@@ -56,7 +56,8 @@ def merged_columns(stored: Mapping[str, Any], record: ProductRecord, attributes:
     """
     said = _said(record, attributes)
     names = {normal_name(name) for name in {*said["raw"], *(record.raw_names or ())}}
-    kept = {name: value for name, value in stored["raw"].items() if normal_name(name) not in names}
+    held = {} if record.raw_names == WHOLE_RAW else stored["raw"]
+    kept = {name: value for name, value in held.items() if normal_name(name) not in names}
     return {**{name: stored[name] for name in _columns(record, attributes)}, **said, "raw": {**kept, **said["raw"]}}
 
 

@@ -121,7 +121,7 @@ class ChangeUndoer:
             if source not in held:
                 new.append({**image, "product_id": product_id})
             elif image["sha256"] != left[source]["sha256"]:
-                replaced.append({**image, "id": held[source].id})
+                replaced.append({**_on_its_own(image), "id": held[source].id})
             elif told_of(image) != left[source]:
                 # Its bytes may have been fetched since, or found to be worth nothing, which is no doing of the run.
                 placed.append({"id": held[source].id, "position": image["position"], "crop": image["crop"]})
@@ -133,7 +133,7 @@ class ChangeUndoer:
 
     def _restore_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert images again, and have those fetched whose bytes had not come yet."""
-        self._dirty.update(self._work.changes.restore_images(rows))
+        self._dirty.update(self._work.changes.restore_images([_on_its_own(row) for row in rows]))
         self._work.fetches.wish(sorted({row["product_id"] for row in rows if row["state"] == ImageState.PENDING}))
 
     def _restore(self, changes: Sequence[ProductChange]) -> set[str]:
@@ -173,6 +173,12 @@ def _are_as_left(held: Mapping[str, KnownImage], after: Sequence[Mapping[str, An
         and (image.sha256 in (None, left[source]["sha256"]) or left[source]["sha256"] is None or is_address(source))
         for source, image in held.items()
     )
+
+
+def _on_its_own(image: Mapping[str, Any]) -> dict[str, Any]:
+    """The image shown, where another had been in its stead: the indexer finds out anew which of them are alike."""
+    state = ImageState.READY if image["state"] == ImageState.DUPLICATE else image["state"]
+    return {**image, "state": state, "duplicate_of": None}
 
 
 def _as_tuple(crop: Sequence[int] | None) -> tuple[int, ...] | None:

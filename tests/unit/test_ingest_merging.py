@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from catalog.repositories.products import KnownImage
 from catalog.services.ingest_columns import difference, fingerprint, merged_columns, new_columns, put_back
 from catalog.services.ingest_images import images_of_known
-from catalog.types import EVERY_FIELD, Availability, FeedImage, Price, ProductField, ProductRecord
+from catalog.types import EVERY_FIELD, WHOLE_RAW, Availability, FeedImage, Price, ProductField, ProductRecord
 from embeddings.crop_box import CropBox
 
 BOX = CropBox(0, 0, 8, 8)
@@ -63,6 +63,7 @@ def test_what_a_feed_leaves_out_of_its_raw_row_because_it_is_empty_goes():
     record = replace(_record(EVERY_FIELD), raw={"title": "Dress"}, raw_names=frozenset({"title", "tags", "variants"}))
     assert merged_columns(stored, record, NAMES)["raw"] == {"brand": "Acme", "title": "Dress"}
     assert fingerprint(record, NAMES) != fingerprint(replace(record, raw_names=None), NAMES)
+    assert merged_columns(stored, replace(record, raw_names=WHOLE_RAW), NAMES)["raw"] == {"title": "Dress"}
 
 
 @given(STORED, RECORDS)

@@ -79,6 +79,10 @@ class Dialect(ABC):
         With a fixed header the record is a row, and the number is that of the fields that look as they should.
         """
 
+    def is_partial(self, fields: Sequence[str]) -> bool:  # noqa: ARG002 - what subclasses may look at.
+        """Whether a feed with these columns may be a whole one of another dialect, of which a column is missing."""
+        return False
+
     @abstractmethod
     def knows(self, name: str) -> bool:
         """Whether a column of that name means something."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,11 +22,12 @@ from catalog.feeds.dialects.google_fields import (
 )
 from catalog.feeds.dialects.google_product import product_key, product_of_rows
 from catalog.feeds.dialects.google_variant import GoogleRow, VariantReader, id_of
+from catalog.feeds.dialects.variants import VARIANTS
 from catalog.feeds.feed_row import FeedRow, shorten
 from catalog.feeds.first_lines import FirstLines
 from catalog.feeds.layout import FeedFormat
 from catalog.feeds.row_groups import RowGroups
-from catalog.types import DialectName, ProductRecord, RowError
+from catalog.types import EVERY_FIELD, WHOLE_RAW, DialectName, ProductField, ProductRecord, RowError
 
 MAX_UNKNOWN_NAMES = 100
 _PLACE_BITS = 32
@@ -92,6 +94,8 @@ class _GoogleReader(DialectReader):
         self._max_unknown = len(header) or MAX_UNKNOWN_NAMES
         if header:
             self._match(header)
+        self._given = _given_by(frozenset(self._known) if header else frozenset(GoogleField))
+        self._raw_names = frozenset({*header, VARIANTS}) if header else WHOLE_RAW
 
     @property
     def used_columns(self) -> tuple[str, ...]:
@@ -108,6 +112,14 @@ class _GoogleReader(DialectReader):
         return (*kept, *self._variants.notes)
 
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
+        """The products, each with what a feed of these columns says anything of; an item of XML says all there is."""
+        for item in self._products(rows):
+            if isinstance(item, ProductRecord):
+                yield replace(item, given=self._given, raw_names=self._raw_names)
+            else:
+                yield item
+
+    def _products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
         """Rows without an item group at once; groups, whose rows may stand anywhere, after the last row."""
         with closing(RowGroups()) as groups, closing(FirstLines()) as first_rows:
             for row in rows:
@@ -139,6 +151,21 @@ class _GoogleReader(DialectReader):
                 if len(self._unknown) < self._max_unknown:
                     self._unknown.setdefault(shorten(name)[1:-1])
         return match.names
+
+
+def _given_by(fields: frozenset[GoogleField]) -> frozenset[ProductField]:
+    """What a feed with these fields says anything of; boxes no feed of Google's has."""
+    needed: Mapping[ProductField, set[GoogleField]] = {
+        ProductField.DESCRIPTION: {GoogleField.DESCRIPTION},
+        ProductField.CATEGORY: {GoogleField.GOOGLE_PRODUCT_CATEGORY, GoogleField.PRODUCT_TYPE},
+        ProductField.PRICE: {GoogleField.PRICE, GoogleField.SALE_PRICE},
+        ProductField.AVAILABILITY: {GoogleField.AVAILABILITY},
+        ProductField.LINK: {GoogleField.LINK},
+        ProductField.ITEM_GROUP: {GoogleField.ITEM_GROUP_ID},
+        # The main images of further variants, too.
+        ProductField.ADDITIONAL_IMAGES: {GoogleField.ADDITIONAL_IMAGE_LINK, GoogleField.ITEM_GROUP_ID},
+    }
+    return EVERY_FIELD - {ProductField.IMAGE_BOX} - {field for field, any_of in needed.items() if not fields & any_of}
 
 
 def _repeated_on_its_line(row: GoogleRow, first_rows: FirstLines) -> RowError | None:

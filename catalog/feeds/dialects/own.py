@@ -32,6 +32,11 @@ class OwnDialect(Dialect):
         names = match_columns(fields).names
         return len(names) if self._is_enough(names) else 0
 
+    def is_partial(self, fields: Sequence[str]) -> bool:
+        """As ``Dialect``. What has no titles is for updates."""
+        names = match_columns(fields).names
+        return Column.TITLE in names and not names.keys() >= set(self.required)
+
     def knows(self, name: str) -> bool:
         """As ``Dialect``."""
         return bool(match_columns([name]).names)

@@ -14,7 +14,7 @@ from catalog.repositories.outbox import Work
 from catalog.services.near_duplicates import NearDuplicates
 from catalog.services.status import StatusService
 from catalog.types import SearchOptions
-from cli.ingest import _indexing_lines
+from cli.ingest import indexing_lines
 from embeddings.photo_hash import photo_hash
 from tests.integration.services.conftest import MERCHANT, Shop
 
@@ -76,7 +76,7 @@ def test_photos_of_a_product_that_look_the_same_are_one_point(shop, rows):
     assert [hit.external_id for hit in shop.search.by_product(MERCHANT, "P7").hits] == ["P3"]
     status = StatusService(shop.unit_of_work, shop.models).merchant(MERCHANT)
     assert (status.num_images, status.num_duplicates, status.galleries[0].num_indexed) == (3, 1, 3)
-    assert "Marked 1 near-duplicate photos, which are not shown twice." in _indexing_lines(indexing)
+    assert "Marked 1 near-duplicate photos, which are not shown twice." in indexing_lines(indexing)
     # Again: nothing to do.
     _, again = shop.take(rows)
     assert (again.num_images, again.duplicates) == (0, 0)
