@@ -95,8 +95,18 @@ def detect(
         if layout.format in dialect.formats
     ]
     num_known, layout, dialect = max(matches, key=lambda match: match[0], default=(0, CSV, candidates[0]))
-    if num_known and not _is_rather_of_another(records[layout] or (), dialect, candidates):
+    fields = records[layout] or ()
+    # Who says that it is this dialect is believed, unless most of the feed is evidently another's.
+    factor = 1 if wanted is None else 2
+    if num_known and not _is_rather_of_another(fields, dialect, dialects, factor):
         return layout, dialect
+    if num_known and wanted is not None:
+        raise FeedUnreadable(
+            f"The feed {path} cannot be read as {_label(wanted)}.",
+            received=list_names([name.strip() for name in fields]),
+            expected=dialect.expected,
+            remedy="Leave --dialect out, and see what the feed is taken for.",
+        )
     if start == b"[":
         raise FeedUnreadable(
             f"The feed {path} is a JSON array.",
@@ -145,12 +155,12 @@ def _refuse_unknown_header(
     return layout, dialect
 
 
-def _is_rather_of_another(fields: Sequence[str], dialect: Dialect, candidates: Sequence[Dialect]) -> bool:
-    """Whether another dialect, which cannot take the feed, knows more of its columns: it says what the feed lacks."""
+def _is_rather_of_another(fields: Sequence[str], dialect: Dialect, dialects: Sequence[Dialect], factor: int) -> bool:
+    """Whether another dialect knows more than so many times as many of the columns, and says what they lack."""
     if not dialect.is_partial(fields):
         return False
     num_known = sum(dialect.knows(name) for name in fields)
-    return any(sum(other.knows(name) for name in fields) > num_known for other in candidates)
+    return any(sum(other.knows(name) for name in fields) > factor * num_known for other in dialects)
 
 
 def _is_known(name: str) -> bool:

@@ -382,11 +382,6 @@ def test_feeds_of_other_dialects_are_not_taken_for_googles():
             own = feed.dialect.name
             assert (feed.dialect.name is DialectName.GOOGLE) is path.name.startswith("google"), path.name
         for name in set(DialectName) - {own}:
-            if (name, path.name) == (DialectName.DRAPE, "google.tsv"):
-                # Some of its columns are called as Drape's own, which is enough to update products.
-                with open_feed(path, ReadingOptions(name)) as feed:
-                    assert "can update known products only" in feed.notes[0]
-                continue
             with pytest.raises(FeedUnreadable) as caught:
                 open_feed(path, ReadingOptions(name))
             assert caught.value.expected
