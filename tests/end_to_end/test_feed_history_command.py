@@ -37,7 +37,3 @@ def test_a_run_is_looked_at_and_undone(drape, small_feed, tmp_path):
     undone = drape.run_here("feed", "undo", "--merchant", "atelier", "--yes")
     assert undone.code == 0, undone.err
     assert f"Undid ingest {last} of atelier. Products: 1 removed, 2 put back, 1 restored." in undone.out
-    assert [run["undone"] for run in drape.run_here("feed", "history", "--merchant", "atelier", "--json").json] == [
-        "yes",
-        "no",
-    ]
