@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from cli.consoles import table_console
 from cli.hit_wording import plain_text
 from embeddings.evaluation.evaluated_rows import EvaluatedRow
 from embeddings.evaluation.report import SHOWN_KS, EvaluationReport, measure_at
 
-_NO_LIMIT = 100_000
-
 
 def print_report(report: EvaluationReport, *, file: TextIO | None = None) -> None:
     """Print the table with what should be known about it; in a pipe one uncut, uncoloured line per row."""
-    target = file or sys.stdout
-    console = Console(file=target, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(file=target, highlight=False, width=_NO_LIMIT, color_system=None)
+    console = table_console(file, markup=True)
     dataset = report.dataset
     console.print(
         f"[bold]{plain_text(str(dataset['name']))}[/bold]: {dataset['num_queries']:,} queries, "

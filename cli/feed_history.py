@@ -23,6 +23,7 @@ _COUNTS = {
     "removed": "products_removed",
     "failed": "rows_failed",
 }
+_STATES = {"yes": "undone", "partly": "half undone"}
 
 
 def history(
@@ -96,28 +97,28 @@ def _change_as_json(change: ProductChange) -> dict[str, Any]:
 
 
 def _print_runs(runs: list[FeedRun]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from cli.consoles import table_console
     from cli.hit_wording import plain_text
 
     if not runs:
         print("No feed has been ingested yet.")
         return
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("job", "when", "feed", *_COUNTS, "state", "undone"):
-        table.add_column(column, justify="right" if column in _COUNTS else "left", overflow="fold")
+    for column in ("job", "when", *_COUNTS, "state"):
+        table.add_column(column, justify="right" if column in _COUNTS else "left", no_wrap=True)
+    table.add_column("feed", overflow="fold")
     for run in runs:
         table.add_row(
             str(run.job.id),
-            f"{run.job.started_at.astimezone():%Y-%m-%d %H:%M}",
-            Text(plain_text(run.job.subject)),
+            f"{run.job.started_at.astimezone():%m-%d %H:%M}",
             *(f"{run.job.counts.get(count, 0):,}" for count in _COUNTS.values()),
-            run.job.state.value,
-            run.undone.value,
+            _STATES.get(run.undone, run.job.state.value),
+            Text(plain_text(run.job.subject)),
         )
-    Console(markup=False, highlight=False).print(table)
+    table_console().print(table)
 
 
 def _print_run(run: FeedRun) -> None:

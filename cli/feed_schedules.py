@@ -91,10 +91,10 @@ def unschedule(
 
 
 def _print(feeds: list[ScheduledFeed]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from cli.consoles import table_console
     from cli.hit_wording import plain_text
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -109,7 +109,7 @@ def _print(feeds: list[ScheduledFeed]) -> None:
             _time_text(feed.last_run_at),
             "" if feed.last_job_id is None else str(feed.last_job_id),
         )
-    console = Console(markup=False, highlight=False)
+    console = table_console()
     console.print(table)
     for feed in feeds:
         if feed.last_error:

@@ -19,6 +19,8 @@ from cli.indexing import fetch_and_index, require_workers_unless
 from cli.options import AllowAbsolute, AsJson, FeedCurrency, FeedDialect, FeedOrAddress, Merchant, Wait
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from catalog.services.fetched_images import FetchedImages
     from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.indexing_summary import IndexingSummary
@@ -158,10 +160,12 @@ def print_summary(
         cells = [counts.get(f"{subject}_{change}", 0) for change in ("new", "changed", "unchanged", "removed")]
         table.add_row(subject, *(f"{cell:,}" for cell in [*cells, counts.get(failures, 0)]))
     console = Console(file=sys.stdout)
-    console.print(f"Read as {summary.read_as}.", markup=False, highlight=False)
+    if summary.read_as is not None:
+        console.print(f"Read as {summary.read_as}.", markup=False, highlight=False)
     console.print(table)
     if mended := counts.get("values_mended", 0):
-        console.print(f"{mended:,} values were mended; --errors FILE writes each of them.")
+        console.print(f"{mended:,} values were mended, and their rows taken (--errors FILE writes each of them):")
+        _print_kinds(console, summary.mended)
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
     for line in word_lines(summary.words):
@@ -173,11 +177,7 @@ def print_summary(
     reasons = _reasons(summary, indexing, fetched)
     if reasons:
         console.print("What failed, and how often:", style="bold")
-        ordered = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
-        for reason, number in ordered[:REASONS_SHOWN]:
-            console.print(f"  {number:>6,}  {reason}", markup=False, highlight=False)
-        if len(ordered) > REASONS_SHOWN:
-            console.print(f"  … and {len(ordered) - REASONS_SHOWN} more kinds; --errors FILE writes them all.")
+        _print_kinds(console, reasons)
     if isinstance(indexing, FollowedIndexing) and indexing.postponed:
         console.print(f"{indexing.postponed:,} images wait for another try, which a worker makes.")
     elif indexing is None:
@@ -187,6 +187,14 @@ def print_summary(
         num_waiting = indexing.postponed + (0 if fetched is None else fetched.waiting)
         if num_waiting:
             console.print(f"{num_waiting:,} images wait for another try: run the command again.")
+
+
+def _print_kinds(console: Console, kinds: Mapping[str, int]) -> None:
+    ordered = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+    for kind, number in ordered[:REASONS_SHOWN]:
+        console.print(f"  {number:>6,}  {kind}", markup=False, highlight=False)
+    if len(ordered) > REASONS_SHOWN:
+        console.print(f"  … and {len(ordered) - REASONS_SHOWN} more kinds; --errors FILE writes them all.")
 
 
 def _with_fetched(summary: IngestSummary, fetched: FetchedImages | None) -> Mapping[str, int]:
@@ -296,6 +304,7 @@ def _as_json(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages)
         },
         **indexing_as_json(indexing),
         "reasons": _reasons(summary, indexing, fetched),
+        "mended": dict(summary.mended),
         "notes": list(summary.notes),
         **words_as_json(summary.words),
         "refusal": None if summary.refusal is None else str(summary.refusal),

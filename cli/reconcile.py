@@ -108,14 +108,14 @@ def _as_json(found: Reconciliation, indexing: IndexingSummary | None) -> dict[st
 
 
 def _print(found: Reconciliation, indexing: IndexingSummary | None) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from catalog.services.index_differences import Difference
+    from cli.consoles import table_console
     from cli.hit_wording import plain_text
 
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = table_console()
     if not found.galleries and not found.strays:
         console.print("There is no gallery to compare. Start with: drape ingest FEED --merchant NAME, or drape demo")
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -13,12 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.types import Availability, Hit, Price, SearchAnswer
+from cli.consoles import table_console
 from cli.hit_wording import availability_text, mode_text, plain_amount, plain_text, price_text, timings_text, why_text
 
 _WIDE = 120
 """From this many columns on, every fact has a column of its own."""
-
-_NO_LIMIT = 100_000
 
 
 def result_table(answer: SearchAnswer, *, title: str = "") -> ResultTable:
@@ -28,11 +25,7 @@ def result_table(answer: SearchAnswer, *, title: str = "") -> ResultTable:
 
 def print_answer(answer: SearchAnswer, *, title: str = "", file: TextIO | None = None) -> None:
     """Print the answer as a table: fitted to a terminal; in a pipe one uncoloured, uncut line per hit."""
-    target = file or sys.stdout
-    console = Console(file=target, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(file=target, highlight=False, width=_NO_LIMIT, color_system=None)
-    console.print(result_table(answer, title=title))
+    table_console(file).print(result_table(answer, title=title))
 
 
 def answer_as_json(answer: SearchAnswer) -> dict[str, object]:

@@ -116,12 +116,13 @@ class IngestSummary:
 
     Args:
         model_version: That of the merchant's live gallery.
-        read_as: What the feed was taken for.
+        read_as: What the feed was taken for; None where nothing was read.
         counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
             ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``,
             ``values_mended``; and ``images_to_fetch``, which are by address, and of which more is known once they have
             been fetched.
         reasons: What was expected, and how many rows or images failed it.
+        mended: What was expected, and how many values were taken although they did not hold to it.
         notes: What the reader noticed about the feed as a whole.
         refusal: Why the full sync removed nothing, where it was refused.
         words: What the feed's words for attributes left open.
@@ -132,9 +133,10 @@ class IngestSummary:
     merchant_id: int
     job_id: int
     model_version: str
-    read_as: str
+    read_as: str | None
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
+    mended: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     refusal: RemovalRefused | None = None
     words: FeedWordsReport = field(default_factory=FeedWordsReport)
@@ -263,6 +265,7 @@ class IngestService:
             read_as=reader.read_as,
             counts=dict(run.counts),
             reasons=dict(run.reasons),
+            mended=dict(run.mended),
             notes=reader.notes,
             refusal=refusal,
             words=run.words.report(),

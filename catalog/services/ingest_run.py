@@ -30,6 +30,7 @@ class IngestRun:
         self.job_id = job_id
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.mended: Counter[str] = Counter()
         self.nameless_failures = 0
         self.words = words or FeedWords(fashion_normalizer())
         self.attributes_as_given = attributes_as_given
@@ -48,13 +49,14 @@ class IngestRun:
         )
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()
+        attempt.mended = self.mended.copy()
         attempt.nameless_failures = self.nameless_failures
         attempt._last_failed_row = self._last_failed_row
         return attempt
 
     def accept(self, attempt: IngestRun) -> None:
         """Take over what an attempt counted, now that it is committed, and tell its errors in the feed's order."""
-        self.counts, self.reasons = attempt.counts, attempt.reasons
+        self.counts, self.reasons, self.mended = attempt.counts, attempt.reasons, attempt.mended
         self.nameless_failures = attempt.nameless_failures
         self._last_failed_row = attempt._last_failed_row
         for error in sorted(attempt._errors, key=lambda error: error.line):
@@ -93,8 +95,8 @@ class IngestRun:
             self.counts["products_conflicting"] += 1
 
     def _note(self, error: RowError) -> None:
-        if error.outcome is not Outcome.MENDED:
-            self.reasons[f"{error.column or 'row'}: expected {error.expected}"] += 1
+        kinds = self.mended if error.outcome is Outcome.MENDED else self.reasons
+        kinds[f"{error.column or 'row'}: expected {error.expected}"] += 1
         self._errors.append(error)
 
 
