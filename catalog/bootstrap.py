@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from catalog.ports.remote_files import RemoteFiles
     from catalog.ports.vector_index import VectorIndex
     from catalog.ports.vector_snapshots import VectorSnapshots
+    from catalog.services.api_keys import ApiKeyService
     from catalog.services.attribute_mining import AttributeMiningService
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
@@ -479,6 +480,13 @@ class Application:
         from catalog.services.status import StatusService
 
         return StatusService(self.unit_of_work, self.models)
+
+    @cached_property
+    def api_keys(self) -> ApiKeyService:
+        """Makes, lists and revokes API keys, and tells whose a key is."""
+        from catalog.services.api_keys import ApiKeyService
+
+        return ApiKeyService(self.unit_of_work)
 
     @cached_property
     def jobs(self) -> JobService:

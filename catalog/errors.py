@@ -33,6 +33,22 @@ class JobCancelled(DrapeError):
     """Somebody asked the job to end."""
 
 
+class KeyRefused(DrapeError):
+    """No API key, or one that does not count. Those outside are not told whether it ever did."""
+
+
+class ScopeMissing(DrapeError):
+    """The API key is good, but not for this."""
+
+
+class OriginNotAllowed(DrapeError):
+    """A public API key came from elsewhere than a page of the sites that it is for."""
+
+
+class KeyNotFound(DrapeError):
+    """There is no API key of this id or prefix."""
+
+
 class GalleryNotFound(DrapeError):
     """Nothing is searchable yet: no live gallery, or no such collection."""
 

@@ -126,6 +126,13 @@ class ChangeUndoing(StrEnum):
     KEPT = "kept"
 
 
+class ApiKeyKind(StrEnum):
+    """A ``secret`` key stays on its owner's servers; a ``public`` one stands in a shop's pages, for all to read."""
+
+    SECRET = "secret"
+    PUBLIC = "public"
+
+
 def _one_of(column: str, states: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(state.value) for state in states)})"
 
@@ -138,6 +145,31 @@ class MerchantRow(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class ApiKeyRow(Base):
+    """A key to a merchant's data. ``hash`` is its secret's SHA-256, ``prefix`` the part of it that may be shown."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", ApiKeyKind), name="kind"),
+        CheckConstraint("scopes <> '{}' AND scopes <@ ARRAY['search', 'ingest', 'admin']", name="scopes"),
+        CheckConstraint("kind <> 'public' OR scopes = ARRAY['search']", name="public_only_searches"),
+        CheckConstraint("(kind = 'public') = (allowed_origins <> '{}')", name="public_has_origins"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    prefix: Mapped[str]
+    kind: Mapped[str]
+    scopes: Mapped[list[str]]
+    allowed_origins: Mapped[list[str]]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime.datetime | None]
+    expires_at: Mapped[datetime.datetime | None]
+    revoked_at: Mapped[datetime.datetime | None]
 
 
 class ProductRow(Base):

@@ -29,6 +29,14 @@ class DialectName(StrEnum):
     FOLDER = "folder"
 
 
+class Scope(StrEnum):
+    """What an API key may be used for. Each stands for itself: ``admin`` does not include the others."""
+
+    SEARCH = "search"
+    INGEST = "ingest"
+    ADMIN = "admin"
+
+
 class SearchMode(StrEnum):
     """How hits are ranked.
 
@@ -298,3 +306,22 @@ class SearchAnswer:
     model_version: str
     collection: str
     timings_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as their API key tells: the one source of whose data a request may see.
+
+    Args:
+        merchant, merchant_id: Whose data.
+        key_id: The key's id, which is no secret.
+        allowed_origins: Of a public key: the sites whose pages may use it; empty for secret keys.
+        is_public: Everybody can read the key on a page.
+    """
+
+    merchant: str
+    merchant_id: int
+    key_id: int
+    scopes: frozenset[Scope]
+    allowed_origins: tuple[str, ...]
+    is_public: bool

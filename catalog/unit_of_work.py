@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from catalog.errors import DatabaseUnavailable
 from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
+from catalog.repositories.api_keys import ApiKeyRepository
 from catalog.repositories.changes import ChangeRepository
 from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.feed_schedules import FeedScheduleRepository
@@ -37,6 +38,7 @@ class UnitOfWork:
     """
 
     merchants: MerchantRepository
+    api_keys: ApiKeyRepository
     products: ProductRepository
     images: ImageRepository
     photo_hashes: PhotoHashRepository
@@ -55,6 +57,7 @@ class UnitOfWork:
     def __enter__(self) -> UnitOfWork:
         self._session = self._sessions()
         self.merchants = MerchantRepository(self._session)
+        self.api_keys = ApiKeyRepository(self._session)
         self.products = ProductRepository(self._session)
         self.images = ImageRepository(self._session)
         self.photo_hashes = PhotoHashRepository(self._session)
