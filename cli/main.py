@@ -16,6 +16,7 @@ from cli.failures import FAILED, INTERRUPTED, USAGE, exit_code, failure_of_syste
 from cli.feeds import app as feed_app
 from cli.ingest import ingest
 from cli.jobs import app as jobs_app
+from cli.keys import app as keys_app
 from cli.models import app as model_app
 from cli.reconcile import reconcile
 from cli.reindex import reindex
@@ -37,6 +38,7 @@ for command in (demo, ingest, search, similar, attributes, train, evaluate, rein
 app.add_typer(feed_app, name="feed")
 app.add_typer(model_app, name="model")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
 app.add_typer(snapshot_app, name="snapshot")
 
 
