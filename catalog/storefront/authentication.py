@@ -8,12 +8,9 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from catalog.errors import DrapeError, KeyRefused, OriginNotAllowed, ScopeMissing
+from catalog.errors import KeyRefused, OriginNotAllowed, ScopeMissing
 from catalog.services.api_keys import ApiKeyService
 from catalog.types import Caller, Scope
-
-STATUSES: Final[dict[type[DrapeError], int]] = {KeyRefused: 401, ScopeMissing: 403, OriginNotAllowed: 403}
-"""The HTTP status of each error that ``require`` raises."""
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="drape"'}
 """The header that an answer of status 401 must have (RFC 9110, section 11.6.1)."""

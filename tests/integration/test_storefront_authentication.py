@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
-from catalog.errors import DrapeError
+from catalog.errors import DrapeError, KeyRefused
 from catalog.services.api_keys import ApiKeyService
-from catalog.storefront.authentication import CHALLENGE, STATUSES, require
+from catalog.storefront.authentication import CHALLENGE, require
 from catalog.types import Caller, Scope
 from catalog.unit_of_work import UnitOfWork
 
@@ -70,7 +70,7 @@ def client(keys):
 
     @app.exception_handler(DrapeError)
     def explain(request: Request, error: DrapeError) -> JSONResponse:
-        status = STATUSES[type(error)]
+        status = 401 if isinstance(error, KeyRefused) else 403
         headers = CHALLENGE if status == 401 else None
         return JSONResponse({"code": type(error).__name__, "message": str(error)}, status, headers)
 
