@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
     from catalog.services.evaluation import EvaluationService
+    from catalog.services.facets import FacetService
     from catalog.services.feed_history import FeedHistoryService
     from catalog.services.feed_schedules import FeedScheduleService
     from catalog.services.feed_undo import FeedUndoService
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
     from catalog.services.ingest import IngestService
     from catalog.services.jobs import JobService
     from catalog.services.noted_models import NotedModels
+    from catalog.services.readiness import ReadinessService
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
     from catalog.services.remote_feeds import RemoteFeedService
     from catalog.services.search import SearchService
+    from catalog.services.shown_images import ShownImages
     from catalog.services.snapshots import SnapshotService
     from catalog.services.status import StatusService
     from catalog.services.training import TrainingService
@@ -473,6 +476,27 @@ class Application:
         return SearchService(
             self.unit_of_work, self.index, self._noted_models, max_pixels=self.settings.max_image_pixels
         )
+
+    @cached_property
+    def facets(self) -> FacetService:
+        """Counts products of each kind."""
+        from catalog.services.facets import FacetService
+
+        return FacetService(self.unit_of_work)
+
+    @cached_property
+    def shown_images(self) -> ShownImages:
+        """Gives out the photos of catalogs."""
+        from catalog.services.shown_images import ShownImages
+
+        return ShownImages(self.unit_of_work, self.image_store, max_pixels=self.settings.max_image_pixels)
+
+    @cached_property
+    def readiness(self) -> ReadinessService:
+        """Tells whether searches can be answered."""
+        from catalog.services.readiness import ReadinessService
+
+        return ReadinessService(self.unit_of_work, self.index, self.image_store)
 
     @cached_property
     def status(self) -> StatusService:

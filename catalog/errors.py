@@ -25,6 +25,10 @@ class ProductNotFound(DrapeError):
     """The merchant has no product of that id, or none of its images is indexed yet."""
 
 
+class ImageNotFound(DrapeError):
+    """No product of the merchant has an image of that content."""
+
+
 class JobNotFound(DrapeError):
     """No job has this id."""
 

@@ -14,6 +14,7 @@ from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueu
 from catalog.repositories.api_keys import ApiKeyRepository
 from catalog.repositories.changes import ChangeRepository
 from catalog.repositories.comparisons import ComparisonRepository
+from catalog.repositories.facets import FacetRepository
 from catalog.repositories.feed_schedules import FeedScheduleRepository
 from catalog.repositories.galleries import GalleryRepository
 from catalog.repositories.image_fetches import ImageFetchRepository
@@ -45,6 +46,7 @@ class UnitOfWork:
     outbox: OutboxRepository
     fetches: ImageFetchRepository
     galleries: GalleryRepository
+    facets: FacetRepository
     jobs: JobRepository
     changes: ChangeRepository
     comparisons: ComparisonRepository
@@ -64,6 +66,7 @@ class UnitOfWork:
         self.outbox = OutboxRepository(self._session)
         self.fetches = ImageFetchRepository(self._session)
         self.galleries = GalleryRepository(self._session)
+        self.facets = FacetRepository(self._session)
         self.jobs = JobRepository(self._session)
         self.changes = ChangeRepository(self._session)
         self.comparisons = ComparisonRepository(self._session)

@@ -21,6 +21,7 @@ from cli.models import app as model_app
 from cli.reconcile import reconcile
 from cli.reindex import reindex
 from cli.search import search, similar
+from cli.serve import serve
 from cli.snapshots import app as snapshot_app
 from cli.status import status
 from cli.train import train
@@ -33,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, worker):
+for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, serve, worker):
     app.command()(command)
 app.add_typer(feed_app, name="feed")
 app.add_typer(model_app, name="model")

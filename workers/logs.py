@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Final, TextIO
 
 from celery.signals import setup_logging
-from pythonjsonlogger.json import JsonFormatter
+
+from catalog.adapters.process_logs import configure_logs
 
 _QUIET: Final = ("celery.app.trace", "celery.beat", "celery.worker.request", "celery.worker.strategy", "kombu")
 """They tell of every message, and every few seconds of the sweep."""
@@ -20,21 +20,7 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
         stream: Standard error if not given.
         level: The least important that is told.
     """
-    target = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(target)
-    if target.isatty():
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    else:
-        fields = {"levelname": "level", "name": "logger"}
-        handler.setFormatter(
-            JsonFormatter("%(levelname)s %(name)s %(process)d %(message)s", rename_fields=fields, timestamp="time")
-        )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    logging.captureWarnings(True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    configure_logs(stream, level, _QUIET)
 
 
 def _configure(**_: object) -> None:

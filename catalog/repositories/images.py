@@ -129,6 +129,11 @@ class ImageRepository:
         ).one()
         return ready, quarantined
 
+    def has_content(self, merchant_id: int, sha256: str) -> bool:
+        """Whether an image of the merchant has these bytes."""
+        found = select(literal(1)).where(ImageRow.merchant_id == merchant_id, ImageRow.sha256 == sha256)
+        return self._session.execute(select(found.exists())).scalar_one()
+
     def count_duplicates(self, merchant_id: int) -> int:
         """Number of the merchant's images that are not shown, because another of their product looks the same."""
         return self._session.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,19 @@ class SearchService:
         self._index = index
         self._models = models
         self._max_pixels = max_pixels
+        # Networks take one call at a time: two at once would share the same cores and memory.
+        self._network = threading.Lock()
+
+    def load(self) -> None:
+        """Make the networks of all live galleries ready, so that no query has to wait for that."""
+        with self._unit_of_work() as work:
+            versions = list(work.galleries.live_versions())
+        for version in versions:
+            embedder = self._models.embedder(version)
+            edge = embedder.input_size
+            with self._network:
+                # Some of it is only made ready by the first picture.
+                embedder.embed(np.zeros((1, edge, edge, 3), dtype=np.uint8))
 
     def by_image(
         self,
@@ -73,8 +87,13 @@ class SearchService:
             prepared = prepare(pixels, model.input_size)
         with timings.stage("load"):
             embedder = self._models.embedder(gallery.model_version)
-        with timings.stage("embed"):
-            features = embedder.embed(prepared[np.newaxis])
+        with timings.stage("wait"):
+            self._network.acquire()
+        try:
+            with timings.stage("embed"):
+                features = embedder.embed(prepared[np.newaxis])
+        finally:
+            self._network.release()
         query = QueryVectors(features[model.visual_feature][0], features[PROB][0])
         return self._answer(merchant_id, gallery, model, query, search, options, timings)
 

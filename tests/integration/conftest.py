@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,21 @@ def _migrated_template(postgres_url) -> str:
 @pytest.fixture
 def database(postgres_url, _migrated_template) -> Iterator[str]:
     """URL of an empty database at the newest schema version, this test's own, dropped after it."""
+    with _fresh_database(postgres_url, _migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_url, _migrated_template) -> Iterator[str]:
+    """The same, for all tests of a module that only read what is put there once."""
+    with _fresh_database(postgres_url, _migrated_template) as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(postgres_url: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {_migrated_template}")
+    _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _with_database(postgres_url, name)
     _execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -1,0 +1,145 @@
+"""How many products there are of each kind, under the same filters as searches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Text, any_, cast, func, literal, null, select, true, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from catalog.rows import ImageRow, ImageState, ProductRow
+
+_NO_VALUE: Final = cast(null(), Text())
+_NO_PATH: Final = cast(null(), ARRAY(Text()))
+_NO_NUMBER: Final = cast(null(), ProductRow.price.type)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductConditions:
+    """What products are counted: all of it must hold.
+
+    Args:
+        categories: The product's category is one of these paths; None for any.
+        attributes_of: Of each of these groups of attributes the product has at least one.
+        no_attributes: It has none of these.
+        lowest, highest: Inclusive bounds of the price.
+        currency, availability: What they must be; None and empty for any.
+    """
+
+    categories: Sequence[tuple[str, ...]] | None = None
+    attributes_of: Sequence[Sequence[str]] = ()
+    no_attributes: Sequence[str] = ()
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+    currency: str | None = None
+    availability: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSpan:
+    """The prices there are in one currency."""
+
+    lowest: Decimal
+    highest: Decimal
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductCounts:
+    """Numbers of products: of all, by attribute, by category path, by availability, by currency."""
+
+    num_products: int
+    attributes: Mapping[str, int]
+    categories: Mapping[tuple[str, ...], int]
+    availability: Mapping[str, int]
+    prices: Mapping[str, PriceSpan]
+
+
+class FacetRepository:
+    """Counts products that have an image which searches can find."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def categories(self, merchant_id: int) -> list[tuple[str, ...]]:
+        """Every category path that a product of the merchant has."""
+        paths = select(ProductRow.category).where(ProductRow.merchant_id == merchant_id).distinct()
+        return [tuple(path) for path in self._session.execute(paths).scalars()]
+
+    def counts(self, merchant_id: int, conditions: ProductConditions) -> ProductCounts:
+        """Everything in one statement, and so of one moment."""
+        products = (
+            select(
+                ProductRow.category,
+                ProductRow.attributes,
+                ProductRow.availability,
+                ProductRow.price,
+                ProductRow.currency,
+            )
+            .where(*_conditions(merchant_id, conditions))
+            .cte("products")
+        )
+        attributes = select(func.unnest(products.c.attributes).label("value")).subquery("attributes")
+        rows = self._session.execute(
+            union_all(
+                _part("all").select_from(products),
+                _part("attribute", attributes.c.value).group_by(attributes.c.value),
+                _part("category", path=products.c.category).group_by(products.c.category),
+                _part("availability", products.c.availability).group_by(products.c.availability),
+                _part(
+                    "price",
+                    products.c.currency,
+                    low=func.min(products.c.price),
+                    high=func.max(products.c.price),
+                )
+                .where(products.c.currency.is_not(None))
+                .group_by(products.c.currency),
+            )
+        ).all()
+        return ProductCounts(
+            num_products=next(row[3] for row in rows if row[0] == "all"),
+            attributes={row[1]: row[3] for row in rows if row[0] == "attribute"},
+            categories={tuple(row[2]): row[3] for row in rows if row[0] == "category"},
+            availability={row[1]: row[3] for row in rows if row[0] == "availability"},
+            prices={row[1]: PriceSpan(row[4], row[5], row[3]) for row in rows if row[0] == "price"},
+        )
+
+
+def _part(
+    facet: str,
+    value: ColumnElement[Any] = _NO_VALUE,
+    path: ColumnElement[Any] = _NO_PATH,
+    low: ColumnElement[Any] = _NO_NUMBER,
+    high: ColumnElement[Any] = _NO_NUMBER,
+) -> Select[Any]:
+    """Facet, value or path, number of products, lowest and highest price: the columns of every part of the union."""
+    return select(literal(facet), value, path, func.count(), low, high)
+
+
+def _conditions(merchant_id: int, conditions: ProductConditions) -> list[ColumnElement[bool]]:
+    image = select(literal(1)).where(ImageRow.product_id == ProductRow.id, ImageRow.state == ImageState.READY)
+    found: list[ColumnElement[bool]] = [ProductRow.merchant_id == merchant_id, image.exists()]
+    if conditions.categories is not None:
+        paths = [list(path) for path in conditions.categories]
+        found.append(ProductRow.category.in_(paths) if paths else ~true())
+    found.extend(_overlaps(names) for names in conditions.attributes_of)
+    if conditions.no_attributes:
+        found.append(~_overlaps(conditions.no_attributes))
+    if conditions.lowest is not None:
+        found.append(ProductRow.price >= conditions.lowest)
+    if conditions.highest is not None:
+        found.append(ProductRow.price <= conditions.highest)
+    if conditions.currency is not None:
+        found.append(ProductRow.currency == conditions.currency)
+    if conditions.availability:
+        found.append(ProductRow.availability == any_(cast(list(conditions.availability), ARRAY(Text()))))
+    return found
+
+
+def _overlaps(names: Sequence[str]) -> ColumnElement[bool]:
+    overlap: ColumnElement[bool] = cast(ProductRow.attributes, ARRAY(Text())).overlap(cast(list(names), ARRAY(Text())))
+    return overlap

@@ -1,0 +1,111 @@
+"""What there is to choose from under the filters that are set.
+
+Counted by PostgreSQL and not by the vector index, which counts images: a product of three photos would count thrice.
+It is faster, too: at 10,000 products of two photos and eight of 362 attributes each, all facets took 35 ms without a
+filter and 13 ms with three (two cores, medians); those of the embedded index took 76 ms and 13 ms, without prices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from catalog.ports.vector_index import Filter, Match, Range
+from catalog.repositories.facets import PriceSpan, ProductConditions
+from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keywords, search_filter
+from catalog.types import SearchFilters
+from catalog.unit_of_work import UnitOfWorkFactory
+
+MOST_VALUES: Final = 100
+"""Values of one group of attributes that are told: the most frequent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Numbers of products under some filters, the most frequent values first.
+
+    Args:
+        attributes: By group: values with their numbers.
+        categories: Every level as its path from the top, with the number of products below it.
+        prices: By currency.
+    """
+
+    num_products: int
+    attributes: Mapping[str, Sequence[tuple[str, int]]]
+    categories: Sequence[tuple[str, int]]
+    availability: Sequence[tuple[str, int]]
+    prices: Mapping[str, PriceSpan]
+
+
+class FacetService:
+    """Counts a merchant's products under filters that mean what they mean to searches."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
+        self._unit_of_work = unit_of_work
+
+    def count(self, merchant: str, filters: SearchFilters | None = None) -> Facets:
+        """The numbers.
+
+        Raises:
+            MerchantNotFound: no such merchant.
+            InvalidRequest: the filters have no meaning.
+        """
+        with self._unit_of_work() as work:
+            merchant_id = work.merchants.id_of(merchant)
+            search = search_filter(merchant_id, filters or SearchFilters())
+            paths = work.facets.categories(merchant_id) if filters is not None and filters.category else []
+            counts = work.facets.counts(merchant_id, product_conditions(search, paths))
+        groups: dict[str, list[tuple[str, int]]] = {}
+        for attribute, number in _most_frequent(counts.attributes):
+            group, _, value = attribute.partition("=")
+            groups.setdefault(group, []).append((value, number))
+        levels: Counter[str] = Counter()
+        for path, number in counts.categories.items():
+            for depth in range(1, len(path) + 1):
+                levels[CATEGORY_SEPARATOR.join(path[:depth])] += number
+        return Facets(
+            num_products=counts.num_products,
+            attributes={group: values[:MOST_VALUES] for group, values in sorted(groups.items())},
+            categories=_most_frequent(levels),
+            availability=_most_frequent(counts.availability),
+            prices=dict(sorted(counts.prices.items())),
+        )
+
+
+def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> ProductConditions:
+    """A search's filter, as ``gallery_layout.search_filter`` makes it, in terms of products.
+
+    Args:
+        paths: The category paths there are, of which the filter chooses.
+    """
+    categories: list[tuple[str, ...]] | None = None
+    attributes_of: list[Sequence[str]] = []
+    lowest = highest = currency = None
+    availability: Sequence[str] = ()
+    for condition in search.must:
+        match condition:
+            case Match("category", values):
+                categories = [path for path in paths if set(values) & set(category_keywords(path))]
+            case Match("attributes", values):
+                attributes_of.append([str(value) for value in values])
+            case Match("currency", values):
+                currency = str(values[0])
+            case Match("availability", values):
+                availability = [str(value) for value in values]
+            case Range("price", low, high):
+                lowest = None if low is None else Decimal(repr(low))
+                highest = None if high is None else Decimal(repr(high))
+            case Match("merchant", _):
+                # Whose products are counted is told to the repository by itself.
+                pass
+            case _:
+                raise ValueError(f"no condition on products: {condition}")
+    unwanted = [str(value) for one in search.must_not if isinstance(one, Match) for value in one.values]
+    return ProductConditions(categories, attributes_of, unwanted, lowest, highest, currency, availability)
+
+
+def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,74 @@
+"""The HTTP application: its endpoints, its errors, and what passes every request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from catalog.bootstrap import Application
+from catalog.storefront import errors
+from catalog.storefront.edge import Edge
+from catalog.storefront.metrics import StorefrontMetrics
+from catalog.storefront.open_access import open_to_this_machine
+from catalog.storefront.parts import StorefrontParts, may_search
+from catalog.storefront.routes import docs, facets, health, images, products, search
+from catalog.storefront.schemas import query_schemas
+from catalog.types import Caller
+
+_DESCRIPTION = """Which items look like this one, and why.
+
+Every request needs an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`, which decides whose catalog it is.
+Every error has the same shape: a code, a message, and what was received, expected and can be done."""
+
+
+def create_app(application: Application, *, open_to: Caller | None = None) -> FastAPI:
+    """The application over the services, which stay the caller's to close.
+
+    Args:
+        open_to: Whom requests without a key are taken to come from, where they come from this machine.
+    """
+    metrics = StorefrontMetrics()
+    parts = StorefrontParts.of(application, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        yield
+        parts.close()
+
+    app = FastAPI(
+        title="Drape",
+        version=version("drape"),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.parts = parts
+    app.state.api_keys = application.api_keys
+    if open_to is not None:
+        app.dependency_overrides[may_search] = open_to_this_machine(open_to)
+    errors.install(app)
+    app.add_middleware(Edge, metrics=metrics)
+    for resource in (search, products, images, facets, health, docs):
+        app.include_router(resource.router)
+    _describe_query(app)
+    return app
+
+
+def _describe_query(app: FastAPI) -> None:
+    """Put the body of searches, which is read by hand, among the shapes that the API's description refers to."""
+    made = app.openapi
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            description = made()
+            description["components"]["schemas"].update(query_schemas())
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,68 @@
+"""The services' calls, which block, beside the event loop, which must not: bounded threads and a bounded line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
+
+from catalog.storefront.errors import TooManyRequests
+
+THREADS: Final = 8
+"""Below the number of connections to PostgreSQL that the process keeps."""
+
+FETCH_THREADS: Final = 4
+"""For photos by address, which wait for strangers' servers."""
+
+MOST_WAITING: Final = 64
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Calls:
+    """Runs functions in threads of its own.
+
+    Args:
+        threads: How many run at the same time.
+        most_waiting: How many more may wait for their turn.
+    """
+
+    def __init__(self, name: str, threads: int = THREADS, most_waiting: int = MOST_WAITING) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._most = threads + most_waiting
+        self._num_calls = 0
+
+    async def run(
+        self, function: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """What the function returns, or raises.
+
+        A request that its client gives up no longer waits, but the call that it began counts until it ends.
+
+        Raises:
+            TooManyRequests: the line is full.
+        """
+        if self._num_calls >= self._most:
+            raise TooManyRequests(
+                "More requests wait than can be answered in time",
+                received=f"{self._num_calls} requests at the same time",
+                expected=f"at most {self._most}",
+                remedy="try again in a moment",
+            )
+        self._num_calls += 1
+        call = asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *arguments, **named))
+        call.add_done_callback(self._ended)
+        return await asyncio.shield(call)
+
+    def close(self) -> None:
+        """Wait for the calls that run, and take no more. Safe to call twice."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _ended(self, call: asyncio.Future[Result]) -> None:
+        self._num_calls -= 1
+        if not call.cancelled():
+            # Whoever asked may be gone; an error that nobody takes is no error of the loop's.
+            call.exception()

@@ -1,0 +1,73 @@
+"""What the endpoints work with, made once for each application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from catalog.bootstrap import Application
+from catalog.ports.remote_files import RemoteFiles
+from catalog.services.facets import FacetService
+from catalog.services.readiness import ReadinessService
+from catalog.services.search import SearchService
+from catalog.services.shown_images import ShownImages
+from catalog.storefront.authentication import require
+from catalog.storefront.calls import FETCH_THREADS, Calls
+from catalog.storefront.metrics import StorefrontMetrics
+from catalog.types import Caller, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class StorefrontParts:
+    """The services, and the threads that their calls run in.
+
+    Args:
+        calls: For calls that compute, or ask PostgreSQL and the index.
+        fetches: For calls that wait for other people's servers.
+    """
+
+    search: SearchService
+    facets: FacetService
+    images: ShownImages
+    readiness: ReadinessService
+    remote_files: RemoteFiles
+    max_image_bytes: int
+    calls: Calls
+    fetches: Calls
+    metrics: StorefrontMetrics
+
+    @classmethod
+    def of(cls, application: Application, metrics: StorefrontMetrics) -> StorefrontParts:
+        """Those of an application, all made now: threads that ask for one at the same time might make it twice."""
+        return cls(
+            application.search,
+            application.facets,
+            application.shown_images,
+            application.readiness,
+            application.remote_files,
+            application.settings.max_image_bytes,
+            Calls("calls"),
+            Calls("fetches", FETCH_THREADS),
+            metrics,
+        )
+
+    def close(self) -> None:
+        """Wait for what runs. The services stay the application's to close."""
+        self.calls.close()
+        self.fetches.close()
+
+
+async def _parts(request: Request) -> StorefrontParts:
+    parts: StorefrontParts = request.app.state.parts
+    return parts
+
+
+Parts = Annotated[StorefrontParts, Depends(_parts)]
+"""A parameter of endpoints."""
+
+may_search: Final = require(Scope.SEARCH)
+
+Searcher = Annotated[Caller, Depends(may_search)]
+"""A parameter of endpoints: who asks, where their key is for searching. The merchant comes from here alone."""

@@ -1,0 +1,43 @@
+"""``GET /v1/facets``: what there is to choose from under the filters that are set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from catalog.services.facets import Facets
+from catalog.storefront.filter_parameters import FilterParameters
+from catalog.storefront.parts import Parts, Searcher
+from catalog.storefront.responses import ERRORS
+from catalog.storefront.schemas import FacetsAnswered, PriceRange, ValueCount, plain_amount
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/facets", responses=ERRORS, summary="Numbers of products under the filters")
+async def facets(parts: Parts, caller: Searcher, filters: FilterParameters) -> FacetsAnswered:
+    """Counts of attributes, categories and availability, and the range of prices."""
+    return _answered(await parts.calls.run(parts.facets.count, caller.merchant, filters))
+
+
+def _answered(found: Facets) -> FacetsAnswered:
+    return FacetsAnswered(
+        num_products=found.num_products,
+        attributes={group: _counts(values) for group, values in found.attributes.items()},
+        categories=_counts(found.categories),
+        availability=_counts(found.availability),
+        prices=tuple(
+            PriceRange(
+                currency=currency,
+                lowest=plain_amount(span.lowest),
+                highest=plain_amount(span.highest),
+                count=span.count,
+            )
+            for currency, span in found.prices.items()
+        ),
+    )
+
+
+def _counts(values: Sequence[tuple[str, int]]) -> tuple[ValueCount, ...]:
+    return tuple(ValueCount(value=value, count=count) for value, count in values)

@@ -1,0 +1,61 @@
+"""``GET /v1/images/{sha256}``: the photos of the catalog."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from catalog.storefront.parts import Parts, Searcher
+from catalog.storefront.responses import ERRORS
+
+router = APIRouter(prefix="/v1")
+
+_MEDIA_TYPES: Final = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+}
+
+
+class Width(IntEnum):
+    """The widths there are, so that nobody can have every other one made."""
+
+    W160 = 160
+    W320 = 320
+    W640 = 640
+    W1280 = 1280
+
+
+@router.get(
+    "/images/{sha256}",
+    response_class=Response,
+    responses={
+        **ERRORS,
+        200: {"content": {kind: {} for kind in _MEDIA_TYPES.values()}},
+        304: {"description": "The same."},
+    },
+    summary="A photo",
+)
+async def image(
+    parts: Parts,
+    caller: Searcher,
+    sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Of a hit's image.")],
+    width: Annotated[Width | None, Query(description="A JPEG of at most so many pixels in width.")] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """A photo of one of the merchant's products, as it came, or scaled down."""
+    # The address names the content, which therefore never changes; only whether it may be seen does.
+    tag = f'"{sha256}"' if width is None else f'"{sha256}-{width.value}"'
+    headers = {"Cache-Control": "private, max-age=604800, immutable", "ETag": tag, "Vary": "Authorization, X-Api-Key"}
+    if if_none_match is not None and tag in (one.strip().removeprefix("W/") for one in if_none_match.split(",")):
+        await parts.calls.run(parts.images.require_own, caller.merchant_id, sha256)
+        return Response(status_code=304, headers=headers)
+    pixels = None if width is None else width.value
+    shown = await parts.calls.run(parts.images.get, caller.merchant_id, sha256, pixels)
+    return Response(shown.data, media_type=_MEDIA_TYPES[shown.format], headers=headers)

@@ -1,0 +1,96 @@
+"""``POST /v1/search``: which items look like this one, and why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+
+from catalog.errors import InvalidRequest
+from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFiles
+from catalog.storefront.bodies import read_query
+from catalog.storefront.parts import Parts, Searcher
+from catalog.storefront.responses import ERRORS
+from catalog.storefront.schemas import Query, SearchAnswered
+
+router = APIRouter(prefix="/v1")
+
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Query"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary"},
+                        "query": {"$ref": "#/components/schemas/Query"},
+                    },
+                },
+                "encoding": {"query": {"contentType": "application/json"}},
+            },
+        },
+    }
+}
+
+
+@router.post("/search", openapi_extra=_BODY, responses=ERRORS, summary="Search by a photo or a product")
+async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnswered:
+    """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
+    uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON."""
+    body = await read_query(request, max_image_bytes=parts.max_image_bytes)
+    query, image = body.query, body.image
+    _require_one_subject(query, has_image=image is not None)
+    filters, options = query.filters.values(), query.values()
+    fetching = None
+    if query.product_id is not None:
+        answer = await parts.calls.run(parts.search.by_product, caller.merchant, query.product_id, filters, options)
+    else:
+        if query.image_url is not None:
+            start = time.perf_counter()
+            image = await parts.fetches.run(_fetched, parts.remote_files, query.image_url, parts.max_image_bytes)
+            fetching = (time.perf_counter() - start) * 1000
+        assert image is not None
+        crop = None if query.crop is None else query.crop.box()
+        answer = await parts.calls.run(parts.search.by_image, caller.merchant, image, filters, options, crop)
+    if fetching is not None:
+        answer = replace(answer, timings_ms={"fetch": fetching, **answer.timings_ms})
+    parts.metrics.searched(answer.timings_ms)
+    return SearchAnswered.of(answer, options)
+
+
+def _require_one_subject(query: Query, *, has_image: bool) -> None:
+    given = [
+        name
+        for name, is_given in (
+            ("product_id", query.product_id is not None),
+            ("image_url", query.image_url is not None),
+            ("an uploaded image", has_image),
+        )
+        if is_given
+    ]
+    if len(given) != 1:
+        raise InvalidRequest(
+            "A search has one subject",
+            received=" and ".join(given) or "none",
+            expected="one of product_id, image_url and an uploaded image",
+        )
+    if query.crop is not None and query.product_id is not None:
+        raise InvalidRequest(
+            "A product has no box to be drawn",
+            received="crop with product_id",
+            expected="crop with a photo",
+            remedy="leave crop out, or upload the product's photo",
+        )
+
+
+def _fetched(files: RemoteFiles, url: str, max_bytes: int) -> bytes:
+    with files.open(url, max_bytes=max_bytes) as answer:
+        if isinstance(answer, NotModified):
+            raise FetchFailed("The server sent nothing", received="304 Not Modified", expected="the file")
+        return b"".join(answer.chunks())

@@ -1,0 +1,86 @@
+"""``drape serve`` as a process, on the shipped network."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+@pytest.fixture(scope="module")
+def feed(small_feed, tmp_path_factory) -> Path:
+    return small_feed(tmp_path_factory.mktemp("feed"), 12)
+
+
+def test_a_catalog_is_searched_over_http_until_the_process_is_stopped(shared_drape, feed):
+    ingested = shared_drape.run_here("ingest", feed, "--merchant", "atelier")
+    assert ingested.code == 0, ingested.err
+    with serving(shared_drape, "--load-later") as (server, address, told):
+        assert "drape keys create" in next(told)["message"]
+        created = shared_drape.run_here("keys", "create", "--merchant", "atelier", "--json")
+        with httpx.Client(base_url=address, headers={"X-Api-Key": created.json["secret"]}, timeout=60) as client:
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/readyz").json()["ready"] is True
+            found = client.get("/v1/products/P5/similar", params={"limit": 3, "mode": "visual"}).json()["hits"]
+            assert len({hit["product"]["id"] for hit in found} - {"P5"}) == 3
+            photo = feed.parent / f"{found[0]['product']['id'][1:]}.png"
+            assert client.get(found[0]["image"]["url"]).content == photo.read_bytes()
+            assert client.get("/v1/facets").json()["num_products"] == 12
+            assert httpx.get(f"{address}/v1/facets").status_code == 401
+        # The index is the server's; whoever wants it for itself is told who has it, and so is who wants its port.
+        held = shared_drape.run_here("serve", "--port", "0", "--wait", "0")
+        assert (held.code, "in use by process" in held.err) == (75, True)
+        taken = shared_drape.run_here("serve", "--port", address.rpartition(":")[2])
+        assert (taken.code, "Nothing can be served there" in taken.err) == (2, True)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+        lines = list(told)
+    assert {("/v1/facets", 200), ("/v1/facets", 401)} <= {(line.get("route"), line.get("status")) for line in lines}
+    assert lines[-1]["message"] == "Stopped"
+
+
+@pytest.mark.slow
+def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
+    assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
+    with serving(drape, "--open") as (server, address, told):
+        assert any(line["message"] == "The networks are loaded" for line in told)
+        query = {"query": '{"mode": "visual", "limit": 1}'}
+        photo = (feed.parent / "5.png").read_bytes()
+        found = httpx.post(f"{address}/v1/search", files={"image": photo}, data=query, timeout=60)
+        assert found.json()["hits"][0]["product"]["id"] == "P5"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+
+
+@contextmanager
+def serving(drape, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, Iterator[dict[str, object]]]]:
+    """A server, its address, and what it logs from then on; its log fits into the pipe."""
+    with drape.start("serve", "--port", "0", *arguments) as server:
+        try:
+            told = map(json.loads, server.stderr)
+            address = next(line["address"] for line in told if "address" in line)
+            yield server, address, told
+        finally:
+            server.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--open", "--host", "0.0.0.0"], "only this machine may ask"),
+        (["--merchant", "atelier"], "--merchant without --open"),
+        (["--host", "no.such.host.invalid"], "Nothing can be served there"),
+        (["--open", "--port", "0"], "No catalog has been ingested yet"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_one_sentence(drape, arguments, words):
+    ended = drape.run_here("serve", *arguments)
+    assert ended.code == 2
+    assert words in ended.err
+    assert "Traceback" not in ended.err

@@ -1,0 +1,129 @@
+"""``GET /v1/facets`` and ``GET /v1/images/{sha256}``: what a key's merchant has, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from tests.integration.services.conftest import picture
+from tests.integration.storefront.conftest import refused
+
+
+def _counts(values) -> dict[str, int]:
+    return {one["value"]: one["count"] for one in values}
+
+
+def test_facets_count_products(shop):
+    facets = shop.get("/v1/facets").json()
+    assert facets["num_products"] == 4
+    assert facets["attributes"] == {"color": [{"value": "red", "count": 3}, {"value": "blue", "count": 1}]}
+    assert _counts(facets["categories"]) == {
+        "Women": 3,
+        "Women > Dresses": 2,
+        "Women > Skirts": 1,
+        "Men": 1,
+        "Men > Jackets": 1,
+    }
+    assert facets["availability"] == [{"value": "in_stock", "count": 3}, {"value": "out_of_stock", "count": 1}]
+    assert facets["prices"] == [
+        {"currency": "EUR", "lowest": "40.00", "highest": "80.00", "count": 3},
+        {"currency": "USD", "lowest": "120.00", "highest": "120.00", "count": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("filters", "number"),
+    [
+        ({"all": "color=red"}, 3),
+        ({"all": ["color=red", "color=blue"]}, 0),
+        ({"any": ["color=red", "color=blue"]}, 4),
+        ({"none": "color=red"}, 1),
+        ({"category": "WOMEN"}, 3),
+        ({"category": "Women > Dresses"}, 2),
+        ({"category": "Dresses > Women"}, 0),
+        ({"min_price": "60.50"}, 3),
+        ({"max_price": "60.50", "currency": "eur"}, 2),
+        ({"availability": ["in_stock", "out_of_stock"]}, 4),
+    ],
+    ids=str,
+)
+def test_facets_hold_to_the_filters_as_searches_do(shop, filters, number):
+    assert shop.get("/v1/facets", params=filters).json()["num_products"] == number
+    found = shop.post(
+        "/v1/search",
+        files={"image": picture("red")},
+        data={"query": _query(filters)},
+    )
+    assert len(found.json()["hits"]) == number
+
+
+def _query(filters) -> str:
+    lists = ("all", "any", "none")
+    as_lists = {name: [value] if name in lists and isinstance(value, str) else value for name, value in filters.items()}
+    return json.dumps({"filters": as_lists, "limit": 100})
+
+
+@pytest.mark.parametrize(
+    "filters", [{"all": "="}, {"min_price": "many"}, {"min_price": 2, "max_price": 1}, {"currency": "e"}], ids=str
+)
+def test_filters_without_a_meaning_are_refused(shop, filters):
+    refused(shop.get("/v1/facets", params=filters), 422, "invalid_request")
+
+
+def _image_of(client, product: str) -> dict[str, str]:
+    query = {"limit": 100, "per_product": True}
+    hits = client.upload(picture("red"), query).json()["hits"]
+    return next(hit["image"] for hit in hits if hit["product"]["id"] == product)
+
+
+def test_a_photo_comes_as_it_was_ingested_and_may_be_kept(shop):
+    url = _image_of(shop, "half/half")["url"]
+    answered = shop.get(url)
+    assert answered.content == picture("red", "blue")
+    assert answered.headers["content-type"] == "image/png"
+    assert answered.headers["x-content-type-options"] == "nosniff"
+    assert "immutable" in answered.headers["cache-control"]
+    assert "private" in answered.headers["cache-control"]
+    again = shop.get(url, headers={"X-Api-Key": shop.key, "If-None-Match": answered.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_photo_is_scaled_down_to_widths_there_are(shop):
+    url = _image_of(shop, "half/half")["url"]
+    small = shop.get(url, params={"width": 160})
+    assert small.headers["content-type"] == "image/jpeg"
+    # 32 pixels are fewer than 160, so it keeps its size.
+    assert Image.open(io.BytesIO(small.content)).size == (32, 48)
+    refused(shop.get(url, params={"width": 161}), 422, "invalid_request")
+
+
+def test_photos_of_others_are_not_there(shop, rival):
+    theirs = _image_of(rival, "theirs")["url"]
+    tag = rival.get(theirs).headers["etag"]
+    refused(shop.get(theirs), 404, "image_not_found")
+    refused(shop.get(theirs, headers={"X-Api-Key": shop.key, "If-None-Match": tag}), 404, "image_not_found")
+    refused(rival.get(_image_of(shop, "half/half")["url"]), 404, "image_not_found")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("0" * 64, 404, "image_not_found"),
+        ("0" * 63, 422, "invalid_request"),
+        ("A" * 64, 422, "invalid_request"),
+        ("..%2f..%2fetc%2fpasswd", 404, "not_found"),
+    ],
+)
+def test_names_of_no_photo_are_refused(shop, name, status, code):
+    refused(shop.get(f"/v1/images/{name}"), status, code)
+
+
+def test_a_photo_that_is_gone_from_the_store_is_not_found(application, shop):
+    image = _image_of(shop, "half/half")
+    application.image_store.delete(image["sha256"])
+    facts = refused(shop.get(image["url"]), 404, "image_not_found")
+    assert application.image_store.put(picture("red", "blue")) == image["sha256"]
+    assert facts["received"] is None

@@ -1,0 +1,237 @@
+"""``POST /v1/search`` and ``GET /v1/products/{id}/similar``: the same searches as everywhere, in JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+
+import pytest
+
+from catalog.bootstrap import Application
+from catalog.storefront.app import create_app
+from tests.fakes import ColorEmbedder
+from tests.file_server import FileServer, answer, serving
+from tests.integration.services.conftest import picture
+from tests.integration.storefront.conftest import Client, ids, refused
+
+LIKE_RED_DRESS = ["red-skirt", "half/half", "blue-dress"]
+"""Red throughout has ⅔ of red-skirt's bands in common with it, ½ of half/half's, and nothing of blue-dress's."""
+
+
+def test_an_uploaded_photo_finds_what_looks_like_it(shop):
+    found = shop.upload(picture("red"), {"limit": 2, "mode": "visual"})
+    assert ids(found)[0] == "red-dress"
+    answered = found.json()
+    assert (answered["page"], answered["limit"], answered["mode"]) == (0, 2, "visual")
+    assert (answered["model_version"], answered["gallery"]) == ("colors-1", "drape-colors-1")
+    assert set(answered["timings_ms"]) == {"decode", "load", "wait", "embed", "search", "products", "explain"}
+    hit = answered["hits"][0]
+    assert hit["rank"] == 1
+    assert hit["score"] == pytest.approx(1.0, abs=1e-3)
+    assert hit["why"] == [{"attribute": "color=red", "share": pytest.approx(1.0)}]
+    product = hit["product"]
+    assert product["category"] == ["Women", "Dresses"]
+    assert (product["attributes"], product["given_attributes"]) == (["color=red"], ["color=red"])
+    assert (product["price"], product["availability"]) == ({"amount": "80.00", "currency": "EUR"}, "in_stock")
+    assert hit["image"]["url"] == f"/v1/images/{hit['image']['sha256']}"
+
+
+def test_a_crop_is_what_is_searched_with(shop):
+    photo = picture("red", "blue", size=(32, 48))
+    lower = {"crop": {"left": 0, "top": 24, "right": 32, "bottom": 48}, "mode": "visual"}
+    assert ids(shop.upload(photo, lower))[0] == "blue-dress"
+    assert ids(shop.upload(photo, {"mode": "visual"}))[0] == "half/half"
+
+
+@pytest.mark.parametrize("mode", ["visual", "rerank", "native"])
+def test_products_are_searched_with_by_both_ways(shop, mode):
+    by_body = shop.post("/v1/search", json={"product_id": "red-dress", "mode": mode, "exact": True})
+    by_address = shop.get("/v1/products/red-dress/similar", params={"mode": mode, "exact": True})
+    assert ids(by_body) == ids(by_address) == LIKE_RED_DRESS
+    assert "embed" not in by_body.json()["timings_ms"]
+
+
+def test_an_id_may_hold_slashes(shop):
+    for path in ("/v1/products/half/half/similar", "/v1/products/half%2Fhalf/similar"):
+        assert set(ids(shop.get(path))) == {"red-dress", "red-skirt", "blue-dress"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"all": ["color=red"]}, ["red-skirt", "half/half"]),
+        ({"any": ["color=blue", "color=green"]}, ["blue-dress"]),
+        ({"none": ["color=red"]}, ["blue-dress"]),
+        ({"category": "women > skirts"}, ["red-skirt"]),
+        ({"min_price": "50", "max_price": "60.50"}, ["blue-dress"]),
+        ({"currency": "usd"}, ["half/half"]),
+        ({"availability": ["in_stock"]}, ["red-skirt", "half/half"]),
+        ({"all": ["color=red"], "currency": "EUR"}, ["red-skirt"]),
+        ({"all": ["color=green"]}, []),
+    ],
+)
+def test_filters_hold_in_the_body_and_in_the_address(shop, filters, found):
+    assert ids(shop.post("/v1/search", json={"product_id": "red-dress", "filters": filters})) == found
+    assert ids(shop.get("/v1/products/red-dress/similar", params=filters)) == found
+
+
+def test_pages_are_parts_of_one_ranking(shop):
+    pages = [shop.get("/v1/products/red-dress/similar", params={"limit": 1, "page": page}) for page in range(4)]
+    assert [ids(page) for page in pages] == [["red-skirt"], ["half/half"], ["blue-dress"], []]
+    assert [hit["rank"] for page in pages for hit in page.json()["hits"]] == [1, 2, 3]
+
+
+def test_a_threshold_leaves_out_what_scores_lower(shop):
+    found = shop.get("/v1/products/red-dress/similar", params={"mode": "native", "score_threshold": 0.5})
+    assert ids(found) == ["red-skirt", "half/half"]
+
+
+def test_a_photo_by_address_is_fetched(application, keys, shop):
+    with serving(FileServer()) as files:
+        files.answers["/red.png"] = answer(picture("red"))
+        files.answers["/large.png"] = answer(b"\x89PNG" + bytes(100_001))
+        url = files.url("/red.png")
+        facts = refused(shop.post("/v1/search", json={"image_url": url}), 422, "image_address_refused")
+        assert facts["expected"]
+        settings = application.settings.model_copy(update={"fetch_allow": f"127.0.0.1:{files.port}"})
+        app = create_app(application)
+        with Application(settings) as allowing:
+            app.state.parts = dataclasses.replace(app.state.parts, remote_files=allowing.remote_files)
+            allowed = Client(app, keys["atelier"])
+            found = allowed.post("/v1/search", json={"image_url": url, "mode": "visual"})
+            large = allowed.post("/v1/search", json={"image_url": files.url("/large.png")})
+        assert ids(found)[0] == "red-dress"
+        assert next(iter(found.json()["timings_ms"])) == "fetch"
+        refused(large, 422, "image_address_refused")
+
+
+def test_another_merchants_products_are_neither_found_nor_known(shop, rival):
+    assert "theirs" not in ids(shop.upload(picture("red", "red", "red", "black"), {"limit": 100}))
+    assert ids(rival.upload(picture("red"))) == ["theirs"]
+    refused(shop.get("/v1/products/theirs/similar"), 404, "product_not_found")
+    refused(rival.post("/v1/search", json={"product_id": "red-dress"}), 404, "product_not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "where"),
+    [
+        (b"{", 400, "malformed_body", None),
+        (b"\xff\xfe", 400, "malformed_body", None),
+        (b"[" * 5000, 400, "malformed_body", None),
+        (b" " * (2**20 + 1), 413, "body_too_large", None),
+        ({}, 422, "invalid_request", None),
+        ([], 422, "invalid_request", None),
+        ({"product_id": "red-dress", "image_url": "https://shop.example/a.jpg"}, 422, "invalid_request", None),
+        ({"product_id": "red-dress", "limit": 0}, 422, "invalid_request", "limit"),
+        ({"product_id": "red-dress", "limit": 101}, 422, "invalid_request", "limit"),
+        ({"product_id": "red-dress", "page": -1}, 422, "invalid_request", "page"),
+        ({"product_id": "red-dress", "mode": "best"}, 422, "invalid_request", "mode"),
+        ({"product_id": "red-dress", "colour": "red"}, 422, "invalid_request", "colour"),
+        ({"product_id": "red\0dress"}, 422, "invalid_request", "product_id"),
+        ({"product_id": ""}, 422, "invalid_request", "product_id"),
+        ({"product_id": 7}, 422, "invalid_request", "product_id"),
+        ({"product_id": "red-dress", "score_threshold": 1e300}, 422, "invalid_request", "score_threshold"),
+        ({"product_id": "red-dress", "filters": {"all": ["red=" * 100]}}, 422, "invalid_request", "filters.all.0"),
+        ({"product_id": "red-dress", "filters": {"all": ["a=b"] * 51}}, 422, "invalid_request", "filters.all"),
+        ({"product_id": "red-dress", "filters": {"all": ["="]}}, 422, "invalid_request", None),
+        ({"product_id": "red-dress", "filters": {"min_price": -1}}, 422, "invalid_request", "filters.min_price"),
+        ({"product_id": "red-dress", "filters": {"min_price": 9, "max_price": 8}}, 422, "invalid_request", None),
+        ({"product_id": "red-dress", "filters": {"currency": "euro"}}, 422, "invalid_request", "filters.currency"),
+        ({"product_id": "red-dress", "filters": {"category": " > "}}, 422, "invalid_request", None),
+        ({"product_id": "red-dress", "filters": {"availability": ["soon"]}}, 422, "invalid_request", None),
+        (
+            {"product_id": "red-dress", "crop": {"left": 0, "top": 0, "right": 9, "bottom": 9}},
+            422,
+            "invalid_request",
+            None,
+        ),
+        (
+            {"image_url": "https://x/", "crop": {"left": 9, "top": 0, "right": 9, "bottom": 9}},
+            422,
+            "invalid_request",
+            "crop",
+        ),
+        ({"image_url": "ftp://shop.example/a.jpg"}, 422, "image_address_refused", None),
+        ({"image_url": "http://169.254.169.254/latest"}, 422, "image_address_refused", None),
+        ({"product_id": "nothing"}, 404, "product_not_found", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_searched_with_is_told_by_its_place(shop, body, status, code, where):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"X-Api-Key": shop.key, "Content-Type": "application/json"}
+    facts = refused(shop.ask("POST", "/v1/search", headers, content=content), status, code)
+    assert facts["received"] is not None
+    assert facts["expected"] is not None
+    if where is not None:
+        assert facts["message"].startswith(f"{where} cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("image", "query", "status", "code"),
+    [
+        (b"", None, 422, "unusable_image"),
+        (b"GIF89a", None, 422, "unusable_image"),
+        (b"<svg/>", None, 422, "unusable_image"),
+        (picture("red")[:60], None, 422, "unusable_image"),
+        (bytes(100_001), None, 413, "body_too_large"),
+        (bytes(2_000_000), None, 413, "body_too_large"),
+        (picture("red"), {"product_id": "red-dress"}, 422, "invalid_request"),
+        (picture("red"), {"limit": "many"}, 422, "invalid_request"),
+        (picture("red"), {"crop": {"left": 500, "top": 0, "right": 600, "bottom": 9}}, 422, "unusable_image"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_photos_that_cannot_be_used_are_refused(shop, image, query, status, code):
+    refused(shop.upload(image, query), status, code)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "code"),
+    [
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
+        ({"content": b"x"}, 415, "unsupported_media_type"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed_body"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400, "malformed_body"),
+        ({"files": {"photo": b"x"}}, 400, "malformed_body"),
+        ({"files": [("image", b"x"), ("image", b"y")]}, 400, "malformed_body"),
+        ({"files": {"image": b"x"}, "data": {"query": "{", "more": "1"}}, 400, "malformed_body"),
+        ({"files": {"image": b"x"}, "data": {"query": "{"}}, 400, "malformed_body"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_bodies_of_other_forms_are_refused(shop, options, status, code):
+    headers = {"X-Api-Key": shop.key, **options.pop("headers", {})}
+    refused(shop.ask("POST", "/v1/search", headers, **options), status, code)
+
+
+def test_networks_can_be_made_ready_before_the_first_photo(application):
+    before = application.models.num_embedded
+    application.search.load()
+    # Both merchants search with the one version.
+    assert application.models.num_embedded == before + 1
+
+
+def test_the_network_takes_one_photo_at_a_time(application, shop, monkeypatch):
+    running, most = 0, 0
+    lock = threading.Lock()
+    embed = ColorEmbedder.embed
+
+    def slow(self, images):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        threading.Event().wait(0.02)
+        with lock:
+            running -= 1
+        return embed(self, images)
+
+    monkeypatch.setattr(ColorEmbedder, "embed", slow)
+    threads = [threading.Thread(target=shop.upload, args=(picture("red"),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1

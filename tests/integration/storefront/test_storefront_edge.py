@@ -1,0 +1,169 @@
+"""Keys, errors, headers, health and metrics: what holds for every endpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+
+import pytest
+
+from catalog.errors import DatabaseUnavailable, IndexUnavailable
+from catalog.storefront.app import create_app
+from catalog.storefront.calls import Calls
+from catalog.types import Caller, Scope
+from tests.integration.services.conftest import picture
+from tests.integration.storefront.conftest import Client, ids, refused
+
+PROTECTED = [
+    ("POST", "/v1/search"),
+    ("GET", "/v1/products/red-dress/similar"),
+    ("GET", "/v1/facets"),
+    ("GET", f"/v1/images/{'0' * 64}"),
+]
+
+
+def test_every_endpoint_but_those_of_operators_needs_a_key(shop):
+    paths = shop.get("/openapi.json").json()["paths"]
+    closed = {
+        (method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/v1/")
+    }
+    assert len(closed) == len(PROTECTED)
+    for method, path in PROTECTED:
+        for headers in ({}, {"X-Api-Key": "drape_sk_" + "a" * 43}, {"Authorization": "Bearer nothing"}):
+            answered = shop.ask(method, path, headers)
+            refused(answered, 401, "key_refused")
+            assert answered.headers["www-authenticate"].startswith("Bearer")
+    assert ids(shop.get(PROTECTED[1][1], headers={"Authorization": f"Bearer {shop.key}"}))
+
+
+def test_a_key_for_something_else_does_not_search(application, shop):
+    ingest_only = Client(shop.app, application.api_keys.create("atelier", "feeds", [Scope.INGEST]).secret)
+    for method, path in PROTECTED:
+        refused(ingest_only.ask(method, path), 403, "scope_missing")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("GET", "/v1/facets/", 404, "not_found"),
+        ("DELETE", "/v1/facets", 405, "method_not_allowed"),
+        ("GET", "/docs/secrets", 404, "not_found"),
+    ],
+)
+def test_errors_of_the_framework_have_the_same_shape(shop, method, path, status, code):
+    refused(shop.ask(method, path), status, code)
+
+
+def test_what_only_an_operator_can_mend_is_logged_and_not_told(shop, monkeypatch, caplog):
+    def away(*_):
+        raise IndexUnavailable("The vector index did not answer", received="connection refused by qdrant.intra:6333")
+
+    monkeypatch.setattr(type(shop.app.state.parts.search), "by_product", away)
+    answered = shop.get("/v1/products/red-dress/similar")
+    facts = refused(answered, 503, "index_unavailable")
+    assert int(answered.headers["retry-after"]) > 0
+    assert "intra" not in answered.text
+    told = [record for record in caplog.records if "qdrant.intra:6333" in record.getMessage()]
+    assert [record.request for record in told] == [facts["id"]] == [answered.headers["x-request-id"]]
+
+
+def test_what_nobody_foresaw_is_an_answer_with_an_id(shop, monkeypatch, caplog):
+    def broken(*_):
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(type(shop.app.state.parts.search), "by_product", broken)
+    answered = shop.get("/v1/products/red-dress/similar")
+    facts = refused(answered, 500, "internal_error")
+    assert "secret" not in answered.text
+    assert "Traceback" not in answered.text
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.request == facts["id"]
+    assert answered.headers["x-content-type-options"] == "nosniff"
+
+
+def test_more_requests_than_can_wait_are_told_so(application, keys):
+    app = create_app(application)
+    app.state.parts = dataclasses.replace(app.state.parts, calls=Calls("none", threads=1, most_waiting=-1))
+    refused(Client(app, keys["atelier"]).get("/v1/facets"), 503, "too_many_requests")
+
+
+def test_every_answer_has_the_headers(shop):
+    for path in ("/healthz", "/v1/facets", "/v1/nothing", "/docs", "/openapi.json"):
+        headers = shop.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_the_description_is_read_and_tried_from_here_alone(shop):
+    page = shop.get("/docs", headers={}).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith("/docs/")
+        assert shop.get(source, headers={}).status_code == 200
+    described = shop.get("/openapi.json", headers={}).json()
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(described)))
+    assert references <= set(described["components"]["schemas"])
+    assert {"Query", "ErrorAnswer", "SearchAnswered"} <= references
+
+
+def test_health_is_that_of_the_process_and_readiness_that_of_its_resources(application, shop, monkeypatch):
+    names = ["postgresql", "vector_index", "image_store"]
+    assert shop.get("/healthz", headers={}).json() == {"status": "ok"}
+    ready = shop.get("/readyz", headers={})
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    assert [check["name"] for check in ready.json()["checks"]] == names
+
+    def away(*_):
+        raise DatabaseUnavailable("PostgreSQL did not answer", received="password of postgres.intra")
+
+    def in_use():
+        raise IndexUnavailable("The vector index has been closed")
+
+    monkeypatch.setattr(shop.app.state.parts.readiness, "_unit_of_work", away)
+    monkeypatch.setattr(application.index, "list_collections", in_use)
+    down = shop.get("/readyz", headers={})
+    assert (down.status_code, down.json()["ready"]) == (503, False)
+    assert [check["ok"] for check in down.json()["checks"]] == [False, False, True]
+    assert down.json()["checks"][0]["why"] == "PostgreSQL did not answer"
+    assert "intra" not in down.text
+    assert shop.get("/healthz", headers={}).status_code == 200
+
+
+def test_metrics_count_requests_by_route_and_searches_by_stage(application, keys):
+    shop = Client(create_app(application), keys["atelier"])
+    for _ in range(2):
+        shop.get("/v1/products/red-dress/similar")
+    shop.get("/v1/products/nothing/similar")
+    shop.get("/v1/nothing")
+    shop.upload(picture("red"))
+    text = shop.get("/metrics", headers={}).text
+    route = 'method="GET",route="/v1/products/{product_id:path}/similar"'
+    assert f'drape_http_requests_total{{{route},status="200"}} 2.0' in text
+    assert f'drape_http_requests_total{{{route},status="404"}} 1.0' in text
+    assert 'drape_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
+    assert f"drape_http_request_seconds_count{{{route}}} 3.0" in text
+    assert 'drape_search_stage_seconds_count{stage="search"} 3.0' in text
+    assert 'drape_search_stage_seconds_count{stage="embed"} 1.0' in text
+
+
+def test_every_request_is_a_line_in_the_log(shop, caplog):
+    with caplog.at_level(logging.INFO):
+        shop.get("/v1/products/nothing/similar")
+        shop.get("/healthz")
+    told = [(record.route, record.status) for record in caplog.records if record.name == "catalog.storefront.edge"]
+    assert told == [("/v1/products/{product_id:path}/similar", 404)]
+
+
+def test_without_a_key_only_this_machine_is_answered(application, shop):
+    with application.unit_of_work() as work:
+        merchant_id = work.merchants.id_of("atelier")
+    caller = Caller("atelier", merchant_id, 0, frozenset({Scope.SEARCH}), (), is_public=False)
+    app = create_app(application, open_to=caller)
+    for host in ("127.0.0.1:8000", "localhost", "[::1]:8000"):
+        assert ids(Client(app, "", host).get("/v1/products/red-dress/similar", headers={}))
+    for host in ("rebound.example", "10.0.0.7"):
+        refused(Client(app, "", host).get("/v1/products/red-dress/similar", headers={}), 403, "host_refused")

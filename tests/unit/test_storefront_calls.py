@@ -1,0 +1,69 @@
+"""Calls beside the event loop: in so many threads, with so many more in line, and none lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from catalog.storefront.calls import Calls
+from catalog.storefront.errors import TooManyRequests
+
+
+def test_the_loop_goes_on_while_calls_block_and_the_line_has_an_end():
+    async def trial() -> tuple[list[int], str]:
+        calls = Calls("test", threads=2, most_waiting=1)
+        gate = threading.Event()
+        running = [asyncio.create_task(calls.run(_through, gate, number)) for number in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyRequests) as full:
+            await calls.run(_through, gate, 3)
+        gate.set()
+        done = await asyncio.gather(*running)
+        # There is room again once they have ended.
+        assert await calls.run(_through, gate, 4) == 4
+        calls.close()
+        return done, full.value.expected or ""
+
+    assert asyncio.run(trial()) == ([0, 1, 2], "at most 3")
+
+
+def test_a_call_that_nobody_waits_for_counts_until_it_ends():
+    async def trial() -> None:
+        calls = Calls("test", threads=1, most_waiting=0)
+        gate = threading.Event()
+        given_up = asyncio.create_task(calls.run(_through, gate, 0))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        with pytest.raises(TooManyRequests):
+            await calls.run(_through, gate, 1)
+        gate.set()
+        for _ in range(500):
+            try:
+                assert await calls.run(_through, gate, 2) == 2
+                break
+            except TooManyRequests:
+                await asyncio.sleep(0.01)
+        else:
+            pytest.fail("its place never became free")
+        calls.close()
+
+    asyncio.run(trial())
+
+
+def test_what_a_call_raises_is_raised():
+    async def trial() -> None:
+        calls = Calls("test")
+        with pytest.raises(ZeroDivisionError):
+            await calls.run(divmod, 1, 0)
+        calls.close()
+
+    asyncio.run(trial())
+
+
+def _through(gate: threading.Event, number: int) -> int:
+    assert gate.wait(10)
+    return number
