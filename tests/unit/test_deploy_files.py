@@ -22,7 +22,8 @@ from tests.conftest import REPOSITORY
 DEPLOY = REPOSITORY / "deploy"
 MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 SETTINGS = {f"DRAPE_{name.upper()}" for name in Settings.model_fields}
-OURS = ("migrate", "worker-embed", "worker-index", "beat")
+WORKERS = ("worker-embed", "worker-index", "beat")
+OURS = ("migrate", *WORKERS, "api")
 
 
 def _program(name: str) -> str:
@@ -101,7 +102,7 @@ def test_compose_and_kubernetes_run_the_same_commands():
         service = services[name]
         assert container.get("args", []) == service["command"], name
         assert container.get("command") == service.get("entrypoint"), name
-    queues = {services[name]["command"][2] for name in OURS if name != "migrate"}
+    queues = {services[name]["command"][2] for name in WORKERS}
     assert queues == set(Queue)
 
 
@@ -109,6 +110,16 @@ def test_compose_and_kubernetes_run_the_same_services():
     services = _compose()["services"]
     for name in ("postgres", "redis", "qdrant"):
         assert _pod(_manifest(name))["containers"][0]["image"] == services[name]["image"]
+
+
+def test_the_api_is_alive_by_its_process_and_ready_by_its_resources():
+    container = _pod(_manifest("api"))["containers"][0]
+    paths = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+    service = _compose()["services"]["api"]
+    assert "http://127.0.0.1:8000/readyz" in service["healthcheck"]["test"][-1]
+    # Only this machine is answered until somebody says otherwise.
+    assert service["ports"] == ["${API_ADDRESS:-127.0.0.1:8000}:8000"]
 
 
 def test_drape_never_runs_as_root_nor_writes_to_its_image():
