@@ -38,6 +38,10 @@ VOCABULARY = fashion_vocabulary()
         ("material=60% Baumwolle, 40% Polyester", "fabric=cotton fabric=polyester"),
         ("material=cotton 95% elastane 5%", "fabric=cotton fabric=elastane"),
         ("material=Outer: 100% Leder", "fabric=leather"),
+        ("material=100 % Filz", "fabric=felt"),
+        ("material=wool felt", "fabric=felt"),
+        ("material=90% Daunen, 10% Federn", "fabric=down fabric=feather"),
+        ("material=Brokat/Taft", "fabric=jacquard fabric=taffeta"),
         ("sleeve length=3/4", "sleeve=three-quarter"),
         ("sleeves=Langarm", "sleeve=long"),
         ("neckline=V-Ausschnitt", "neckline=v-neck"),
@@ -140,6 +144,11 @@ def test_every_value_means_itself():
     for name, group in VOCABULARY.groups.items():
         for value in group.value_names:
             assert NORMALIZER.normalize([f"{name}={value}"]).attributes == (f"{name}={value}",)
+
+
+def test_words_of_columns_alone_are_none_in_texts():
+    """A dress that somebody felt good in, with a button-down front, is neither of felt nor of down."""
+    assert "fabric" not in NORMALIZER.values_in_text("She felt good in a button down dress")
 
 
 def test_own_words_for_columns():
