@@ -201,15 +201,19 @@ class XmlPieces:
                 if not self._fill():
                     return self._cut_item(line, head, num_dropped, section)
                 continue
-            scanned = match.end() - self._at
+            starts, scanned = match.start() - self._at, match.end() - self._at
             if match[0] in _SECTIONS:
                 section = match[0]
-            elif section and match[0] == _ENDS[section]:
+            elif not section:
+                break
+            elif match[0] == _ENDS[section]:
                 section = b""
+            elif section_end := self._find_section_end(section, scanned):
+                section, scanned = b"", section_end
             else:
                 break
         is_ended = match[0].startswith(b"</")
-        end = match.end() if is_ended else match.start()
+        end = self._at + (scanned if is_ended else starts)
         data, size = head or self._held[self._at : end], num_dropped + end - self._at
         self._advance(end)
         if not is_ended:
@@ -223,6 +227,20 @@ class XmlPieces:
             return Piece(line, data[:_HEAD_BYTES], size, f"an item of {size:,} bytes", limit)
         return Piece(line, data, size)
 
+    def _find_section_end(self, section: bytes, scanned: int) -> int:
+        """How far from here a section ends in which an item seems to start; 0 where the section has no end.
+
+        It is text where the section ends before another one like it starts, which a section that somebody forgot to end
+        swallows. What is looked through is either left, or the item ends here: no bytes are looked through again.
+        """
+        pattern = re.compile(re.escape(_ENDS[section]) + b"|" + re.escape(section))
+        start = scanned
+        while (match := pattern.search(self._held, self._at + start)) is None:
+            start = max(start, len(self._held) - self._at - _MARGIN)
+            if start - scanned > self._max_row_bytes or not self._fill():
+                return 0
+        return match.end() - self._at if match[0] == _ENDS[section] else 0
+
     def _cut_item(self, line: int, head: bytes, num_dropped: int, section: bytes) -> Piece:
         size = num_dropped + len(self._held) - self._at
         head = head or self._held[self._at : self._at + _HEAD_BYTES]
@@ -235,7 +253,7 @@ class XmlPieces:
         return Piece(line, head, size, f"{what} that has not ended at the end of the feed", expected)
 
     def _pattern(self, section: bytes) -> re.Pattern[bytes]:
-        """What is looked for in an item, or in a section of it: the next item's start is in either case a fault."""
+        """What is looked for in an item, or in a section of it, where the next item's start may be a fault, too."""
         pattern = self._searched.get(section)
         if pattern is None:
             name = re.escape(self.row_name)

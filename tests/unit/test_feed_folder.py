@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import random
 from decimal import Decimal
@@ -19,6 +22,7 @@ from catalog.services.feed_check import check_feed
 from catalog.services.source_images import ImageFiles
 from catalog.types import DialectName, Outcome, Price, ProductRecord, RowError
 from cli.error_file import open_error_file
+from tests.unit.test_feed_laws import assert_storable
 
 
 def make(folder, *names):
@@ -303,3 +307,50 @@ def test_any_folder_is_accounted_for(paths, table):
     assert len({product.external_id for product in products}) == len(products)
     if not any(error.outcome is Outcome.ROW_SKIPPED for error in errors):
         assert given_files <= set(taken)
+
+
+SMALL_TABLE = (
+    "id,title,image,additional_images,price,image_box\n"
+    "A,Red dress,,,49.90 EUR,\n"
+    'b,"Hat, with a\nbrim",b.jpg,A/2.jpg,,\n'
+    'C,Größe M,c-1.jpg,c-2.jpg;c-3.jpg,12,"1,2,30,40"\n'
+    "D,Nowhere,,,,\n"
+    "b,Again,,,,\n"
+).encode()
+PIECES = st.sampled_from(
+    [b"", b'"', b",", b"\n", b"\r", b";", b"\t", b"\x00", b"\xe9", b"\xff\xfe", b"A,", b"b,T,A/1.jpg\n", b"../", b"http://x",
+     b"{", b"id", b"a" * 300, b"A/1.jpg"]
+)  # fmt: skip
+CHANGES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES), min_size=1, max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(CHANGES, st.sampled_from(["products.csv", "more.tsv", "products.jsonl"]), st.sampled_from([120, 2**20]))
+def test_any_damage_to_the_table_is_rows_or_an_unreadable_feed(tmp_path_factory, changes, name, max_row_bytes):
+    """Nothing but FeedUnreadable is raised, and each row of the folder is one product, or told."""
+    data = SMALL_TABLE
+    if name.endswith("jsonl"):
+        rows = csv.DictReader(io.StringIO(SMALL_TABLE.decode()))
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    for place, num_dropped, piece in changes:
+        at = int(place * len(data))
+        data = data[:at] + piece + data[at + num_dropped :]
+    folder = tmp_path_factory.mktemp("photos")
+    make(folder, "A/1.jpg", "A/2.jpg", "b.jpg", "c-1.jpg", "c-2.jpg")
+    (folder / name).write_bytes(data)
+    try:
+        with open_feed(folder, max_row_bytes=max_row_bytes) as feed:
+            items = list(feed)
+    except FeedUnreadable:
+        return
+    products = [item for item in items if isinstance(item, ProductRecord)]
+    skipped = {item.line for item in items if isinstance(item, RowError) and item.outcome is Outcome.ROW_SKIPPED}
+    assert (len(products), len(skipped)) == (feed.num_products, feed.num_failed_rows)
+    assert {product.line for product in products} | skipped == set(range(1, feed.num_rows + 1))
+    assert len(products) + len(skipped) == feed.num_rows
+    for item in items:
+        assert_storable(item)
+    # No image is lost: those that no row claims are products of their own, or further images of their folder's.
+    taken = {os.path.normpath(source) for product in products for source in sources(product)}
+    if not skipped:
+        assert taken >= {"A/1.jpg", "A/2.jpg", "b.jpg", "c-1.jpg", "c-2.jpg"}

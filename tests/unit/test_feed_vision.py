@@ -257,26 +257,43 @@ def test_any_rows_are_accounted_for(rows, noise, at):
 
 
 NAME = st.text("abcé 12.-", min_size=1, max_size=8).map(str.strip).filter(bool)
-IMAGE = st.tuples(NAME.map("{}.jpg".format), st.none() | st.tuples(*[st.integers(2, 500)] * 2))
+PIXELS = st.builds(
+    lambda left, top, width, height: CropBox(left, top, left + width, top + height),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.integers(2, 500),
+    st.integers(2, 500),
+)
+SHARES = st.builds(
+    lambda left, top, width, height: RelativeBox(left / 200, top / 200, (left + width) / 200, (top + height) / 200),
+    st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(1, 100),
+    st.integers(1, 100),
+)
+IMAGE = st.tuples(NAME.map("{}.jpg".format), st.none() | PIXELS | SHARES)
+LABELS = ["color=red", "color=blue", "fit=slim", "länge=xl"]
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"p[0-9]{1,3}", fullmatch=True),
-        st.tuples(NAME, st.sets(st.sampled_from(["color=red", "color=blue", "fit=slim"])),
+        st.tuples(NAME, st.sets(st.sampled_from(LABELS)), st.sets(st.sampled_from(["s1", "s2"])),
                   st.lists(IMAGE, min_size=1, max_size=4, unique_by=lambda image: image[0])),
         min_size=1, max_size=5,
     ),
     st.randoms(use_true_random=False),
 )  # fmt: skip
 def test_written_products_read_back(products, random):
-    """Rows in any order say the same, but for the order of images."""
+    """Whatever the order of rows and corners: each product with its labels, sets, images and the boxes in them."""
     rows = []
-    for product_id, (title, labels, images) in products.items():
-        for source, corner in images:
-            polygon = "" if corner is None else f"0,0,{corner[0]},{corner[1]}"
-            rows.append([source, "", "set", product_id, "apparel-v2", title, ",".join(sorted(labels)), polygon])
+    for product_id, (title, labels, sets, images) in products.items():
+        for place, (source, box) in enumerate(images):
+            # Each row has one of the labels and one of the sets; the last row has all labels that are left.
+            own = [label for at, label in enumerate(sorted(labels)) if min(at, len(images) - 1) == place]
+            own_set = "".join(sorted(sets)[place : place + 1])
+            rows.append([source, "", own_set, product_id, "apparel-v2", title, ",".join(own), polygon_of(box, random)])
     random.shuffle(rows)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "bulk.csv"
@@ -285,12 +302,22 @@ def test_written_products_read_back(products, random):
         with open_feed(path) as feed:
             read_back = {item.external_id: item for item in feed}
     assert read_back.keys() == products.keys()
-    for product_id, (title, labels, images) in products.items():
+    for product_id, (title, labels, sets, images) in products.items():
         product = read_back[product_id]
         assert product.title == " ".join(title.split())
-        assert product.attributes == tuple(sorted({*labels, "product-set=set"}))
-        boxes = {source: None if corner is None else CropBox(0, 0, *corner) for source, corner in images}
-        assert {image.source: image.crop for image in product.images} == boxes
+        told = sorted(sets)[: len(images)]
+        assert product.attributes == tuple(sorted({*labels, *(f"product-set={name}" for name in told)}))
+        assert {image.source: image.crop or image.relative_crop for image in product.images} == dict(images)
+
+
+def polygon_of(box, random):
+    """The corners of a box, starting anywhere, in either direction."""
+    if box is None:
+        return ""
+    corners = [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
+    start = random.randrange(4)
+    corners = (corners[start:] + corners[:start])[:: random.choice([1, -1])]
+    return ",".join(f"{x},{y}" for x, y in corners)
 
 
 def test_box_in_shares_covers_whole_pixels():
