@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from catalog.errors import FeedUnreadable
+from cli.counted import counted
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, USAGE
 from cli.failures import report as report_failure
@@ -83,19 +84,24 @@ def check(
 
 
 def _print(found: FeedReport) -> None:
-    print(f"Read as {found.read_as}.")
+    from cli.hit_wording import plain_text
+
+    print(f"Read {plain_text(found.feed)} as {found.read_as}.")
     print(f"Columns used: {', '.join(found.used_columns) or 'none'}.")
     for note in found.notes:
         print(f"Note: {note}")
-    mended = f", {found.num_mended:,} values mended" if found.num_mended else ""
-    print(f"{found.num_rows:,} rows: {found.num_products:,} products, {found.num_failed_rows:,} rows failed{mended}.")
-    if found.num_updates:
+    rows, products = counted(found.num_rows, "row"), counted(found.num_products, "product")
+    mended = f", {counted(found.num_mended, 'value')} mended" if found.num_mended else ""
+    print(f"{rows}: {products}, {counted(found.num_failed_rows, 'row')} failed{mended}.")
+    if found.num_updates == 1:
+        print("1 product has no title or no image: it is taken where it is known already.")
+    elif found.num_updates:
         print(f"{found.num_updates:,} products have no title or no image: they are taken where they are known already.")
     by_address = found.num_images_by_address
+    fetched = f", {by_address:,} by address, which {'was' if by_address == 1 else 'were'} not fetched"
     print(
-        f"{found.num_images:,} images: {found.num_missing_images:,} missing, "
-        f"{found.num_unreadable_images:,} unreadable"
-        + (f", {by_address:,} by address, which were not fetched." if by_address else ".")
+        f"{counted(found.num_images, 'image')}: {found.num_missing_images:,} missing, "
+        f"{found.num_unreadable_images:,} unreadable{fetched if by_address else ''}."
     )
     for line in word_lines(found.words):
         print(line)

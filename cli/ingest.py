@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from cli.counted import counted
 from cli.error_file import Errors, ignore, open_error_file
 from cli.failures import FAILED, report
 from cli.feed_words import word_lines, words_as_json
@@ -151,6 +152,7 @@ def print_summary(
     from rich.text import Text
 
     from catalog.services.indexing_follower import FollowedIndexing
+    from cli.hit_wording import plain_text
 
     counts = _with_fetched(summary, fetched)
     table = Table(title=Text(f"Catalog of {merchant}"), title_justify="left", box=None, header_style="bold")
@@ -161,10 +163,13 @@ def print_summary(
         table.add_row(subject, *(f"{cell:,}" for cell in [*cells, counts.get(failures, 0)]))
     console = Console(file=sys.stdout)
     if summary.read_as is not None:
-        console.print(f"Read as {summary.read_as}.", markup=False, highlight=False)
+        # However long an address is, it stays on its line, to be copied.
+        read = f"Read {plain_text(summary.feed)} as {summary.read_as}."
+        console.print(read, markup=False, highlight=False, emoji=False, soft_wrap=True)
     console.print(table)
     if mended := counts.get("values_mended", 0):
-        console.print(f"{mended:,} values were mended, and their rows taken (--errors FILE writes each of them):")
+        said = "value was mended, and its row" if mended == 1 else "values were mended, and their rows"
+        console.print(f"{mended:,} {said} taken (--errors FILE writes each of them):")
         _print_kinds(console, summary.mended)
     for note in summary.notes:
         console.print(f"Note: {note}", markup=False)
@@ -179,14 +184,18 @@ def print_summary(
         console.print("What failed, and how often:", style="bold")
         _print_kinds(console, reasons)
     if isinstance(indexing, FollowedIndexing) and indexing.postponed:
-        console.print(f"{indexing.postponed:,} images wait for another try, which a worker makes.")
+        console.print(f"{_images_waiting(indexing.postponed)} for another try, which a worker makes.")
     elif indexing is None:
         if fetched is not None and fetched.waiting:
-            console.print(f"{fetched.waiting:,} images wait to be fetched, which a worker does.")
+            console.print(f"{_images_waiting(fetched.waiting)} to be fetched, which a worker does.")
     else:
         num_waiting = indexing.postponed + (0 if fetched is None else fetched.waiting)
         if num_waiting:
-            console.print(f"{num_waiting:,} images wait for another try: run the command again.")
+            console.print(f"{_images_waiting(num_waiting)} for another try: run the command again.")
+
+
+def _images_waiting(number: int) -> str:
+    return f"{counted(number, 'image')} {'waits' if number == 1 else 'wait'}"
 
 
 def _print_kinds(console: Console, kinds: Mapping[str, int]) -> None:
@@ -236,21 +245,22 @@ def indexing_lines(indexing: Indexing) -> Iterator[str]:
     elif isinstance(indexing, FollowedIndexing):
         if indexing.num_images:
             rate = _rate(indexing.num_images, indexing.seconds)
-            yield f"Workers took {indexing.num_images:,} images in {indexing.seconds:.1f} s ({rate} images/s)."
+            yield f"Workers took {counted(indexing.num_images, 'image')} in {indexing.seconds:.1f} s ({rate} images/s)."
         else:
             yield "Nothing waits for workers: every vector is up to date."
     else:
         if indexing.embedded:
             rate = _rate(indexing.embedded, indexing.seconds)
-            yield f"Embedded {indexing.embedded:,} images in {indexing.seconds:.1f} s ({rate} images/s)."
+            yield f"Embedded {counted(indexing.embedded, 'image')} in {indexing.seconds:.1f} s ({rate} images/s)."
         else:
             yield "Embedded no image: every vector is up to date."
         if indexing.duplicates:
-            yield f"Marked {indexing.duplicates:,} near-duplicate photos, which are not shown twice."
+            are = "is" if indexing.duplicates == 1 else "are"
+            yield f"Marked {counted(indexing.duplicates, 'near-duplicate photo')}, which {are} not shown twice."
         if indexing.refreshed:
-            yield f"Refreshed the payload of {indexing.refreshed:,} images, with no new embedding."
+            yield f"Refreshed the payload of {counted(indexing.refreshed, 'image')}, with no new embedding."
         if indexing.removed:
-            yield f"Took {indexing.removed:,} images out of the index."
+            yield f"Took {counted(indexing.removed, 'image')} out of the index."
 
 
 def _rate(number: int, seconds: float) -> str:
@@ -290,6 +300,7 @@ def _as_json(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages)
         "job": summary.job_id,
         "is_unmodified": summary.is_unmodified,
         "model_version": summary.model_version,
+        "feed": summary.feed,
         "read_as": summary.read_as,
         **subjects,
         "rows_failed": counts.get("rows_failed", 0),

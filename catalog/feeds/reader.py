@@ -73,8 +73,14 @@ class FeedReader:
         return self._source.encoding
 
     @property
+    def name(self) -> str:
+        """The file's or folder's own name; bytes of it that are no text are their escapes."""
+        name = self.path.name or self.path.absolute().name or str(self.path)
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    @property
     def read_as(self) -> str:
-        """What the feed was taken for, as in "Read as a feed of Drape's own columns (CSV in UTF-8)"."""
+        """What the feed was taken for, as in "Read feed.csv as a feed of Drape's own columns (CSV in UTF-8)"."""
         if self.layout.format is FeedFormat.FOLDER:
             return self.dialect.label
         packed = "" if self.packing is None else f", packed as {self.packing}"

@@ -46,6 +46,7 @@ class FeedReport:
     """What there is to tell of a feed.
 
     Args:
+        feed: The feed's file name.
         read_as: What the feed was taken for, in words.
         used_columns: The columns that Drape understands, of those that the feed has.
         unused_columns: The feed's names of its other columns.
@@ -60,6 +61,7 @@ class FeedReport:
         words: What the words for attributes left open.
     """
 
+    feed: str
     read_as: str
     dialect: str
     format: str
@@ -166,6 +168,7 @@ class _Check:
         reader = self._reader
         num_failed = self._run.counts["rows_failed"]
         return FeedReport(
+            feed=reader.name,
             read_as=reader.read_as,
             dialect=reader.dialect.name.value,
             format=reader.layout.format.value,

@@ -116,6 +116,7 @@ class IngestSummary:
 
     Args:
         model_version: That of the merchant's live gallery.
+        feed: The feed's file name, or the address that it was fetched from.
         read_as: What the feed was taken for; None where nothing was read.
         counts: ``products_new``, ``products_changed``, ``products_unchanged``, ``products_removed``, ``rows_failed``,
             ``images_new``, ``images_changed``, ``images_unchanged``, ``images_removed``, ``images_failed``,
@@ -133,6 +134,7 @@ class IngestSummary:
     merchant_id: int
     job_id: int
     model_version: str
+    feed: str
     read_as: str | None
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
@@ -262,6 +264,7 @@ class IngestService:
             merchant_id=merchant_id,
             job_id=job.id,
             model_version=gallery.model_version,
+            feed=reader.name if request.fetched is None else request.fetched.address,
             read_as=reader.read_as,
             counts=dict(run.counts),
             reasons=dict(run.reasons),

@@ -146,6 +146,7 @@ class RemoteFeedService:
             merchant_id=merchant_id,
             job_id=last.id,
             model_version=self._galleries.ensure_live(merchant_id, request.model).model_version,
+            feed=address,
             read_as=None,
             counts={},
             notes=(f"The feed has not changed since ingest {last.id} of {when:%Y-%m-%d %H:%M}: nothing was read.",),

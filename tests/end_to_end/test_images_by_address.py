@@ -88,5 +88,5 @@ def test_what_is_to_be_tried_much_later_is_left_and_said(drape, server, tmp_path
     feed.write_text(f"id,title,image\nbusy,Item,{server.url('/busy.png')}\n", encoding="utf-8")
     shop = dataclasses.replace(drape, settings={"DRAPE_FETCH_ALLOW": f"127.0.0.1:{server.port}"})
     ended = shop.run_here("ingest", feed, "--merchant", "atelier")
-    assert (ended.code, "1 images wait for another try: run the command again." in ended.out) == (1, True)
+    assert (ended.code, "1 image waits for another try: run the command again." in ended.out) == (1, True)
     assert "1 images wait to be fetched, 1 of them after a failure" in shop.run_here("status").out

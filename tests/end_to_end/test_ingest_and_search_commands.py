@@ -36,6 +36,7 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
 
     again = drape.run_here("ingest", catalog, "--merchant", "atelier")
     assert again.code == 0
+    assert again.out.startswith(f"Read {catalog.name} as a feed of Drape's own columns (")
     assert "Embedded no image: every vector is up to date." in again.out
 
     photo = catalog.parent / rows[3]["image"]

@@ -35,7 +35,7 @@ def test_an_ingest_leaves_its_images_to_a_worker_and_waits_for_it(drape, feed, t
         queued = shop.run_here("ingest", feed, "--merchant", "atelier", "--no-wait")
         assert queued.code == 0, queued.err
         assert "Workers index what is new" in queued.out
-        assert "1 images wait to be fetched, which a worker does." in queued.out
+        assert "1 image waits to be fetched, which a worker does." in queued.out
         worker = shop.start("worker")
         try:
             ingested = shop.run_here("ingest", feed, "--merchant", "atelier", "--json")

@@ -60,7 +60,7 @@ class Dialect(ABC):
 
     Attributes:
         name: Its name.
-        label: What such a feed is, as in "Read as a Shopify product export".
+        label: What such a feed is, as in "Read feed.csv as a Shopify product export".
         expected: What its header must hold, for those whose feed has none of it.
         formats: How its rows may be written.
         fixed_header: The names of its columns where its feeds do not name them.

@@ -78,6 +78,8 @@ def test_a_feed_that_has_not_changed_is_not_taken_again(remote):
     first = remote.take()
     again = remote.take()
     assert (again.is_unmodified, again.job_id, again.counts) == (True, first.job_id, {})
+    assert (first.feed, first.read_as) == (FEED, "a feed of Drape's own columns (CSV in UTF-8, packed as gzip)")
+    assert (again.feed, again.read_as) == (FEED, None)
     assert f"not changed since ingest {first.job_id}" in again.notes[0]
     assert [known for _, known in remote.servers.asked] == [None, Validators('"1"')]
     remote.servers.give(FEED, packed("1,Other,red.png"), etag='"2"')
