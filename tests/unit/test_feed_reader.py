@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +80,15 @@ def test_unknown_columns_are_noted(tmp_path):
     with open_feed(path) as feed:
         assert feed.columns == ("id", "title", "image", "brand", "size")
         assert feed.notes == ("Columns kept with the products and not used otherwise: brand, size.",)
+
+
+def test_a_feed_has_the_name_of_its_file(tmp_path, monkeypatch):
+    """Also where the path names none; bytes that are no text are their escapes."""
+    path = tmp_path / "f\udce9ed.csv"
+    path.write_text("id,title,image\n1,T,a.jpg\n")
+    with open_feed(path) as feed:
+        assert feed.name == "f\\udce9ed.csv"
+    path.rename(tmp_path / "products.csv")
+    monkeypatch.chdir(tmp_path)
+    with open_feed(Path()) as feed:
+        assert feed.name == tmp_path.name
