@@ -14,7 +14,7 @@ from catalog.storefront.edge import Edge
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search
-from catalog.storefront.routes import docs, facets, health, images, products, search
+from catalog.storefront.routes import docs, facets, health, images, page, products, search
 from catalog.storefront.schemas import query_schemas
 from catalog.types import Caller
 
@@ -54,7 +54,7 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
         app.dependency_overrides[may_search] = open_to_this_machine(open_to)
     errors.install(app)
     app.add_middleware(Edge, metrics=metrics)
-    for resource in (search, products, images, facets, health, docs):
+    for resource in (search, products, images, facets, health, docs, page):
         app.include_router(resource.router)
     _describe_query(app)
     return app

@@ -1,0 +1,59 @@
+// What is said where there are no results: waiting, nothing there, nothing found, something wrong.
+
+import { element } from "./dom.js";
+
+/** A box with a title, sentences and things to do. */
+export function notice(title, sentences, actions = [], tone = "") {
+  return element(
+    "div",
+    { className: `notice ${tone}` },
+    element("h2", {}, title),
+    ...sentences.filter(Boolean).map((sentence) => (typeof sentence === "string" ? element("p", {}, sentence) : sentence)),
+    actions.length
+      ? element(
+          "div",
+          { className: "row" },
+          ...actions.map(({ label, run, main }) =>
+            element("button", { type: "button", className: main ? "main" : "", on: { click: run } }, label),
+          ),
+        )
+      : null,
+  );
+}
+
+/** An error in the API's own words: what was wrong, what was expected, what to do. */
+export function errorNotice({ facts, status }, retry) {
+  const isOurs = status === 0 || status >= 500;
+  const remedy = facts.remedy ? `${facts.remedy.charAt(0).toUpperCase()}${facts.remedy.slice(1)}.` : null;
+  return notice(
+    facts.message,
+    [
+      facts.received ? `Received: ${facts.received}` : null,
+      facts.expected ? `Expected: ${facts.expected}` : null,
+      remedy,
+      facts.id ? element("p", { className: "soft small" }, `For the operator: ${facts.id}`) : null,
+    ],
+    isOurs || status === 429 ? [{ label: "Try again", run: retry, main: true }] : [],
+    "wrong",
+  );
+}
+
+export function emptyCatalog() {
+  return notice("There is nothing to search yet", [
+    "No photo of this catalog has been indexed.",
+    element("p", {}, "Take a product feed with ", element("code", {}, "drape ingest FEED --merchant NAME"), ", or look around with ", element("code", {}, "drape demo"), "."),
+  ]);
+}
+
+/** Grey cards, in the stead of results that take their time. */
+export function skeletons(count) {
+  return Array.from({ length: count }, () =>
+    element(
+      "li",
+      { className: "card skeleton", aria: { hidden: true } },
+      element("div", { className: "shot" }),
+      element("div", { className: "line" }),
+      element("div", { className: "line short" }),
+    ),
+  );
+}
