@@ -8,14 +8,15 @@ import { askForKey, installKeys } from "./keys.js";
 import { closeMenu, installMenu, openMenu } from "./menu.js";
 import { emptyCatalog, errorNotice, notice, skeletons } from "./notices.js";
 import { CropBox, photoById, takePhoto } from "./photo.js";
-import { card, photograph, seenProduct } from "./results.js";
-import { facets, forgetAnswers, hitsPage, identity } from "./search.js";
+import { beginning, card, photograph, seenProduct } from "./results.js";
+import { facets, forgetAnswers, hitsPage, identity, someProducts } from "./search.js";
 import { HITS_PER_PAGE, NOTHING, fromFragment, toFragment, withAttribute, withoutFilters } from "./state.js";
 import { installSubjects } from "./subjects.js";
 import { attributeParts, attributeWord, counted, modeWords } from "./words.js";
 
 const SLOW = 300;
 const VERY_SLOW = 6000;
+const BEGINNINGS = 6;
 const TITLE = document.title;
 
 let state = NOTHING;
@@ -55,6 +56,7 @@ async function showStart(signal) {
   document.title = TITLE;
   drawn = { identity: "", count: 0 };
   byId("start").querySelector(".notice")?.remove();
+  byId("some").hidden = true;
   try {
     const found = await facets(NOTHING, signal);
     if (signal.aborted) return;
@@ -62,6 +64,10 @@ async function showStart(signal) {
       const kinds = found.categories.filter(({ value }) => !value.includes(" > ")).length;
       const places = kinds > 1 ? ` in ${counted(kinds, "category", "categories")}` : "";
       byId("catalog-size").textContent = `${counted(found.num_products, "product", "products")}${places}. Show a photo, and see which of them resemble it.`;
+      const hits = await someProducts(BEGINNINGS, signal);
+      if (signal.aborted) return;
+      byId("some-products").replaceChildren(...hits.map((hit) => beginning(hit, () => like(hit))));
+      byId("some").hidden = !hits.length;
     } else byId("start").append(emptyCatalog());
   } catch (error) {
     if (!failed(error, signal)) return;
@@ -219,10 +225,15 @@ function showModes(modes) {
   if (focused) place.querySelector(":checked")?.focus();
 }
 
-function like(hit) {
-  go({ ...NOTHING, mode: state.mode, product: hit.product.id }, { photo: null, crop: null });
+/** Search with something else, without the filters that were set. */
+function begin({ product = "", photo: taken = null }) {
+  go({ ...NOTHING, mode: state.mode, product }, { photo: taken, crop: null });
   window.scrollTo({ top: 0 });
   byId("results-title").focus({ preventScroll: true });
+}
+
+function like(hit) {
+  begin({ product: hit.product.id });
 }
 
 /** The menu of a reason: demand it, forbid it, or have it changed. */
@@ -250,7 +261,7 @@ async function reason(button, attribute) {
 async function searchPhoto(file) {
   try {
     const taken = await takePhoto(file);
-    go({ ...NOTHING, mode: state.mode }, { photo: taken, crop: null });
+    begin({ photo: taken });
   } catch {
     const said = notice("This file is not a photo that the browser can show", [`Received: ${file.name || "a file"}`, "Expected: a JPEG, PNG, WebP or AVIF."], [], "wrong");
     const place = byId("work").hidden ? byId("start") : byId("notice");
@@ -259,14 +270,14 @@ async function searchPhoto(file) {
   }
 }
 
-function begin() {
+function install() {
   cropBox = new CropBox((box) => go({ ...state, page: 0 }, { crop: box, replace: true }));
   installMenu();
   installKeys(() => {
     forgetAnswers();
     arrive();
   });
-  installSubjects({ photo: searchPhoto, product: (product) => go({ ...NOTHING, mode: state.mode, product }, { photo: null, crop: null }) });
+  installSubjects({ photo: searchPhoto, product: (product) => begin({ product }) });
   byId("home").addEventListener("click", (event) => {
     event.preventDefault();
     go(NOTHING, { photo: null, crop: null });
@@ -281,4 +292,4 @@ function begin() {
   arrive();
 }
 
-begin();
+install();

@@ -29,13 +29,18 @@ export function errorNotice({ facts, status }, retry) {
     facts.message,
     [
       facts.received ? `Received: ${facts.received}` : null,
-      facts.expected ? `Expected: ${facts.expected}` : null,
-      remedy,
+      facts.expected ? element("p", {}, "Expected: ", ...withCode(facts.expected)) : null,
+      remedy ? element("p", {}, ...withCode(remedy)) : null,
       facts.id ? element("p", { className: "soft small" }, `For the operator: ${facts.id}`) : null,
     ],
     isOurs || status === 429 ? [{ label: "Try again", run: retry, main: true }] : [],
     "wrong",
   );
+}
+
+/** Words, with what stands between backticks as code. */
+function withCode(text) {
+  return text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
 }
 
 export function emptyCatalog() {

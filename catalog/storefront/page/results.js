@@ -43,7 +43,7 @@ export function card(hit, state, actions) {
     element(
       "ul",
       { className: "chips", aria: { label: "Why it is here" } },
-      ...hit.why.map((reason) => element("li", {}, chip(reason, state, actions))),
+      ...hit.why.map((reason) => element("li", {}, chip(reason, hit.why, state, actions))),
     ),
     element(
       "p",
@@ -64,12 +64,15 @@ export function photograph(sha256, alt) {
   return image;
 }
 
-function chip({ attribute, share }, state, actions) {
+/** Its bar is as long as its share of the largest one. */
+function chip({ attribute, share }, all, state, actions) {
   const [group] = attributeParts(attribute);
   const word = attributeWord(attribute);
+  const isAmbiguous = all.some((other) => other.attribute !== attribute && attributeWord(other.attribute) === word);
   const isDemanded = state.all.includes(attribute);
-  const bar = element("span", { className: "bar", aria: { hidden: true } });
-  bar.style.width = `${Math.max(share * 100, 3)}%`;
+  const part = element("span", {});
+  part.style.width = `${Math.max((share / all[0].share) * 100, 4)}%`;
+  const bar = element("span", { className: "bar", aria: { hidden: true } }, part);
   const button = element(
     "button",
     {
@@ -84,7 +87,7 @@ function chip({ attribute, share }, state, actions) {
       },
       on: { click: () => actions.reason(button, attribute) },
     },
-    word,
+    isAmbiguous && group ? `${group} ${word}` : word,
     bar,
   );
   return button;
@@ -98,4 +101,18 @@ function webAddress(link) {
   } catch {
     return null;
   }
+}
+
+/** A small card that is nothing but a way to begin. */
+export function beginning({ product, image }, like) {
+  seen.set(product.id, { title: product.title, sha256: image.sha256 });
+  return element(
+    "li",
+    {},
+    element(
+      "button",
+      { type: "button", className: "shot", title: product.title, aria: { label: `More like ${product.title}` }, on: { click: like } },
+      photograph(image.sha256, ""),
+    ),
+  );
 }

@@ -17,6 +17,21 @@ export function hitsPage(state, photo, crop, page, signal) {
   return recalled(`${page} ${identity(state, photo, crop)}`, signal, () => searched(state, photo, crop, page, signal));
 }
 
+/** A few products to begin with: those that an empty photo finds. */
+export async function someProducts(number, signal) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [96, 128];
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#d8d4ce";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  const image = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  const body = new FormData();
+  body.append("image", image, "photo");
+  body.append("query", JSON.stringify({ mode: "visual", limit: number }));
+  const found = await recalled(`${key()} some ${number}`, signal, () => ask("v1/search", { method: "POST", signal, body }));
+  return found.hits;
+}
+
 /** How many products there are of each kind under the filters. */
 export function facets(state, signal) {
   const path = `v1/facets?${filterParameters(state)}`;

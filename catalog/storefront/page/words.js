@@ -2,9 +2,9 @@
 
 const STOCK = { in_stock: "In stock", out_of_stock: "Out of stock", preorder: "Pre-order", backorder: "Back order" };
 const MODES = {
-  rerank: ["Best of both", "the nearest by attributes, re-ranked by how much of them is shared"],
-  native: ["Shared attributes", "by how much of the attributes is shared, over everything"],
-  visual: ["Looks", "by looks alone"],
+  rerank: ["Re-ranked", "the nearest by attributes, re-ranked by how much of them is shared"],
+  native: ["Native", "by how much of the attributes is shared, over everything"],
+  visual: ["Looks", "alone"],
   fused: ["Fused", "by looks and attributes together"],
 };
 
