@@ -37,7 +37,7 @@ def serve(
         ),
     ] = True,
 ) -> None:
-    """Answer searches over HTTP, until stopped. /docs describes the API.
+    """Answer searches over HTTP, until stopped: a page to search with at /, the API, and its description at /docs.
 
     Ctrl-C or SIGTERM: requests at hand are answered, no more are taken.
     """

@@ -1,7 +1,7 @@
 // The page: from a state to what is seen, and from what is done to the next state.
 
 import { ApiError, abilities, key, setKey } from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, exchange } from "./dom.js";
 import { drawFacets } from "./facets.js";
 import { activeFilters, filterTokens, loosenings, token } from "./filters.js";
 import { askForKey, installKeys } from "./keys.js";
@@ -71,7 +71,7 @@ async function showStart(signal) {
     } else byId("start").append(emptyCatalog());
   } catch (error) {
     if (!failed(error, signal)) return;
-    byId("start").append(errorNotice(error, arrive));
+    byId("start").append(errorNotice(error, arrive, askForKey));
   }
 }
 
@@ -79,15 +79,15 @@ async function showResults(signal) {
   const name = identity(state, photo, crop);
   const isMore = drawn.identity === name && drawn.count > 0;
   showQuery();
-  byId("tokens").replaceChildren(...filterTokens(state, go));
+  exchange(byId("tokens"), filterTokens(state, go), byId("results-title"));
   const numFilters = activeFilters(state).length;
   byId("num-filters").textContent = String(numFilters);
   byId("num-filters").hidden = !numFilters;
-  byId("notice").replaceChildren();
+  exchange(byId("notice"), [], byId("results-title"));
   byId("grid").setAttribute("aria-busy", "true");
   byId("more").disabled = true;
   const slow = setTimeout(() => {
-    if (!isMore) byId("grid").replaceChildren(...skeletons(8));
+    if (!isMore) exchange(byId("grid"), skeletons(8), byId("results-title"));
     drawn = isMore ? drawn : { identity: "", count: 0 };
     byId("status").textContent = "Looking…";
   }, SLOW);
@@ -105,10 +105,10 @@ async function showResults(signal) {
   } catch (error) {
     if (!failed(error, signal)) return;
     drawn = { identity: "", count: 0 };
-    byId("grid").replaceChildren();
+    exchange(byId("grid"), [], byId("results-title"));
     byId("more").hidden = true;
     byId("status").textContent = "";
-    byId("notice").replaceChildren(errorNotice(error, arrive));
+    byId("notice").replaceChildren(errorNotice(error, arrive, askForKey));
   } finally {
     clearTimeout(slow);
     clearTimeout(verySlow);
@@ -155,7 +155,7 @@ function showQuery() {
     const without = { ...state, page: 0, but: state.but.filter((other) => other !== one) };
     return element("li", {}, token(label, `Take back: ${label}`, "", () => go(without)));
   });
-  byId("changes").replaceChildren(...changes);
+  exchange(byId("changes"), changes, byId("results-title"));
   document.title = `${photo ? "Like your photo" : `Like ${state.product}`} · Drape`;
 }
 
@@ -164,7 +164,7 @@ function showHits(answers, name, isMore) {
   const from = isMore && drawn.count <= hits.length && !byId("grid").querySelector(".skeleton") ? drawn.count : 0;
   const cards = hits.slice(from).map((hit) => card(hit, state, { like, reason }));
   if (from) byId("grid").append(...cards);
-  else byId("grid").replaceChildren(...cards);
+  else exchange(byId("grid"), cards, byId("results-title"));
   drawn = { identity: name, count: hits.length };
   const last = answers.at(-1);
   const isLast = last.hits.length < HITS_PER_PAGE || state.page >= 99;

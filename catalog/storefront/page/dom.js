@@ -15,6 +15,13 @@ export function element(name, { data = {}, aria = {}, on = {}, ...properties } =
   return made;
 }
 
+/** Put children in the stead of those there are. Focus that was on one of them goes to `next`, and is not lost. */
+export function exchange(place, children, next) {
+  const hadFocus = place.contains(document.activeElement);
+  place.replaceChildren(...children);
+  if (hadFocus) next.focus({ preventScroll: true });
+}
+
 /** The element with an id, which the page has. */
 export function byId(id) {
   return document.getElementById(id);

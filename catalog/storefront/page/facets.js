@@ -22,7 +22,10 @@ export function drawFacets(found, state, go) {
       ...groups.map(([group, values]) => attributes(group, values, state, go)),
     ].filter(Boolean),
   );
-  if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  if (focused) {
+    const again = place.querySelector(`[data-key="${CSS.escape(focused)}"]`);
+    (again ?? byId("filters").querySelector("summary")).focus();
+  }
 }
 
 function section(name, title, ...content) {

@@ -2,6 +2,9 @@
 
 import { element } from "./dom.js";
 
+/** Errors that another key mends. */
+const KEY_CODES = new Set(["key_refused", "scope_missing", "origin_not_allowed"]);
+
 /** A box with a title, sentences and things to do. */
 export function notice(title, sentences, actions = [], tone = "") {
   return element(
@@ -22,7 +25,7 @@ export function notice(title, sentences, actions = [], tone = "") {
 }
 
 /** An error in the API's own words: what was wrong, what was expected, what to do. */
-export function errorNotice({ facts, status }, retry) {
+export function errorNotice({ facts, status }, retry, askForKey) {
   const isOurs = status === 0 || status >= 500;
   const remedy = facts.remedy ? `${facts.remedy.charAt(0).toUpperCase()}${facts.remedy.slice(1)}.` : null;
   return notice(
@@ -33,7 +36,11 @@ export function errorNotice({ facts, status }, retry) {
       remedy ? element("p", {}, ...withCode(remedy)) : null,
       facts.id ? element("p", { className: "soft small" }, `For the operator: ${facts.id}`) : null,
     ],
-    isOurs || status === 429 ? [{ label: "Try again", run: retry, main: true }] : [],
+    isOurs || status === 429
+      ? [{ label: "Try again", run: retry, main: true }]
+      : KEY_CODES.has(facts.code)
+        ? [{ label: "Enter a key", run: () => askForKey(), main: true }]
+        : [],
     "wrong",
   );
 }

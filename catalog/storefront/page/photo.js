@@ -149,9 +149,15 @@ export class CropBox {
       else if (isInside) this.#set(moved(before, x - startX, y - startY));
       else this.#set({ left: Math.min(x, startX), top: Math.min(y, startY), right: Math.max(x, startX), bottom: Math.max(y, startY) });
     };
-    const end = () => {
+    const end = ({ type }) => {
       this.stage.removeEventListener("pointermove", move);
+      for (const kind of ["pointerup", "pointercancel"]) this.stage.removeEventListener(kind, end);
       if (!isDrawn) return;
+      // The browser has taken the finger's way for scrolling.
+      if (type === "pointercancel") {
+        this.#set(before);
+        return;
+      }
       const { left, top, right, bottom } = this.box;
       // A slip of the hand is no box.
       if (right - left < LEAST || bottom - top < LEAST) this.#set(before);
@@ -159,8 +165,7 @@ export class CropBox {
     };
     this.stage.setPointerCapture(event.pointerId);
     this.stage.addEventListener("pointermove", move);
-    this.stage.addEventListener("pointerup", end, { once: true });
-    this.stage.addEventListener("pointercancel", end, { once: true });
+    for (const kind of ["pointerup", "pointercancel"]) this.stage.addEventListener(kind, end);
   }
 }
 

@@ -154,6 +154,8 @@ def test_from_a_product_over_a_reason_to_another_product_and_back(page):
     demanded = page.hits()
     assert sorted(demanded) == ["half/half", "red-skirt"]
     assert page.browser.current_url.endswith("#product=red-dress&all=color%3Dred")
+    # Whoever pressed a reason is not thrown back to the start of the page when the cards change.
+    assert page.browser.switch_to.active_element.get_attribute("id") == "results-title"
     page.one("#grid [data-product='half/half'] .shot").click()
     page.until(lambda: page.one("#asked-id").text == "half/half")
     assert len(page.hits()) == 3
@@ -254,6 +256,8 @@ def test_a_key_is_asked_for_once_and_stays_out_of_the_address(browser, applicati
         page.check_accessibility()
         page.one("#key").send_keys("drape_sk_" + "a" * 43, Keys.ENTER)
         page.until(lambda: "refused" in page.one("#key-error").text)
+        page.one("#key-cancel").click()
+        next(button for button in page.all("#notice button") if button.text == "Enter a key").click()
         page.one("#key").send_keys(keys["atelier"], Keys.ENTER)
         page.until(lambda: len(page.hits()) == 3)
         # Photos come with the key, too.
