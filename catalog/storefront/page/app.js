@@ -1,6 +1,7 @@
 // The page: from a state to what is seen, and from what is done to the next state.
 
 import { ApiError, abilities, key, setKey } from "./api.js";
+import { compareChoice, installCompare } from "./compare.js";
 import { byId, element, exchange } from "./dom.js";
 import { drawFacets } from "./facets.js";
 import { activeFilters, filterTokens, loosenings, token } from "./filters.js";
@@ -162,7 +163,7 @@ function showQuery() {
 function showHits(answers, name, isMore) {
   const hits = answers.flatMap((answer) => answer.hits);
   const from = isMore && drawn.count <= hits.length && !byId("grid").querySelector(".skeleton") ? drawn.count : 0;
-  const cards = hits.slice(from).map((hit) => card(hit, state, { like, reason }));
+  const cards = hits.slice(from).map((hit) => card(hit, state, { like, reason, choice: compareChoice }));
   if (from) byId("grid").append(...cards);
   else exchange(byId("grid"), cards, byId("results-title"));
   drawn = { identity: name, count: hits.length };
@@ -273,6 +274,7 @@ async function searchPhoto(file) {
 function install() {
   cropBox = new CropBox((box) => go({ ...state, page: 0 }, { crop: box, replace: true }));
   installMenu();
+  installCompare(like);
   installKeys(() => {
     forgetAnswers();
     arrive();

@@ -13,7 +13,7 @@ export function seenProduct(id) {
   return seen.get(id) ?? null;
 }
 
-/** A card. `actions` are `like(hit)` and `reason(button, attribute)`. */
+/** A card. `actions` are `like(hit)`, `reason(button, attribute)`, and `choice(hit)`, which makes a box to choose it. */
 export function card(hit, state, actions) {
   const { product, image } = hit;
   seen.set(product.id, { title: product.title, sha256: image.sha256 });
@@ -51,6 +51,7 @@ export function card(hit, state, actions) {
       element("span", {}, product.id),
       element("span", { title: "Higher is nearer" }, `score ${hit.score.toFixed(2)}`),
     ),
+    actions.choice(hit),
   );
 }
 

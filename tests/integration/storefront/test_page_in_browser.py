@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -285,3 +286,39 @@ def test_slow_answers_are_waited_for_in_sight(page, application, monkeypatch):
     assert page.one("#status").text == "Looking…"
     assert len(page.until(page.hits)) == 3
     assert page.all("#grid .skeleton") == []
+
+
+def test_products_are_compared_side_by_side(page):
+    page.open("#product=red-dress")
+    assert len(page.hits()) == 3
+    for product in ("red-skirt", "blue-dress"):
+        page.one(f"#grid [data-compare='{product}']").click()
+    page.one("#compare-open").click()
+    rows = {row.text.split(" ", 1)[0]: row for row in page.all("#compare-table tbody tr")}
+    assert rows["Color"].text == "Color red blue"
+    assert rows["Color"].get_attribute("class") == "differs"
+    assert rows["Price"].text == "Price €40.00 €60.50"
+    page.check_accessibility()
+    page.all("#compare-table thead button")[1].click()
+    page.until(lambda: page.one("#asked-id").text == "blue-dress")
+    assert not page.one("#compare-dialog").is_displayed()
+    assert page.one("#grid [data-compare='red-skirt']").is_selected()
+    page.one("#compare-clear").click()
+    assert not page.one("#tray").is_displayed()
+    assert page.console() == []
+
+
+def test_a_box_is_drawn_with_a_pointer(page, tmp_path):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture("red", "blue"))
+    page.open()
+    page.one("#file").send_keys(str(photo))
+    assert len(page.hits()) == 4
+    width, height = (page.one("#photo").size[name] for name in ("width", "height"))
+    drawn = ActionChains(page.browser).move_to_element(page.one("#photo")).click_and_hold()
+    drawn.move_by_offset(width // 8, height // 8).move_by_offset(width // 8, height // 8).release().perform()
+    # From the middle on, a quarter of each side: a sixteenth of the photo, give or take a pixel.
+    label = page.one("#crop").get_attribute("aria-label")
+    assert int(label.split(": ")[1].split(" %")[0]) in (5, 6, 7), label
+    page.until(lambda: page.one("#status").text == "4 items like the box in your photo")
+    assert page.console() == []
