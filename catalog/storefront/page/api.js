@@ -77,11 +77,12 @@ export function abilities() {
   described ??= ask("openapi.json").then(
     ({ components: { schemas } }) => ({
       modes: schemas.SearchMode?.enum ?? [],
-      but: schemas.Query?.properties?.but ?? null,
+      but: "but" in (schemas.Query?.properties ?? {}),
+      words: "words" in (schemas.Query?.properties ?? {}),
     }),
     () => {
       described = null;
-      return { modes: [], but: null };
+      return { modes: [], but: false, words: false };
     },
   );
   return described;

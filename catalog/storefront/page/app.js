@@ -41,11 +41,11 @@ function go(next, { replace = false, photo: nextPhoto = photo, crop: nextCrop = 
 function arrive() {
   closeMenu();
   state = fromFragment(location.hash);
-  photo = state.product ? null : photoById(history.state?.photo);
+  photo = state.product || state.words ? null : photoById(history.state?.photo);
   crop = photo ? (history.state?.crop ?? null) : null;
   running.abort();
   running = new AbortController();
-  const hasSubject = Boolean(photo || state.product);
+  const hasSubject = Boolean(photo || state.product || state.words);
   byId("start").hidden = hasSubject;
   byId("work").hidden = !hasSubject;
   byId("skip").hidden = !hasSubject;
@@ -141,10 +141,12 @@ async function showFacets(signal) {
 
 function showQuery() {
   byId("query-photo").hidden = !photo;
-  byId("query-product").hidden = Boolean(photo);
+  byId("query-product").hidden = !state.product;
+  byId("query-words").hidden = !state.words;
+  byId("query-words").textContent = state.words ? `“${state.words}”` : "";
   document.querySelector(".another").open = false;
   if (photo) cropBox.show(photo, crop);
-  else {
+  else if (state.product) {
     const known = seenProduct(state.product);
     byId("asked-title").textContent = known?.title ?? "Product";
     byId("asked-id").textContent = state.product;
@@ -157,7 +159,7 @@ function showQuery() {
     return element("li", {}, token(label, `Take back: ${label}`, "", () => go(without)));
   });
   exchange(byId("changes"), changes, byId("results-title"));
-  document.title = `${photo ? "Like your photo" : `Like ${state.product}`} · Drape`;
+  document.title = `${photo ? "Like your photo" : state.words || `Like ${state.product}`} · Drape`;
 }
 
 function showHits(answers, name, isMore) {
@@ -170,11 +172,17 @@ function showHits(answers, name, isMore) {
   const last = answers.at(-1);
   const isLast = last.hits.length < HITS_PER_PAGE || state.page >= 99;
   byId("more").hidden = isLast;
-  const subject = photo ? (crop ? "the box in your photo" : "your photo") : state.product;
+  const subject = photo ? (crop ? "the box in your photo" : "your photo") : state.words ? "your words" : state.product;
   const number = isLast ? counted(hits.length, "item", "items") : `The nearest ${hits.length} items`;
-  byId("status").textContent = hits.length ? `${number} like ${subject}` : "";
+  byId("status").textContent = hits.length ? [`${number} like ${subject}`, ignoredWords(answers[0])].filter(Boolean).join(". ") : "";
   if (from) cards[0]?.querySelector("button").focus();
   showFacts(answers[0]);
+}
+
+/** What was made of none of the words. */
+function ignoredWords({ understood }) {
+  const ignored = understood?.ignored ?? [];
+  return ignored.length ? `Not understood: ${ignored.join(", ")}` : "";
 }
 
 async function showNoHits(signal) {
@@ -227,8 +235,8 @@ function showModes(modes) {
 }
 
 /** Search with something else, without the filters that were set. */
-function begin({ product = "", photo: taken = null }) {
-  go({ ...NOTHING, mode: state.mode, product }, { photo: taken, crop: null });
+function begin({ product = "", words = "", photo: taken = null }) {
+  go({ ...NOTHING, mode: words ? NOTHING.mode : state.mode, product, words }, { photo: taken, crop: null });
   window.scrollTo({ top: 0 });
   byId("results-title").focus({ preventScroll: true });
 }
@@ -249,10 +257,10 @@ async function reason(button, attribute) {
   ];
   const raw = attribute.includes("=") ? attribute.slice(0, attribute.indexOf("=")) : "";
   const others = (under?.attributes[raw] ?? []).map(({ value }) => `${raw}=${value}`).filter((one) => one !== attribute);
-  if ((await abilities()).but && others.length) {
+  if (!state.words && others.length && (await abilities()).but) {
     const change = (one) => ({
       label: attributeWord(one),
-      run: () => go({ ...state, page: 0, but: [...state.but.filter((two) => !two.startsWith(`${raw}=`)), one] }),
+      run: () => go({ ...state, page: 0, mode: state.mode === "visual" ? "rerank" : state.mode, but: [...state.but.filter((two) => !two.startsWith(`${raw}=`)), one] }),
     });
     items.push({ label: `Change ${word} to …`, items: others.map(change) });
   }
@@ -279,7 +287,10 @@ function install() {
     forgetAnswers();
     arrive();
   });
-  installSubjects({ photo: searchPhoto, product: (product) => begin({ product }) });
+  installSubjects({ photo: searchPhoto, product: (product) => begin({ product }), words: (words) => begin({ words }) });
+  void abilities().then(({ words }) => {
+    for (const form of document.querySelectorAll("[data-by-words]")) form.hidden = !words;
+  });
   byId("home").addEventListener("click", (event) => {
     event.preventDefault();
     go(NOTHING, { photo: null, crop: null });

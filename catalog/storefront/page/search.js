@@ -1,6 +1,6 @@
 // Searches, and the answers that this tab remembers, so that Back is immediate.
 
-import { abilities, ask, key } from "./api.js";
+import { ask, key } from "./api.js";
 import { HITS_PER_PAGE, filterBody, filterParameters } from "./state.js";
 
 const MOST_REMEMBERED = 100;
@@ -43,7 +43,7 @@ export function forgetAnswers() {
 }
 
 async function searched(state, photo, crop, page, signal) {
-  if (!photo && !state.but.length) {
+  if (state.product && !state.but.length) {
     const parameters = filterParameters(state);
     parameters.set("mode", state.mode);
     parameters.set("limit", HITS_PER_PAGE);
@@ -55,8 +55,9 @@ async function searched(state, photo, crop, page, signal) {
     }
   }
   const query = { mode: state.mode, limit: HITS_PER_PAGE, page, filters: filterBody(state) };
-  if (state.but.length) query.but = (await abilities()).but?.type === "string" ? state.but.at(-1) : state.but;
-  if (!photo) query.product_id = state.product;
+  if (state.but.length) query.but = state.but;
+  if (state.words) query.words = state.words;
+  else if (!photo) query.product_id = state.product;
   else if (crop) query.crop = crop;
   if (!photo) {
     const headers = { "Content-Type": "application/json" };

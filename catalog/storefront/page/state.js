@@ -4,10 +4,10 @@ export const HITS_PER_PAGE = 24;
 const LAST_PAGE = 99;
 const DEFAULT_MODE = "rerank";
 const LISTS = ["all", "any", "none", "stock", "but"];
-const TEXTS = ["product", "category", "min", "max", "currency"];
+const TEXTS = ["product", "words", "category", "min", "max", "currency"];
 
 export const NOTHING = Object.freeze({
-  product: "", category: "", min: "", max: "", currency: "", mode: DEFAULT_MODE, page: 0,
+  product: "", words: "", category: "", min: "", max: "", currency: "", mode: DEFAULT_MODE, page: 0,
   all: [], any: [], none: [], stock: [], but: [],
 });
 
@@ -70,5 +70,5 @@ export function withAttribute(state, attribute, list) {
 }
 
 export function withoutFilters(state) {
-  return { ...NOTHING, product: state.product, but: state.but, mode: state.mode };
+  return { ...NOTHING, product: state.product, words: state.words, but: state.but, mode: state.mode };
 }

@@ -1,9 +1,9 @@
-// Ways to say what is searched with: a photo that is chosen, dropped or pasted, or the id of a product.
+// Ways to say what is searched with: a photo that is chosen, dropped or pasted, the id of a product, or words.
 
 import { byId } from "./dom.js";
 
-/** Listen for all of them. `photo(file)` and `product(id)` are called with what came. */
-export function installSubjects({ photo, product }) {
+/** Listen for all of them. `photo(file)`, `product(id)` and `words(text)` are called with it. */
+export function installSubjects({ photo, product, words }) {
   const chosen = byId("file");
   for (const button of document.querySelectorAll("[data-choose-photo]")) {
     button.addEventListener("click", () => chosen.click());
@@ -19,6 +19,14 @@ export function installSubjects({ photo, product }) {
       const id = form.elements.id.value.trim();
       form.elements.id.value = "";
       if (id) product(id);
+    });
+  }
+  for (const form of document.querySelectorAll("[data-by-words]")) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = form.elements.words.value.trim();
+      form.elements.words.value = "";
+      if (text) words(text);
     });
   }
   document.addEventListener("paste", (event) => {
