@@ -235,6 +235,47 @@ class SearchFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderstoodWords:
+    """What words for a search say, as attributes and filters.
+
+    Args:
+        all_of, none_of: Attributes that are asked for and ruled out, in normal form, in the words' order.
+        category: A level's name, or a path of levels joined with `` > ``, as the catalog writes it.
+        currency: Of the prices; None where no price is spoken of, or no currency is known.
+        ignored: Words that nothing was made of, as they were written; without those that say nothing to begin with.
+    """
+
+    all_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+    category: str | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    currency: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def asks_for_something(self) -> bool:
+        """Whether anything in it restricts or ranks."""
+        prices = (self.min_price, self.max_price)
+        return bool(self.all_of or self.none_of or self.category) or any(price is not None for price in prices)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChanges:
+    """How hits shall differ from what is searched with: "like this, but blue and without a belt".
+
+    Args:
+        wanted, unwanted: Attribute names; a wanted one takes the place of what the item has in its group.
+    """
+
+    wanted: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted or self.unwanted)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search. Page p holds ranks p·limit + 1 … (p+1)·limit.
 
@@ -299,6 +340,7 @@ class SearchAnswer:
         model_version: The version whose vectors were compared.
         collection: The collection that was searched.
         timings_ms: Milliseconds per stage, in order.
+        understood: What was made of the words that were searched with.
     """
 
     hits: tuple[Hit, ...]
@@ -306,6 +348,7 @@ class SearchAnswer:
     model_version: str
     collection: str
     timings_ms: Mapping[str, float]
+    understood: UnderstoodWords | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from catalog.attributes.phrases import Phrase, Role, phrases_of, phrases_of_group, whole_values_of_group
-from catalog.attributes.vocabulary import Vocabulary, phrase_words
+from catalog.attributes.vocabulary import Vocabulary, fashion_vocabulary, phrase_words
 from catalog.attributes.words import Gap, Word, normal_word, split_words
 from embeddings.taxonomy import split_attribute
 
@@ -56,6 +56,25 @@ class Mentions:
         self.denied |= other.denied
         self.unknown_words |= other.unknown_words
         self.unknown_pairs |= other.unknown_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What ``words[start:end]`` are in a text: one phrase of the vocabulary, or a word of none.
+
+    Args:
+        attributes: What the phrase means; empty for a phrase that names none, and for a word of none.
+        is_denied: A denial reaches it.
+        is_elsewhere: It is said of another item.
+        is_unknown: It is a word of no phrase, and not one too common to mean anything.
+    """
+
+    start: int
+    end: int
+    attributes: tuple[str, ...]
+    is_denied: bool
+    is_elsewhere: bool
+    is_unknown: bool
 
 
 @dataclass(slots=True)
@@ -127,6 +146,22 @@ class TextReader:
         if tells_parts:
             self._mark_parts(words, items)
         return self._mentions(words, items)
+
+    def spans(self, words: Sequence[Word]) -> list[Span]:
+        """What running text says, piece by piece, in order and without gaps."""
+        items = self._items(words)
+        self._mark_denials(words, items)
+        return [
+            Span(
+                item.start,
+                item.end,
+                _names(item) if item.role is Role.ATTRIBUTE else (),
+                item.is_denied,
+                item.is_elsewhere,
+                item.phrase is None and words[item.start].text not in self._stop_words,
+            )
+            for item in items
+        ]
 
     def may_name(self, text: str) -> set[str] | None:
         """What running text names at most, found many times faster than what it names; None where that is anything."""
@@ -425,3 +460,9 @@ def _normal_set(texts: Sequence[str]) -> frozenset[str]:
 def _of_group(phrase: Phrase, group: str) -> str | None:
     """The first of the phrase's attributes that is the group's."""
     return next((name for name in phrase.attributes if name.startswith(f"{group}=")), None)
+
+
+@lru_cache(maxsize=1)
+def fashion_reader() -> TextReader:
+    """A reader with the vocabulary that comes with Drape."""
+    return TextReader(fashion_vocabulary())

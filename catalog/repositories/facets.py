@@ -70,6 +70,13 @@ class FacetRepository:
         paths = select(ProductRow.category).where(ProductRow.merchant_id == merchant_id).distinct()
         return [tuple(path) for path in self._session.execute(paths).scalars()]
 
+    def currencies(self, merchant_id: int) -> list[str]:
+        """Every currency that a price of the merchant is in, in alphabetical order."""
+        rows = select(ProductRow.currency).where(
+            ProductRow.merchant_id == merchant_id, ProductRow.currency.is_not(None)
+        )
+        return sorted(currency for currency in self._session.execute(rows.distinct()).scalars() if currency)
+
     def counts(self, merchant_id: int, conditions: ProductConditions) -> ProductCounts:
         """Everything in one statement, and so of one moment."""
         products = (

@@ -7,18 +7,34 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.attributes.mentions import fashion_reader
+from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.errors import GalleryNotFound, InvalidRequest, ProductNotFound
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import Candidates, Filter, ScoredPoint, VectorIndex, VectorQuery
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.products import ShownProduct
+from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
+from catalog.services.changed_ranking import ChangedRanking
 from catalog.services.gallery_layout import HIST, PROB, intersection_bound, search_filter
-from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchFilters, SearchMode, SearchOptions
+from catalog.services.query_words import understand
+from catalog.services.requested_attributes import split_changes, with_words
+from catalog.types import (
+    AttributeChanges,
+    Availability,
+    Hit,
+    Price,
+    Reason,
+    SearchAnswer,
+    SearchFilters,
+    SearchMode,
+    SearchOptions,
+)
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.images import decode_image, prepare
@@ -30,6 +46,8 @@ MAX_CANDIDATES = 10_000
 MOST_TIES = 1_000
 REASONS_PER_HIT = 5
 SMALLEST_SHARE = 0.01
+MIN_CHANGED_CANDIDATES = 200
+"""Below that, too few of the candidates have what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +87,21 @@ class SearchService:
         filters: SearchFilters | None = None,
         options: SearchOptions | None = None,
         crop: CropBox | None = None,
+        changes: AttributeChanges | None = None,
     ) -> SearchAnswer:
-        """Items that look like a photo.
+        """Items that look like a photo, or as it would with other attributes.
 
         Raises:
             MerchantNotFound, GalleryNotFound: there is nothing to search.
             embeddings.errors.UnusableImage: the photo cannot be decoded.
-            InvalidRequest: the options or filters have no meaning.
+            InvalidRequest: the options, filters or changes have no meaning.
         """
         options = _checked(options)
         timings = _Timings()
         merchant_id, gallery = self._gallery(merchant)
         model = self._models.describe(gallery.model_version)
-        search = search_filter(merchant_id, filters or SearchFilters())
+        filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
+        search = search_filter(merchant_id, filters)
         with timings.stage("decode"):
             pixels = decode_image(image, max_pixels=self._max_pixels, crop=crop, min_edge=model.input_size)
             prepared = prepare(pixels, model.input_size)
@@ -95,6 +115,8 @@ class SearchService:
         finally:
             self._network.release()
         query = QueryVectors(features[model.visual_feature][0], features[PROB][0])
+        if changes:
+            return self._answer_changed(merchant_id, gallery, model, query, changes, search, options, timings)
         return self._answer(merchant_id, gallery, model, query, search, options, timings)
 
     def by_product(
@@ -103,11 +125,13 @@ class SearchService:
         external_id: str,
         filters: SearchFilters | None = None,
         options: SearchOptions | None = None,
+        changes: AttributeChanges | None = None,
     ) -> SearchAnswer:
-        """Other items that look like a product's main image. Runs no network.
+        """Other items that look like a product's main image, or as it would with other attributes. Runs no network.
 
         Raises:
             ProductNotFound: no such product, or none of its images is indexed.
+            InvalidRequest: the options, filters or changes have no meaning.
         """
         options = _checked(options)
         timings = _Timings()
@@ -115,8 +139,52 @@ class SearchService:
         model = self._models.describe(gallery.model_version)
         with timings.stage("stored"):
             query, product_id = self._stored(merchant_id, gallery, model, external_id)
-        search = search_filter(merchant_id, filters or SearchFilters(), not_product=product_id)
+        filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
+        search = search_filter(merchant_id, filters, not_product=product_id)
+        if changes:
+            return self._answer_changed(merchant_id, gallery, model, query, changes, search, options, timings)
         return self._answer(merchant_id, gallery, model, query, search, options, timings)
+
+    def by_words(
+        self,
+        merchant: str,
+        text: str,
+        filters: SearchFilters | None = None,
+        options: SearchOptions | None = None,
+    ) -> SearchAnswer:
+        """Items that are as words say: "red lace maxi dress under 50 €, without floral". Runs no network.
+
+        Attributes that the gallery's model knows rank; the others, the category, prices and what is ruled out, filter.
+        The answer tells what was understood.
+
+        Raises:
+            MerchantNotFound, GalleryNotFound: there is nothing to search.
+            InvalidRequest: nothing was understood; or the options or filters have no meaning.
+        """
+        options = _checked(options)
+        _refuse_visual(options, "words")
+        timings = _Timings()
+        merchant_id, gallery = self._gallery(merchant)
+        model = self._models.describe(gallery.model_version)
+        with timings.stage("understand"):
+            with self._unit_of_work() as work:
+                categories = work.facets.categories(merchant_id)
+                currencies = work.facets.currencies(merchant_id)
+            currency = currencies[0] if len(currencies) == 1 else None
+            understood = understand(text, fashion_reader(), categories, currency)
+        if not understood.asks_for_something:
+            raise InvalidRequest(
+                "Nothing in these words can be searched for",
+                received=text,
+                expected="attributes, categories or prices, such as: red lace maxi dress under 50 EUR",
+                remedy="use words of the catalog's attributes and categories, or search by a photo",
+            )
+        ranked, filtered = in_taxonomy(understood.all_of, model.taxonomy)
+        search = search_filter(merchant_id, with_words(filters or SearchFilters(), understood, filtered))
+        prob = prob_of(ranked, model.taxonomy, model.prob_normalization)
+        query = QueryVectors(np.zeros(model.feature_sizes[model.visual_feature], dtype=np.float32), prob)
+        answer = self._answer(merchant_id, gallery, model, query, search, options, timings)
+        return replace(answer, understood=understood)
 
     def _gallery(self, merchant: str) -> tuple[int, Gallery]:
         with self._unit_of_work() as work:
@@ -180,6 +248,37 @@ class SearchService:
             )
         return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
 
+    def _answer_changed(
+        self,
+        merchant_id: int,
+        gallery: Gallery,
+        model: ModelDescription,
+        query: QueryVectors,
+        changes: AttributeChanges,
+        search: Filter,
+        options: SearchOptions,
+        timings: _Timings,
+    ) -> SearchAnswer:
+        changed = ChangedQuery(
+            query.visual, query.prob, changes, model.taxonomy, fashion_vocabulary(), model.prob_normalization
+        )
+        ranking = ChangedRanking(model, changed, search, options)
+        first = options.page * options.limit
+        wanted = first + options.limit
+        with timings.stage("search"):
+            limit = max(options.candidates, MIN_CHANGED_CANDIDATES, 2 * wanted)
+            points = self._index.search(gallery.collection, ranking.candidates(limit))
+        with timings.stage("rank"):
+            points = ranking.ranked(points)
+        with timings.stage("products"):
+            found = self._with_products(merchant_id, points, options)
+        with timings.stage("explain"):
+            hits = tuple(
+                _hit(first + place + 1, point.score, shown, reasons(changed.changed, point, model))
+                for place, (point, shown) in enumerate(found[first:wanted])
+            )
+        return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
+
     def _with_products(
         self, merchant_id: int, points: Sequence[ScoredPoint], options: SearchOptions
     ) -> list[tuple[ScoredPoint, ShownProduct]]:
@@ -222,7 +321,8 @@ class Ranking:
                 with_vectors=(HIST,),
             )
         candidates = None
-        if options.mode == SearchMode.RERANK:
+        # Words that only filter rank nothing, and nothing has no direction.
+        if options.mode == SearchMode.RERANK and self._sum > 0:
             candidates = Candidates(PROB, self._query.prob, options.candidates)
         return VectorQuery(
             using=HIST,
@@ -255,10 +355,15 @@ class Ranking:
         return float(intersection_from_distance(point.score, self._sum, self._bound))
 
     def reasons(self, point: ScoredPoint) -> tuple[Reason, ...]:
-        shares = intersection_shares(self._query.prob, point.vectors[HIST][:-1])
-        largest = np.argsort(-shares, kind="stable")[:REASONS_PER_HIT]
-        names = self._model.taxonomy.names
-        return tuple(Reason(names[at], float(shares[at])) for at in largest if shares[at] >= SMALLEST_SHARE)
+        return reasons(self._query.prob, point, self._model)
+
+
+def reasons(prob: NDArray[np.float32], point: ScoredPoint, model: ModelDescription) -> tuple[Reason, ...]:
+    """The attributes with the largest shares of the histogram intersection of a query's prob and a point."""
+    shares = intersection_shares(prob, point.vectors[HIST][:-1])
+    largest = np.argsort(-shares, kind="stable")[:REASONS_PER_HIT]
+    names = model.taxonomy.names
+    return tuple(Reason(names[at], float(shares[at])) for at in largest if shares[at] >= SMALLEST_SHARE)
 
 
 class _Timings:
@@ -316,3 +421,22 @@ def _checked(options: SearchOptions | None) -> SearchOptions:
     if threshold is not None and not math.isfinite(threshold):
         raise InvalidRequest("The score threshold is no number", received=str(threshold), expected="a finite number")
     return options
+
+
+def _with_changes(
+    filters: SearchFilters, changes: AttributeChanges | None, model: ModelDescription, options: SearchOptions
+) -> tuple[SearchFilters, AttributeChanges | None]:
+    if not changes:
+        return filters, None
+    _refuse_visual(options, "changed attributes")
+    return split_changes(filters, changes, model.taxonomy)
+
+
+def _refuse_visual(options: SearchOptions, subject: str) -> None:
+    if options.mode == SearchMode.VISUAL:
+        raise InvalidRequest(
+            f"Looks alone cannot be searched by {subject}",
+            received=f"mode {options.mode}",
+            expected=f"{SearchMode.RERANK} or {SearchMode.NATIVE}",
+            remedy="choose one of these modes, or leave the mode out",
+        )

@@ -1,0 +1,185 @@
+"""Queries in the space of attribute probabilities that no photo gave: made of attributes, or changed by some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.attributes.product_texts import TAG_GROUP
+from catalog.attributes.vocabulary import Vocabulary
+from catalog.types import AttributeChanges
+from embeddings.normalization import Normalization, normalize
+from embeddings.similarity import cosine_similarity, histogram_intersection
+from embeddings.taxonomy import Taxonomy, split_attribute
+
+FloatArray = NDArray[np.float32]
+
+LOOKS_WEIGHT = 0.1
+"""Share of the looks in how near a hit is, beside the attributes that do not change."""
+
+CHANGE_WEIGHT = 0.445
+"""What having the wanted attribute for certain is worth, where being equal in all else is worth 1."""
+
+CANDIDATES_REST = 0.2
+"""By how much the attributes that do not change count less in the choice of candidates."""
+
+
+def in_taxonomy(attributes: Iterable[str], taxonomy: Taxonomy) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The attributes that the taxonomy has, and the others, each in their order."""
+    known = set(taxonomy.names)
+    names = tuple(attributes)
+    return tuple(name for name in names if name in known), tuple(name for name in names if name not in known)
+
+
+def prob_of(attributes: Sequence[str], taxonomy: Taxonomy, normalization: Normalization) -> FloatArray:
+    """What a network would give for a photo that shows these attributes for certain, and nothing else.
+
+    Args:
+        attributes: Of the taxonomy.
+
+    Returns:
+        (K,) float32, scaled; zero where there are no attributes.
+
+    >>> taxonomy = Taxonomy(("color=blue", "color=red", "fabric=lace", "length=maxi"))
+    >>> prob_of(["color=red", "length=maxi"], taxonomy, Normalization.L1).tolist()
+    [0.0, 0.5, 0.0, 0.5]
+    """
+    return normalize(taxonomy.encode([attributes])[0], normalization)
+
+
+@dataclass(frozen=True)
+class ChangedQuery:
+    """A query whose attributes are others than those its photo shows.
+
+    A group of the vocabulary of which an item may have several values (details, occasions) gets a wanted value beside
+    the others; in any other group the wanted values take the place of all that the photo shows.
+
+    Args:
+        visual: (V,) of the photo.
+        prob: (K,) of the photo, non-negative.
+        changes: Attributes of the taxonomy, in normal form; none both wanted and unwanted.
+    """
+
+    visual: FloatArray
+    prob: FloatArray
+    changes: AttributeChanges
+    taxonomy: Taxonomy
+    vocabulary: Vocabulary
+    normalization: Normalization
+
+    @cached_property
+    def rest(self) -> FloatArray:
+        """(K,): what does not change, as the photo has it; 0 at all that is replaced, wanted or unwanted."""
+        return np.asarray(self.prob * self._stays, dtype=np.float32)
+
+    @cached_property
+    def _stays(self) -> FloatArray:
+        """(K,): 1 at what does not change, else 0."""
+        stays = np.ones_like(self.prob)
+        for positions in self._wanted_groups:
+            stays[self._replaced(positions)] = 0.0
+        stays[self._positions(self.changes.unwanted)] = 0.0
+        return stays
+
+    @cached_property
+    def changed(self) -> FloatArray:
+        """(K,): prob with each wanted group's length at its wanted values, scaled like prob.
+
+        In a group without length that is the length of the largest component, so that the value counts. The length of
+        an unwanted value goes to the others of its group, in proportion, where there are any.
+        """
+        changed = self.rest.copy()
+        for positions in self._wanted_groups:
+            group = self._length(self.prob[self._replaced(positions)]) or float(self.prob.max())
+            # Under either scaling, n equal components of this size are as long as the group was.
+            changed[positions] = group / self._length(np.ones(len(positions), dtype=np.float32))
+        for name in self.changes.unwanted:
+            position = self._positions([name])
+            others = [at for at in self._group(name) if changed[at] > 0]
+            if others and not self._may_have_several(name):
+                kept = self._length(changed[others])
+                both = self._length(np.append(changed[others], self.prob[position]))
+                changed[others] *= both / kept
+        return normalize(changed, self.normalization)
+
+    @cached_property
+    def for_candidates(self) -> FloatArray:
+        """(K,) to search candidates with: the wanted values at full length, the rest counting less.
+
+        By the changed vector itself most of the nearest would be nearest in everything but what was asked for.
+        """
+        query = self.rest * np.float32(CANDIDATES_REST)
+        if not self.changes.wanted:
+            return self.rest
+        query[self._positions(self.changes.wanted)] = self.prob.max()
+        return query
+
+    def scores(self, visual: FloatArray, prob: FloatArray) -> NDArray[np.float32]:
+        """How near candidates are to what is asked for, from 0 to 1.
+
+        (w·cosine of looks + (1 − w)·Σ min / Σ max over what does not change + b·certainty of the change) / (1 + b),
+        with w ``LOOKS_WEIGHT`` and b ``CHANGE_WEIGHT``. The quotient of sums is the intersection over union of
+        attribute sets, where attributes are certain; the intersection alone does not tell what a hit has in addition.
+
+        Args:
+            visual: (n, V).
+            prob: (n, K) as they were lifted, non-negative.
+        """
+        looks = np.maximum(cosine_similarity(self.visual[np.newaxis], visual)[0], 0.0)
+        kept = prob * self._stays
+        common = histogram_intersection(self.rest[np.newaxis], kept)[0]
+        # min + max = a + b.
+        either = self.rest.sum() + kept.sum(axis=1) - common
+        same = common / np.where(either > 0, either, 1.0)
+        near = LOOKS_WEIGHT * looks + (1 - LOOKS_WEIGHT) * same
+        scores = (near + CHANGE_WEIGHT * self._certainty(prob)) / (1 + CHANGE_WEIGHT)
+        return np.asarray(scores, dtype=np.float32)
+
+    def _certainty(self, prob: FloatArray) -> NDArray[np.float32]:
+        """(n,) in [0, 1]: mean over the wanted groups and the unwanted values of how surely each is as asked for."""
+        parts = [self._shares(prob, positions) for positions in self._wanted_groups]
+        parts += [1 - self._shares(prob, self._positions([name])) for name in self.changes.unwanted]
+        return np.asarray(np.mean(parts, axis=0), dtype=np.float32)
+
+    def _shares(self, prob: FloatArray, positions: NDArray[np.intp]) -> FloatArray:
+        """(n,): the values' share of their group; of what is surest of the item, where it may have several values."""
+        name = self.taxonomy.names[positions[0]]
+        if self._may_have_several(name):
+            # Each is surest at the largest component that an item has.
+            given, total = prob[:, positions].mean(axis=1), prob.max(axis=1)
+        else:
+            given, total = prob[:, positions].sum(axis=1), prob[:, self._group(name)].sum(axis=1)
+        return np.asarray(given / np.where(total > 0, total, 1.0), dtype=np.float32)
+
+    @cached_property
+    def _wanted_groups(self) -> list[NDArray[np.intp]]:
+        """Positions of the wanted values, by group."""
+        groups: dict[str, list[str]] = {}
+        for name in self.changes.wanted:
+            groups.setdefault(split_attribute(name)[0], []).append(name)
+        return [self._positions(names) for names in groups.values()]
+
+    def _replaced(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The positions whose place the wanted ones take: all of their group, or only their own."""
+        name = self.taxonomy.names[positions[0]]
+        return positions if self._may_have_several(name) else self._group(name)
+
+    def _may_have_several(self, name: str) -> bool:
+        group = split_attribute(name)[0]
+        known = self.vocabulary.groups.get(group)
+        return group == TAG_GROUP or (known is not None and known.additive)
+
+    def _group(self, name: str) -> NDArray[np.intp]:
+        prefix = f"{split_attribute(name)[0]}="
+        return np.array([at for at, one in enumerate(self.taxonomy.names) if one.startswith(prefix)], dtype=np.intp)
+
+    def _positions(self, names: Sequence[str]) -> NDArray[np.intp]:
+        return np.array([self.taxonomy.names.index(name) for name in names], dtype=np.intp)
+
+    def _length(self, part: FloatArray) -> float:
+        """By the norm that prob is scaled by."""
+        return float(part.sum() if self.normalization is Normalization.L1 else np.linalg.norm(part))

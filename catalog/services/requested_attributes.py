@@ -1,0 +1,85 @@
+"""What of the attributes that are asked for ranks, and what filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from catalog.attributes.normalizer import fashion_normalizer
+from catalog.errors import InvalidRequest
+from catalog.services.attribute_queries import in_taxonomy
+from catalog.types import AttributeChanges, SearchFilters, UnderstoodWords
+from embeddings.taxonomy import Taxonomy, normalize_attribute
+
+
+def with_words(filters: SearchFilters, understood: UnderstoodWords, all_of: Sequence[str]) -> SearchFilters:
+    """The filters and what words ask for; both must hold.
+
+    Args:
+        all_of: Those of the understood attributes that shall filter.
+
+    Raises:
+        InvalidRequest: two categories or two currencies, of which no item could satisfy both.
+    """
+    return replace(
+        filters,
+        category=_one_of("categories", filters.category, understood.category),
+        all_of=(*filters.all_of, *all_of),
+        none_of=(*filters.none_of, *understood.none_of),
+        min_price=max((one for one in (filters.min_price, understood.min_price) if one is not None), default=None),
+        max_price=min((one for one in (filters.max_price, understood.max_price) if one is not None), default=None),
+        currency=_one_of("currencies", filters.currency, understood.currency),
+    )
+
+
+def split_changes(
+    filters: SearchFilters, changes: AttributeChanges, taxonomy: Taxonomy
+) -> tuple[SearchFilters, AttributeChanges]:
+    """The changes that vectors can show, in the taxonomy's names, and the filters for the rest.
+
+    An item that is known to have what is unwanted is filtered out, too. What is wanted is not made a filter where the
+    model sees it, so that items whose feed does not say it can be found.
+
+    Raises:
+        InvalidRequest: a change is no attribute, or is both wanted and unwanted.
+    """
+    wanted = [_in_words_of(taxonomy, name) for name in changes.wanted]
+    unwanted = [_in_words_of(taxonomy, name) for name in changes.unwanted]
+    both = sorted(set(wanted) & set(unwanted))
+    if both:
+        raise InvalidRequest(
+            "An attribute cannot be wanted and unwanted",
+            received=both[0],
+            expected="an attribute on one of the two sides",
+            remedy="leave it out on the other",
+        )
+    seen, only_told = in_taxonomy(dict.fromkeys(wanted), taxonomy)
+    seen_unwanted, _ = in_taxonomy(dict.fromkeys(unwanted), taxonomy)
+    filters = replace(
+        filters, all_of=(*filters.all_of, *only_told), none_of=(*filters.none_of, *dict.fromkeys(unwanted))
+    )
+    return filters, AttributeChanges(seen, seen_unwanted)
+
+
+def _in_words_of(taxonomy: Taxonomy, name: str) -> str:
+    """The attribute as the taxonomy has it, or else as the vocabulary has it where that knows one name for it."""
+    try:
+        asked = normalize_attribute(name)
+    except ValueError as error:
+        raise InvalidRequest(
+            "This is no attribute", received=name, expected="GROUP=VALUE, for example color=red"
+        ) from error
+    if asked in taxonomy.names:
+        return asked
+    meant = fashion_normalizer().names_of(asked)
+    return meant[0] if len(meant) == 1 else asked
+
+
+def _one_of(what: str, one: str | None, other: str | None) -> str | None:
+    if one is not None and other is not None and one.casefold() != other.casefold():
+        raise InvalidRequest(
+            f"A search has one of the {what}",
+            received=f"{one} as a filter, {other} in words",
+            expected="the same, or one of the two left out",
+        )
+    return other if one is None else one
