@@ -18,10 +18,10 @@ from embeddings.taxonomy import Taxonomy, split_attribute
 
 FloatArray = NDArray[np.float32]
 
-LOOKS_WEIGHT = 0.1
+LOOKS_WEIGHT = 0.17
 """Share of the looks in how near a hit is, beside the attributes that do not change."""
 
-CHANGE_WEIGHT = 0.445
+CHANGE_WEIGHT = 0.4
 """What having the wanted attribute for certain is worth, where being equal in all else is worth 1."""
 
 CANDIDATES_REST = 0.2
@@ -141,19 +141,22 @@ class ChangedQuery:
 
     def _certainty(self, prob: FloatArray) -> NDArray[np.float32]:
         """(n,) in [0, 1]: mean over the wanted groups and the unwanted values of how surely each is as asked for."""
-        parts = [self._shares(prob, positions) for positions in self._wanted_groups]
-        parts += [1 - self._shares(prob, self._positions([name])) for name in self.changes.unwanted]
+        parts = [self._presence(prob, positions) for positions in self._each_wanted]
+        parts += [1 - self._presence(prob, self._positions([name])) for name in self.changes.unwanted]
         return np.asarray(np.mean(parts, axis=0), dtype=np.float32)
 
-    def _shares(self, prob: FloatArray, positions: NDArray[np.intp]) -> FloatArray:
-        """(n,): the values' share of their group; of what is surest of the item, where it may have several values."""
+    def _presence(self, prob: FloatArray, positions: NDArray[np.intp]) -> FloatArray:
+        """(n,) in [0, 1]: how surely each item has one of these values of one group.
+
+        Their sum as a share of what is surest of the item, and where an item has one value of the group, the geometric
+        mean of that and of their share of the group: a grey that is as sure as a white is neither.
+        """
+        given = prob[:, positions].sum(axis=1)
+        presence = np.minimum(_quotient(given, prob.max(axis=1)), 1.0)
         name = self.taxonomy.names[positions[0]]
         if self._may_have_several(name):
-            # Each is surest at the largest component that an item has.
-            given, total = prob[:, positions].mean(axis=1), prob.max(axis=1)
-        else:
-            given, total = prob[:, positions].sum(axis=1), prob[:, self._group(name)].sum(axis=1)
-        return np.asarray(given / np.where(total > 0, total, 1.0), dtype=np.float32)
+            return presence
+        return np.asarray(np.sqrt(presence * _quotient(given, prob[:, self._group(name)].sum(axis=1))))
 
     @cached_property
     def _wanted_groups(self) -> list[NDArray[np.intp]]:
@@ -162,6 +165,17 @@ class ChangedQuery:
         for name in self.changes.wanted:
             groups.setdefault(split_attribute(name)[0], []).append(name)
         return [self._positions(names) for names in groups.values()]
+
+    @property
+    def _each_wanted(self) -> list[NDArray[np.intp]]:
+        """What an item must have one of: of a group of several values each wanted one, else any of the group's."""
+        groups = self._wanted_groups
+        several = [self._may_have_several(self.taxonomy.names[positions[0]]) for positions in groups]
+        return [
+            part
+            for positions, each in zip(groups, several, strict=True)
+            for part in (np.split(positions, len(positions)) if each else [positions])
+        ]
 
     def _replaced(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
         """The positions whose place the wanted ones take: all of their group, or only their own."""
@@ -183,3 +197,7 @@ class ChangedQuery:
     def _length(self, part: FloatArray) -> float:
         """By the norm that prob is scaled by."""
         return float(part.sum() if self.normalization is Normalization.L1 else np.linalg.norm(part))
+
+
+def _quotient(part: FloatArray, whole: FloatArray) -> FloatArray:
+    return np.asarray(part / np.where(whole > 0, whole, 1.0), dtype=np.float32)

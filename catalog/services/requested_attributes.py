@@ -8,6 +8,7 @@ from dataclasses import replace
 from catalog.attributes.normalizer import fashion_normalizer
 from catalog.errors import InvalidRequest
 from catalog.services.attribute_queries import in_taxonomy
+from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keyword
 from catalog.types import AttributeChanges, SearchFilters, UnderstoodWords
 from embeddings.taxonomy import Taxonomy, normalize_attribute
 
@@ -19,16 +20,16 @@ def with_words(filters: SearchFilters, understood: UnderstoodWords, all_of: Sequ
         all_of: Those of the understood attributes that shall filter.
 
     Raises:
-        InvalidRequest: two categories or two currencies, of which no item could satisfy both.
+        InvalidRequest: two categories or two currencies, both of which no item could satisfy.
     """
     return replace(
         filters,
-        category=_one_of("categories", filters.category, understood.category),
+        category=_category(filters.category, understood.category),
         all_of=(*filters.all_of, *all_of),
         none_of=(*filters.none_of, *understood.none_of),
         min_price=max((one for one in (filters.min_price, understood.min_price) if one is not None), default=None),
         max_price=min((one for one in (filters.max_price, understood.max_price) if one is not None), default=None),
-        currency=_one_of("currencies", filters.currency, understood.currency),
+        currency=_currency(filters.currency, understood.currency),
     )
 
 
@@ -75,11 +76,29 @@ def _in_words_of(taxonomy: Taxonomy, name: str) -> str:
     return meant[0] if len(meant) == 1 else asked
 
 
-def _one_of(what: str, one: str | None, other: str | None) -> str | None:
-    if one is not None and other is not None and one.casefold() != other.casefold():
+def _category(one: str | None, other: str | None) -> str | None:
+    """The narrower of two categories, of which one is a part of the other's path."""
+    if one is None or other is None:
+        return other if one is None else one
+    levels, others = (category_keyword(name).split(CATEGORY_SEPARATOR) for name in (one, other))
+    if set(others) <= set(levels):
+        return one
+    if set(levels) <= set(others):
+        return other
+    raise InvalidRequest(
+        "A search has one category",
+        received=f"{one} as a filter, {other} in words",
+        expected="the same, or a level of it",
+        remedy="leave one of the two out",
+    )
+
+
+def _currency(one: str | None, other: str | None) -> str | None:
+    if one is not None and other is not None and one.upper() != other.upper():
         raise InvalidRequest(
-            f"A search has one of the {what}",
+            "A search has prices in one currency",
             received=f"{one} as a filter, {other} in words",
-            expected="the same, or one of the two left out",
+            expected="the same currency",
+            remedy="leave one of the two out",
         )
     return other if one is None else one

@@ -8,7 +8,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from catalog.types import Availability, Hit, SearchAnswer, SearchFilters, SearchMode, SearchOptions
+from catalog.types import (
+    AttributeChanges,
+    Availability,
+    Hit,
+    SearchAnswer,
+    SearchFilters,
+    SearchMode,
+    SearchOptions,
+    UnderstoodWords,
+)
 from embeddings.crop_box import CropBox
 
 LARGEST_PRICE: Final = 2**31
@@ -27,6 +36,7 @@ AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=200), 
 AttributeNames = Annotated[tuple[AttributeName, ...], Field(max_length=MOST_ATTRIBUTES)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST_PRICE, max_digits=20)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
 Threshold = Annotated[float, Field(ge=-1, le=1000, allow_inf_nan=False)]
 WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_storable)]
 
@@ -132,21 +142,45 @@ class Ranking(_Taken):
 
 
 class Query(Ranking):
-    """What to search with: a product, the address of a photo, or the photo that is uploaded beside this."""
+    """What to search with: a product, the address of a photo, the photo that is uploaded beside this, or words."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"product_id": "D-1001", "limit": 12},
                 {"image_url": "https://shop.example/photo.jpg", "filters": {"all": ["color=red"], "max_price": "80"}},
+                {"words": "red lace maxi dress under 50 EUR, without floral"},
+                {"product_id": "D-1001", "but": ["color=blue"], "without": ["detail=belt"]},
             ]
         }
     )
 
     product_id: Annotated[ProductId | None, Field(description="A product of the catalog; runs no network.")] = None
     image_url: Annotated[WebAddress | None, Field(description="Address of a photo, which is fetched.")] = None
+    words: Annotated[
+        Words | None,
+        Field(
+            description="Attributes, categories, price bounds and negations in English. Attributes that the model knows "
+            "rank, all else filters; the answer's `understood` tells what was made of them. Not with mode visual."
+        ),
+    ] = None
     crop: Annotated[Crop | None, Field(description="The item's box in the photo.")] = None
+    but: Annotated[
+        AttributeNames,
+        Field(
+            description="Attributes that hits shall have in place of the photo's or product's own, such as color=blue; "
+            "what the model cannot see filters. Hits come from the best candidates, by looks, by the attributes that "
+            "stay, and by the change. Not with mode visual."
+        ),
+    ] = ()
+    without: Annotated[
+        AttributeNames, Field(description="Attributes that hits shall not have, though the photo or product has them.")
+    ] = ()
     filters: Filters = Filters()
+
+    def changes(self) -> AttributeChanges:
+        """What shall be other than in the photo, as the services take it."""
+        return AttributeChanges(self.but, self.without)
 
 
 class ReasonAnswer(_Answered):
@@ -217,6 +251,32 @@ class HitAnswer(_Answered):
         )
 
 
+class UnderstoodAnswer(_Answered):
+    """What was made of the words, and which of them were ignored."""
+
+    all: Annotated[tuple[str, ...], Field(description="Attributes that are asked for.")]
+    none: Annotated[tuple[str, ...], Field(description="Attributes that are ruled out.")]
+    category: str | None
+    min_price: str | None
+    max_price: str | None
+    currency: str | None
+    ignored: Annotated[tuple[str, ...], Field(description="Words that nothing was made of.")]
+
+    @classmethod
+    def of(cls, words: UnderstoodWords) -> UnderstoodAnswer:
+        """Understood words of the services."""
+        low, high = words.min_price, words.max_price
+        return cls(
+            all=words.all_of,
+            none=words.none_of,
+            category=words.category,
+            min_price=None if low is None else plain_amount(low),
+            max_price=None if high is None else plain_amount(high),
+            currency=words.currency,
+            ignored=words.ignored,
+        )
+
+
 class SearchAnswered(_Answered):
     """A page of hits with what produced it."""
 
@@ -227,6 +287,7 @@ class SearchAnswered(_Answered):
     model_version: str
     gallery: Annotated[str, Field(description="The collection that was searched.")]
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
+    understood: Annotated[UnderstoodAnswer | None, Field(description="Of a search by words.")] = None
 
     @classmethod
     def of(cls, answer: SearchAnswer, options: SearchOptions) -> SearchAnswered:
@@ -239,6 +300,7 @@ class SearchAnswered(_Answered):
             model_version=answer.model_version,
             gallery=answer.collection,
             timings_ms={stage: round(value, 3) for stage, value in answer.timings_ms.items()},
+            understood=None if answer.understood is None else UnderstoodAnswer.of(answer.understood),
         )
 
 

@@ -39,17 +39,23 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/search", openapi_extra=_BODY, responses=ERRORS, summary="Search by a photo or a product")
+@router.post("/search", openapi_extra=_BODY, responses=ERRORS, summary="Search by a photo, a product or words")
 async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnswered:
     """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
-    uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON."""
+    uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON; each as it is, or with
+    other attributes (`but`, `without`). Or items that are as `words` say."""
     body = await read_query(request, max_image_bytes=parts.max_image_bytes)
     query, image = body.query, body.image
     _require_one_subject(query, has_image=image is not None)
     filters, options = query.filters.values(), query.values()
+    changes = query.changes()
     fetching = None
-    if query.product_id is not None:
-        answer = await parts.calls.run(parts.search.by_product, caller.merchant, query.product_id, filters, options)
+    if query.words is not None:
+        answer = await parts.calls.run(parts.search.by_words, caller.merchant, query.words, filters, options)
+    elif query.product_id is not None:
+        answer = await parts.calls.run(
+            parts.search.by_product, caller.merchant, query.product_id, filters, options, changes
+        )
     else:
         if query.image_url is not None:
             start = time.perf_counter()
@@ -57,7 +63,7 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
             fetching = (time.perf_counter() - start) * 1000
         assert image is not None
         crop = None if query.crop is None else query.crop.box()
-        answer = await parts.calls.run(parts.search.by_image, caller.merchant, image, filters, options, crop)
+        answer = await parts.calls.run(parts.search.by_image, caller.merchant, image, filters, options, crop, changes)
     if fetching is not None:
         answer = replace(answer, timings_ms={"fetch": fetching, **answer.timings_ms})
     parts.metrics.searched(answer.timings_ms)
@@ -71,6 +77,7 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
             ("product_id", query.product_id is not None),
             ("image_url", query.image_url is not None),
             ("an uploaded image", has_image),
+            ("words", query.words is not None),
         )
         if is_given
     ]
@@ -78,7 +85,21 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
         raise InvalidRequest(
             "A search has one subject",
             received=" and ".join(given) or "none",
-            expected="one of product_id, image_url and an uploaded image",
+            expected="one of product_id, image_url, an uploaded image and words",
+        )
+    if query.words is not None and query.changes():
+        raise InvalidRequest(
+            "Words have nothing that could be changed",
+            received="but or without, with words",
+            expected="a product or a photo to change, or words alone",
+            remedy="say in the words what is wanted, and what not",
+        )
+    if query.crop is not None and query.words is not None:
+        raise InvalidRequest(
+            "Words have no box to be drawn",
+            received="crop with words",
+            expected="crop with a photo",
+            remedy="leave crop out",
         )
     if query.crop is not None and query.product_id is not None:
         raise InvalidRequest(
