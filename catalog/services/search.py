@@ -321,8 +321,9 @@ class Ranking:
                 with_vectors=(HIST,),
             )
         candidates = None
-        # Words that only filter rank nothing, and nothing has no direction.
-        if options.mode == SearchMode.RERANK and self._sum > 0:
+        # Words that only filter rank nothing: that has no direction, and an order that only a full comparison repeats.
+        ranks_nothing = self._sum == 0
+        if options.mode == SearchMode.RERANK and not ranks_nothing:
             candidates = Candidates(PROB, self._query.prob, options.candidates)
         return VectorQuery(
             using=HIST,
@@ -330,7 +331,7 @@ class Ranking:
             limit=limit,
             filter=self._filter,
             candidates=candidates,
-            exact=options.exact,
+            exact=options.exact or ranks_nothing,
             # HI = ½(Σa + S − d) ≥ t is d ≤ Σa + S − 2t.
             score_threshold=None if threshold is None else self._sum + self._bound - 2 * threshold,
             with_vectors=(HIST,),

@@ -160,8 +160,8 @@ class Query(Ranking):
     words: Annotated[
         Words | None,
         Field(
-            description="Attributes, categories, price bounds and negations in English. Attributes that the model knows "
-            "rank, all else filters; the answer's `understood` tells what was made of them. Not with mode visual."
+            description="Attributes, categories, price bounds and negations, in English. Attributes that the model "
+            "knows rank, all else filters; the answer's `understood` tells what was made of them. Not with mode visual."
         ),
     ] = None
     crop: Annotated[Crop | None, Field(description="The item's box in the photo.")] = None

@@ -235,3 +235,45 @@ def test_the_network_takes_one_photo_at_a_time(application, shop, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_words_are_searched_with_and_told_as_they_were_understood(shop):
+    """Dresses up to 70 EUR are the blue one alone."""
+    found = shop.post("/v1/search", json={"words": "red dresses under 70 €, without white, flowy"})
+    assert ids(found) == ["blue-dress"]
+    assert found.json()["understood"] == {
+        "all": ["color=red"],
+        "none": ["color=white"],
+        "category": "Dresses",
+        "min_price": None,
+        "max_price": "70.00",
+        "currency": "EUR",
+        "ignored": ["flowy"],
+    }
+
+
+def test_a_product_or_a_photo_may_be_searched_with_in_another_colour(shop):
+    by_product = shop.post("/v1/search", json={"product_id": "red-dress", "but": ["color=blue"]})
+    assert ids(by_product)[:2] == ["blue-dress", "half/half"]
+    assert by_product.json()["understood"] is None
+    assert ids(shop.upload(picture("red"), {"but": ["color=blue"], "limit": 1})) == ["blue-dress"]
+    without = shop.post("/v1/search", json={"product_id": "half/half", "without": ["color=red"]})
+    assert ids(without) == ["blue-dress"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"words": "xyzzy"},
+        {"words": "red", "mode": "visual"},
+        {"words": "red", "product_id": "red-dress"},
+        {"words": "red", "but": ["color=blue"]},
+        {"words": "red", "crop": {"left": 0, "top": 0, "right": 1, "bottom": 1}},
+        {"words": "under 5 USD", "filters": {"currency": "EUR"}},
+        {"product_id": "red-dress", "but": ["color=blue"], "mode": "visual"},
+        {"product_id": "red-dress", "but": ["color=blue"], "without": ["color=blue"]},
+        {"product_id": "red-dress", "but": ["="]},
+    ],
+)
+def test_words_and_changes_without_a_meaning_are_refused(shop, query):
+    refused(shop.post("/v1/search", json=query), 422, "invalid_request")
