@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from catalog.types import Availability, Price, Reason, SearchMode
+from catalog.types import Availability, Price, Reason, SearchMode, UnderstoodWords
 
 _WITHOUT_DECIMALS = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
@@ -55,6 +55,18 @@ def share_text(share: float) -> str:
 def why_text(reasons: tuple[Reason, ...]) -> str:
     """``color=red 24 %, pattern=striped 18 %``."""
     return ", ".join(f"{plain_text(reason.attribute)} {share_text(reason.share)}" for reason in reasons)
+
+
+def understood_text(words: UnderstoodWords) -> str:
+    """``Understood: color=red, without pattern=floral, in Dresses, up to 50 EUR. Ignored: flowy``."""
+    said = [*words.all_of, *(f"without {name}" for name in words.none_of)]
+    if words.category is not None:
+        said.append(f"in {words.category}")
+    for limit, amount in (("from", words.min_price), ("up to", words.max_price)):
+        if amount is not None:
+            said.append(f"{limit} {amount}{f' {words.currency}' if words.currency else ''}")
+    ignored = f". Ignored: {', '.join(words.ignored)}" if words.ignored else ""
+    return f"Understood: {', '.join(said)}{ignored}"
 
 
 def mode_text(mode: SearchMode) -> str:

@@ -86,6 +86,14 @@ NoneOf = Annotated[
     list[str] | None,
     typer.Option("--without", metavar="GROUP=VALUE", help="Must not have it; may be given several times."),
 ]
+But = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--but",
+        metavar="GROUP=VALUE",
+        help="The same, but with this attribute in place of its own, such as color=blue; may be given several times.",
+    ),
+]
 PriceRange = Annotated[
     str | None,
     typer.Option("--price", metavar="LOW..HIGH", help="Price range, both ends included, either may be left out."),

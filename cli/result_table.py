@@ -10,9 +10,18 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from catalog.types import Availability, Hit, Price, SearchAnswer
+from catalog.types import Availability, Hit, Price, SearchAnswer, UnderstoodWords
 from cli.consoles import table_console
-from cli.hit_wording import availability_text, mode_text, plain_amount, plain_text, price_text, timings_text, why_text
+from cli.hit_wording import (
+    availability_text,
+    mode_text,
+    plain_amount,
+    plain_text,
+    price_text,
+    timings_text,
+    understood_text,
+    why_text,
+)
 
 _WIDE = 120
 """From this many columns on, every fact has a column of its own."""
@@ -36,6 +45,8 @@ def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
     first), ``attributes`` (``group=value``), ``given_attributes`` (the feed's own words for them), ``price``
     (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``, ``item_group`` (or null),
     ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to 1), largest first.
+    Of a search by words, ``understood``: ``all``, ``none``, ``category``, ``min_price`` and ``max_price`` (decimal
+    strings), ``currency`` and ``ignored``.
     """
     return {
         "mode": answer.mode.value,
@@ -43,6 +54,20 @@ def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
         "collection": answer.collection,
         "timings_ms": {stage: round(value, 3) for stage, value in answer.timings_ms.items()},
         "hits": [_hit_as_json(hit) for hit in answer.hits],
+        **({} if answer.understood is None else {"understood": _understood_as_json(answer.understood)}),
+    }
+
+
+def _understood_as_json(words: UnderstoodWords) -> dict[str, object]:
+    low, high = words.min_price, words.max_price
+    return {
+        "all": list(words.all_of),
+        "none": list(words.none_of),
+        "category": words.category,
+        "min_price": None if low is None else str(low),
+        "max_price": None if high is None else str(high),
+        "currency": words.currency,
+        "ignored": list(words.ignored),
     }
 
 
@@ -56,6 +81,8 @@ class ResultTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         if self._title:
             yield Text(plain_text(self._title), style="bold")
+        if self._answer.understood is not None:
+            yield Text(plain_text(understood_text(self._answer.understood)))
         if not self._answer.hits:
             yield Text("No item matches.", style="yellow")
         elif options.max_width >= _WIDE:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import InvalidRequest
-from catalog.types import SearchFilters, SearchMode, SearchOptions
+from catalog.types import AttributeChanges, SearchFilters, SearchMode, SearchOptions
 from cli.options import (
     AllOf,
     AnyOf,
     AsJson,
     Available,
+    But,
     CandidatesOption,
     Category,
     Currency,
@@ -36,7 +37,16 @@ if TYPE_CHECKING:
 
 
 def search(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The query: an image file.")],
+    photo: Annotated[Path | None, typer.Argument(metavar="[PHOTO]", help="The query: an image file.")] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            "--words",
+            metavar="TEXT",
+            help='In place of a photo: "red maxi dress under 50 EUR, without floral".',
+        ),
+    ] = None,
+    but: But = None,
     merchant: OptionalMerchant = None,
     category: Category = None,
     all_of: AllOf = None,
@@ -58,7 +68,7 @@ def search(
     every_image: EveryImage = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find items that look like a photo, with the attributes that explain each hit."""
+    """Find items that look like a photo, or are as words say, with the attributes that explain each hit."""
     from catalog.bootstrap import Application, settings_from_environment
     from embeddings.crop_box import CropBox
 
@@ -66,15 +76,26 @@ def search(
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     box = None if crop is None else CropBox(*_parse_crop(crop))
     settings = settings_from_environment()
+    if (photo is None) == (words is None):
+        raise typer.BadParameter("expected a photo or --words, one of the two")
+    if photo is None:
+        if box is not None or but:
+            raise typer.BadParameter("--crop and --but belong to a photo: say in the words what is wanted")
+        assert words is not None
+        with Application(settings) as application:
+            answer = application.search.by_words(merchant or only_merchant(application), words, filters, options)
+        show(answer, words, as_json=as_json)
+        return
     image = _read(photo, settings.max_image_bytes)
     with Application(settings) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_image(name, image, filters, options, box)
+        answer = application.search.by_image(name, image, filters, options, box, _changes(but))
     show(answer, str(photo), as_json=as_json)
 
 
 def similar(
     product: Annotated[str, typer.Argument(metavar="PRODUCT_ID", help="The id that the feed gave the product.")],
+    but: But = None,
     merchant: OptionalMerchant = None,
     category: Category = None,
     all_of: AllOf = None,
@@ -99,7 +120,7 @@ def similar(
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_product(name, product, filters, options)
+        answer = application.search.by_product(name, product, filters, options, _changes(but))
     show(answer, f"product {product}", as_json=as_json)
 
 
@@ -171,6 +192,10 @@ def _options(
         score_threshold=threshold,
         per_product=not every_image,
     )
+
+
+def _changes(but: list[str] | None) -> AttributeChanges:
+    return AttributeChanges(wanted=tuple(but or ()))
 
 
 def _read(photo: Path, max_bytes: int) -> bytes:

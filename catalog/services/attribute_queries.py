@@ -21,10 +21,10 @@ FloatArray = NDArray[np.float32]
 LOOKS_WEIGHT = 0.17
 """Share of the looks in how near a hit is, beside the attributes that do not change."""
 
-CHANGE_WEIGHT = 0.4
+CHANGE_WEIGHT = 0.37
 """What having the wanted attribute for certain is worth, where being equal in all else is worth 1."""
 
-CANDIDATES_REST = 0.2
+CANDIDATES_REST = 0.4
 """By how much the attributes that do not change count less in the choice of candidates."""
 
 

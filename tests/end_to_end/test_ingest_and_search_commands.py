@@ -60,6 +60,24 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     assert status.json[0]["name"] == "atelier"
     assert status.json[0]["num_images"] == status.json[0]["galleries"][0]["num_indexed"] == NUM_ITEMS * VIEWS
 
+    told = drape.run_here(
+        "search", "--words", "dresses up to 500 EUR, without floral, xyzzy", "--limit", "100", "--json"
+    )
+    assert told.code == 0, told.err
+    dresses = {
+        row["id"]
+        for row in rows
+        if "Dresses" in row["category"] and "floral" not in row["attributes"] and float(row["price"].split()[0]) <= 500
+    }
+    assert {hit["id"] for hit in told.json["hits"]} == dresses
+    assert told.json["understood"]["category"] == "Dresses"
+    assert told.json["understood"]["ignored"] == ["xyzzy"]
+    changed = drape.run_here("similar", rows[0]["id"], "--but", "color=blue", "--limit", "100", "--json")
+    assert len(changed.json["hits"]) == NUM_ITEMS - 1
+    both = drape.run_here("search", photo, "--words", "red dress")
+    assert both.code == 2
+    assert "one of the two" in both.err
+
 
 def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):
     """Line, column, found, expected; the rest is taken; the exit code is 1; the errors are in the file too."""

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchMode
+from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchMode, UnderstoodWords
 from cli.hit_wording import plain_text, price_text, timings_text
 from cli.result_table import answer_as_json, print_answer, result_table
 
@@ -156,3 +156,22 @@ def test_timings_name_the_stages_that_took_time():
     assert timings_text({"decode": 3.24, "load": 0.01, "embed": 1234.5}) == "1,238 ms (decode 3.2, embed 1,234)"
     assert timings_text({"search": 2.13}) == "2.1 ms"
     assert timings_text({}) == "0.0 ms"
+
+
+def test_what_was_understood_of_words_is_told():
+    """Above the hits, and in JSON under a key of its own, which other searches do not have."""
+    words = UnderstoodWords(
+        ("color=red",), ("pattern=floral",), "Dresses", Decimal("5"), Decimal("50"), "EUR", ("flowy", "\x1bgown")
+    )
+    answer = replace(ANSWER, understood=words)
+    told = "Understood: color=red, without pattern=floral, in Dresses, from 5 EUR, up to 50 EUR. Ignored: flowy, gown"
+    assert told in rendered(answer, 160)
+    assert answer_as_json(answer)["understood"] == {
+        "all": ["color=red"],
+        "none": ["pattern=floral"],
+        "category": "Dresses",
+        "min_price": "5",
+        "max_price": "50",
+        "currency": "EUR",
+        "ignored": ["flowy", "\x1bgown"],
+    }
