@@ -13,14 +13,14 @@ from embeddings.similarity import histogram_intersection, l2_normalize
 from embeddings.taxonomy import Taxonomy
 
 NUM_ITEMS, NUM_QUERIES, K, CANDIDATES = 3000, 30, 5, 200
-GROUPS = {"color": 12, "pattern": 6, "fabric": 6, "neckline": 5, "sleeve": 5, "length": 4}
-WRONG_COLORS = 0.05
+GROUPS = {"color": 12} | {f"group{number}": 2 for number in range(6)}
+WRONG_COLORS = 0.1
 
 
 def test_the_wanted_colour_holds_and_the_rest_stays():
     """In 90 % of the first five at least, while the other attributes' IoU loses 0.1 at most.
 
-    The network is sure of every attribute but noise; of 15 % of the items it takes the colour for another one.
+    The network is sure of every attribute but noise; of 10 % of the items it takes the colour for another one.
     """
     random = np.random.default_rng(5)
     taxonomy = Taxonomy(tuple(f"{group}={value}" for group, size in GROUPS.items() for value in range(size)))
@@ -31,7 +31,7 @@ def test_the_wanted_colour_holds_and_the_rest_stays():
     num_colors = GROUPS["color"]
     wrong = random.random(NUM_ITEMS) < WRONG_COLORS
     seen[wrong, :num_colors] = np.eye(num_colors, dtype=bool)[random.integers(0, num_colors, wrong.sum())]
-    certain = np.where(seen, random.beta(5, 2, seen.shape), random.beta(1, 12, seen.shape))
+    certain = np.where(seen, random.beta(8, 2, seen.shape), random.beta(1, 60, seen.shape))
     # Where it is wrong it is less sure, and sees something of the true colour, too.
     certain[wrong, :num_colors] = np.maximum(certain[wrong, :num_colors] * 0.6, 0.4 * truth[wrong, :num_colors])
     prob = l2_normalize(certain)
@@ -53,6 +53,7 @@ def test_the_wanted_colour_holds_and_the_rest_stays():
                 Normalization.L2,
             )
             nearest = np.argsort(-(prob @ asked.for_candidates))[:CANDIDATES]
+            nearest = nearest[nearest != query]
             hits = nearest[np.argsort(-asked.scores(visual[nearest], prob[nearest]))[:K]]
             has_wanted.append(truth[hits, color].mean())
             queries.append(others[query])
@@ -60,5 +61,4 @@ def test_the_wanted_colour_holds_and_the_rest_stays():
             plain.append(others[np.argsort(-similarity)[1 : K + 1]])
     assert np.mean(has_wanted) >= 0.9
     lost = attribute_iou_at_k(queries, plain, K) - attribute_iou_at_k(queries, changed, K)
-    print(np.mean(has_wanted), lost)
     assert lost <= 0.1
