@@ -24,9 +24,9 @@ LOOKS_WEIGHT = 0.17
 CHANGE_WEIGHT = 0.4
 """What having the wanted attribute for certain is worth, where being equal in all else is worth 1.
 
-Rendered items in another colour: of the first five hits 91 % have it at 0.4, and the IoU of the other attributes loses
-.105 (6,000 items); 87 % and .09 at 0.37; 92 % and .11 at 0.42. In smaller catalogs, which have fewer items of a colour
-to choose from, each costs more.
+Rendered items in another colour, 6,000 of them: of the first five hits 90 to 91 % have it at 0.4, and the IoU of the
+other attributes loses .100 to .105; 88 % and .095 at 0.37. In smaller catalogs, which have fewer items of a colour to
+choose from, each costs more.
 """
 
 CANDIDATES_REST = 0.4

@@ -85,8 +85,8 @@ def test_the_wanted_colour_holds_and_the_rest_stays(tmp_path):
         f"\nthe same, but in another colour ({len(has_wanted)} searches of {NUM_ITEMS} items): {wanted:.1%} of the "
         f"first {K} have it; IoU of the other attributes {kept:.3f}, of plain searches {plain:.3f}"
     )
-    # The aim is 90 % and a loss of .1. On three such catalogs of 3,000 to 6,000 items 88 to 92 % were reached at a loss
-    # of .093 to .106: where one figure is met, the other may just be missed. Were the colours known for certain, these
-    # weights would lose .08 at 90 %. The bounds keep what was reached.
-    assert wanted >= 0.88
-    assert plain - kept <= 0.11
+    # The aim is 90 % and a loss of at most .1: reached here, with 90.1 % and .100, and nearly on the catalogs that the
+    # weights were chosen on: 90.7 % and .105 of 6,000 items, 88.1 % and .105 of 3,000. The bounds leave room for other
+    # CPUs' rounding. Of 3,000 items, where fewer have a colour, even an order that knows all colours loses .11.
+    assert wanted >= 0.89
+    assert plain - kept <= 0.105
