@@ -20,7 +20,7 @@ def retry_after_seconds(header: str | None, now: datetime.datetime) -> float | N
         return min(float(text[:10]), LONGEST)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # The latter of numbers with too many digits.
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)

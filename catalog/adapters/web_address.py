@@ -83,7 +83,11 @@ class WebAddress:
         Raises:
             FetchRefused: as in ``parse``.
         """
-        return WebAddress.parse(urljoin(self.url, location))
+        try:
+            joined = urljoin(self.url, location)
+        except ValueError as error:
+            raise _refused(f"A redirect leads to what is no address: {error}", location) from error
+        return WebAddress.parse(joined)
 
     @property
     def authority(self) -> str:

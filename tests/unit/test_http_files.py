@@ -496,6 +496,7 @@ class TestStatuses:
             ("503 Service Unavailable", "999999999999999", 86_400.0),
             ("500 Internal Server Error", "soon", None),
             ("408 Request Timeout", "-5", None),
+            ("503 Service Unavailable", "Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
             ("425 Too Early", "Sat, 01 Nov 2025 10:00:00 GMT", 0.0),
         ],
     )

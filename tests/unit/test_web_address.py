@@ -124,6 +124,13 @@ def test_redirects_may_be_relative(location, url):
     assert WebAddress.parse("https://a.example:8443/dir/a?q").joined(location).url == url
 
 
+@pytest.mark.parametrize("location", ["http://[", "//[x/", "//a]b/", "//\u2100/a"])
+def test_redirects_to_what_is_no_address_are_refused(location):
+    """Whatever a server sends as ``Location``: it costs its own file, and not the run of whoever fetches it."""
+    with pytest.raises(FetchRefused, match="redirect leads to what is no address"):
+        WebAddress.parse("https://a.example/").joined(location)
+
+
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_text_is_an_address_or_refused(host, rest):
     """What is taken stays as it is when it is taken again, and has nothing in it that could end a line."""
