@@ -112,18 +112,22 @@ class FeedScheduleRepository:
         """End a claim whose work was not done; it is due again after this time."""
         self.hold(schedule_id, wait)
 
-    def finish(self, schedule_id: int, next_due_at: datetime.datetime, job_id: int | None, error: str | None) -> None:
+    def finish(
+        self, feed: ScheduledFeed, next_due_at: datetime.datetime, job_id: int | None, error: str | None
+    ) -> None:
         """End a claim whose work was done, well or not.
 
         Args:
+            feed: As it was claimed. Where it has been put on another schedule since, it is due when that says so.
             job_id: The ingest, where there was one.
         """
-        values: dict[str, Any] = {
-            "next_due_at": next_due_at, "lease_until": None, "last_run_at": func.now(), "last_error": error
-        }  # fmt: skip
+        values: dict[str, Any] = {"lease_until": None, "last_run_at": func.now(), "last_error": error}
         if job_id is not None:
             values["last_job_id"] = job_id
-        self._session.execute(update(FeedScheduleRow).where(FeedScheduleRow.id == schedule_id).values(**values))
+        finished = update(FeedScheduleRow).where(FeedScheduleRow.id == feed.id)
+        self._session.execute(finished.values(**values))
+        as_claimed = FeedScheduleRow.next_due_at == feed.next_due_at
+        self._session.execute(finished.where(as_claimed).values(next_due_at=next_due_at))
 
 
 def _schedules() -> Select[Any]:

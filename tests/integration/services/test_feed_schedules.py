@@ -178,13 +178,14 @@ def test_a_worker_that_is_asked_to_end_gives_the_feed_back(remote):
 
 
 def test_a_catalog_that_is_being_ingested_has_its_feed_wait(remote):
-    """The feed stays due, and is looked at again a little later."""
+    """The feed stays due, is not fetched in vain, and is looked at again a little later."""
     remote.servers.give(FEED, packed("1,Dress,red.png"))
     remote.put()
     with remote.shop.unit_of_work() as other:
         other.merchants.claim_ingest(other.merchants.id_of(MERCHANT), MERCHANT)
         (taken,) = remote.schedules.run_due()
     assert "being ingested" in taken.error
+    assert remote.servers.asked == []
     assert remote.shop.scalar("SELECT next_due_at <= now() AND last_run_at IS NULL FROM feed_schedule")
     remote.execute("UPDATE feed_schedule SET lease_until = now() - interval '1 second'")
     assert remote.schedules.run_due()[0].error is None
@@ -199,3 +200,25 @@ def test_a_schedule_is_replaced_and_removed(remote):
         remote.schedules.remove(MERCHANT, "https://other.example/f.csv")
     assert remote.schedules.remove(MERCHANT) == [FEED]
     assert remote.schedules.listed() == []
+
+
+def test_a_schedule_that_is_replaced_while_its_feed_is_taken_says_when_it_is_due_next(remote):
+    """Not the one that it was taken on: it would be due in a month. An interval begins at once."""
+    remote.servers.give(FEED, packed("1,Dress,red.png"))
+    remote.put("every 31d")
+    replacements = iter(["every 5m"])
+    remote.servers.meanwhile = lambda _: [remote.put(when) for when in replacements]
+    taken = remote.schedules.run_due()
+    assert [(str(one.feed.schedule), one.error) for one in taken] == [("every 31d", None), ("every 5m", None)]
+    assert remote.shop.scalar("SELECT next_due_at < now() + interval '6 minutes' FROM feed_schedule")
+
+
+def test_a_failure_that_nobody_has_foreseen_is_raised_and_noted(remote):
+    """The feed is due again by its schedule, and not over and over when its lease ends."""
+    remote.servers.give(FEED, ZeroDivisionError("division by zero"))
+    remote.put()
+    with pytest.raises(ZeroDivisionError):
+        remote.schedules.run_due()
+    (listed,) = remote.schedules.listed()
+    assert listed.last_error == "ZeroDivisionError: division by zero"
+    assert remote.schedules.run_due() == []
