@@ -398,8 +398,9 @@ class ProductChangeRow(Base):
     """What an ingest did to one product, and what it takes to undo that.
 
     ``before`` holds ``columns`` and, where they matter, ``images``: of a removed product all of them, of a changed one
-    the columns that changed, and all its images where one of them changed. ``after`` holds the same of a changed
-    product as the ingest left it. Of ``raw`` both hold only the keys that changed.
+    the columns that changed, and all its images where one of them changed, each with the ``relative_crop`` of its
+    fetch. ``after`` holds the same of a changed product as the ingest left it. Of ``raw`` both hold only the keys that
+    changed.
 
     ``product_id`` is no foreign key: the row outlives its product.
     """

@@ -11,7 +11,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from catalog.repositories.row_counts import num_rows
-from catalog.rows import ChangeKind, ChangeUndoing, FeedSightingRow, ImageRow, JobRow, ProductChangeRow, ProductRow
+from catalog.rows import (
+    ChangeKind,
+    ChangeUndoing,
+    FeedSightingRow,
+    ImageFetchRow,
+    ImageRow,
+    JobRow,
+    ProductChangeRow,
+    ProductRow,
+)
 
 _PAGE = 500
 
@@ -63,7 +72,7 @@ class ChangeRepository:
     def note_removals(self, merchant_id: int, job_id: int) -> None:
         """Write down, whole, the merchant's products that the job's feed did not have, before they are removed."""
         images = (
-            select(func.jsonb_agg(_whole(ImageRow)))
+            select(func.jsonb_agg(_whole_image()))
             .where(ImageRow.product_id == ProductRow.id)
             .correlate(ProductRow)
             .scalar_subquery()
@@ -84,11 +93,11 @@ class ChangeRepository:
         self._session.execute(insert(ProductChangeRow).from_select(names, removals))
 
     def whole_images(self, product_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-        """The images of these products as JSON, with all their columns, by product id."""
+        """The images of these products as JSON, with all their columns and ``relative_crop``, by product id."""
         if not product_ids:
             return {}
         rows = self._session.execute(
-            select(ImageRow.product_id, _whole(ImageRow))
+            select(ImageRow.product_id, _whole_image())
             .where(ImageRow.product_id.in_(product_ids))
             .order_by(ImageRow.product_id, ImageRow.position, ImageRow.id)
         )
@@ -231,6 +240,17 @@ class ChangeRepository:
 
 def _whole(table: type[ProductRow] | type[ImageRow]) -> Any:  # noqa: ANN401 - an SQL expression.
     return func.to_jsonb(literal_column(table.__tablename__), type_=JSONB)
+
+
+def _whole_image() -> Any:  # noqa: ANN401 - an SQL expression.
+    """With the box in shares of it, which its fetch keeps."""
+    box = (
+        select(func.to_jsonb(ImageFetchRow.relative_crop))
+        .where(ImageFetchRow.image_id == ImageRow.id)
+        .correlate(ImageRow)
+        .scalar_subquery()
+    )
+    return _whole(ImageRow).concat(func.jsonb_build_object("relative_crop", box))
 
 
 def _held(

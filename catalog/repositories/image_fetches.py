@@ -70,6 +70,9 @@ class HeldImage:
     """
 
     sha256: str | None
+    width: int | None
+    height: int | None
+    crop: list[int] | None
     state: str
     last_error: str | None
     is_renewed: bool
@@ -192,6 +195,15 @@ class ImageFetchRepository:
         if changes:
             self._session.execute(update(ImageFetchRow), changes)
 
+    def boxed(self, product_ids: Collection[int]) -> set[int]:
+        """Images of these products whose box is given in shares of them."""
+        images = (
+            select(ImageRow.id)
+            .join(ImageFetchRow, ImageFetchRow.image_id == ImageRow.id)
+            .where(ImageRow.product_id.in_(product_ids), ImageFetchRow.relative_crop.is_not(None))
+        )
+        return set(self._session.execute(images).scalars())
+
     def claim(
         self,
         limit: int,
@@ -268,7 +280,7 @@ class ImageFetchRepository:
         It is void where the image is gone, and where the lease has run out and somebody else has claimed the fetch.
         """
         image = self._session.execute(
-            select(ImageRow.sha256, ImageRow.state, ImageRow.last_error)
+            select(ImageRow.sha256, ImageRow.width, ImageRow.height, ImageRow.crop, ImageRow.state, ImageRow.last_error)
             .where(ImageRow.id == claim.image_id)
             .with_for_update()
         ).one_or_none()
@@ -280,7 +292,7 @@ class ImageFetchRepository:
         if image is None or fetch is None or fetch.lease_until != claim.lease_until:
             return None
         box = None if fetch.relative_crop is None else RelativeBox(*fetch.relative_crop)
-        return HeldImage(image.sha256, image.state, image.last_error, fetch.wish != claim.wish, box)
+        return HeldImage(*image, is_renewed=fetch.wish != claim.wish, relative_crop=box)
 
     def settle(self, claim: FetchClaim, outcome: FetchOutcome, validators: Validators | None, fault: Fault) -> None:
         """End a claim that is held: the wish is fulfilled, or there is no use in trying again.
@@ -332,8 +344,19 @@ class ImageFetchRepository:
 
     def release_abandoned(self) -> None:
         """End every lease. Only for a process that knows that no other fetches."""
+        # Locked in the order of ids, as by wishes.
+        abandoned = (
+            select(ImageFetchRow.image_id)
+            .where(ImageFetchRow.lease_until.is_not(None))
+            .order_by(ImageFetchRow.image_id)
+            .with_for_update()
+            .cte("abandoned")
+        )
         self._session.execute(
-            update(ImageFetchRow).where(ImageFetchRow.lease_until.is_not(None)).values(lease_until=None)
+            update(ImageFetchRow)
+            .where(ImageFetchRow.image_id == abandoned.c.image_id)
+            .values(lease_until=None)
+            .execution_options(synchronize_session=False)
         )
 
     def host_answered(self, host: str) -> None:

@@ -90,7 +90,8 @@ class ProductRepository:
             select(ProductRow.external_id, ProductRow.id, ProductRow.fingerprint, ProductRow.title)
             .where(ProductRow.merchant_id == merchant_id, ProductRow.external_id.in_(external_ids))
             .order_by(ProductRow.id)
-            .with_for_update()
+            # Not against those who change images of the products, of whom PostgreSQL may ask whether these are there.
+            .with_for_update(key_share=True)
         )
         return {external_id: KnownProduct(id, print_, title) for external_id, id, print_, title in rows}
 
@@ -102,7 +103,7 @@ class ProductRepository:
             select(ProductRow.id, *_OWN_COLUMNS)
             .where(ProductRow.id.in_(product_ids))
             .order_by(ProductRow.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         return {id: dict(zip([column.name for column in _OWN_COLUMNS], values, strict=True)) for id, *values in rows}
 

@@ -23,6 +23,7 @@ from catalog.rows import FetchOutcome, ImageState
 from catalog.services.fetched_image import FetchedImage, UnusableContent, judge
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from embeddings.crop_box import RelativeBox
 
 FIRST_RETRY: Final = datetime.timedelta(seconds=2)
 LONGEST_RETRY: Final = datetime.timedelta(minutes=15)
@@ -316,8 +317,7 @@ class ImageFetching:
             "last_error": None,
         }
         if held.relative_crop is not None:
-            box = held.relative_crop.in_pixels(answer.width, answer.height)
-            columns["crop"] = [box.left, box.top, box.right, box.bottom]
+            columns["crop"] = _in_pixels(held.relative_crop, answer.width, answer.height)
         work.products.update_image(claim.image_id, columns)
         work.fetches.settle(claim, outcome, answer.validators, NO_FAULT)
         work.outbox.mark([claim.image_id])
@@ -332,9 +332,17 @@ class ImageFetching:
             fault = (held.last_error or "an image that was set aside", "an image that can be decoded")
             work.fetches.settle(claim, FetchOutcome.UNUSABLE, validators, fault)
             return FetchOutcome.UNUSABLE
-        if held.last_error is not None:
-            work.products.update_image(claim.image_id, {"last_error": None})
+        columns: dict[str, Any] = {} if held.last_error is None else {"last_error": None}
+        if held.relative_crop is not None and held.width is not None and held.height is not None:
+            crop = _in_pixels(held.relative_crop, held.width, held.height)
+            if crop != held.crop:
+                # The box came from a feed, or came back, while nobody could tell what it is in pixels.
+                columns["crop"] = crop
+        if columns:
+            work.products.update_image(claim.image_id, columns)
         work.fetches.settle(claim, FetchOutcome.UNCHANGED, validators, NO_FAULT)
+        if "crop" in columns:
+            work.outbox.mark([claim.image_id])
         return FetchOutcome.UNCHANGED
 
     def _note_failure(
@@ -370,6 +378,11 @@ class ImageFetching:
             work.fetches.rest(host, min(datetime.timedelta(seconds=error.retry_after), LONGEST_RETRY))
         elif failures >= FAILURES_BEFORE_REST:
             work.fetches.rest(host, retry_delay(failures - FAILURES_BEFORE_REST + 1, random.random()))
+
+
+def _in_pixels(box: RelativeBox, width: int, height: int) -> list[int]:
+    crop = box.in_pixels(width, height)
+    return [crop.left, crop.top, crop.right, crop.bottom]
 
 
 def _delay(attempts: int, error: FetchFailed) -> datetime.timedelta:

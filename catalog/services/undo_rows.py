@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from catalog.services.ingest_columns import put_back
 from catalog.services.ingest_images import told_of
 from catalog.types import is_address
 from catalog.unit_of_work import UnitOfWork
+from embeddings.crop_box import RelativeBox
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class ChangeUndoer:
         self._dirty: set[int] = set()
         self._gone: list[int] = []
         self._products_gone: list[int] = []
+        self._to_fetch: set[int] = set()
+        self._boxes: dict[str, dict[tuple[str, str], RelativeBox]] = {}
 
     def undo(self, changes: Sequence[ProductChange]) -> UndoneChanges:
         """Take back what can be taken back, mark the images, and note what came of each change."""
@@ -62,6 +65,10 @@ class ChangeUndoer:
         # Their marks are written above, while they still exist.
         self._work.products.remove_images(self._gone)
         self._work.changes.remove_products(self._products_gone)
+        # Images come first, then their fetches: whoever settles one of these holds its image, and waits for its fetch.
+        self._work.fetches.wish(sorted(self._to_fetch))
+        boxes = {key: box for of_product in self._boxes.values() for key, box in of_product.items()}
+        self._work.fetches.note_relative_crops(self._merchant_id, self._boxes.keys(), boxes)
         done.kept.sort()
         return done
 
@@ -86,6 +93,7 @@ class ChangeUndoer:
         known = self._known(changes)
         stored = self._work.products.stored(list(known.values()))
         images = self._work.products.known_images(list(known.values()))
+        boxed = self._work.fetches.boxed(list(known.values()))
         rows: list[dict[str, Any]] = []
         done: set[str] = set()
         for change in changes:
@@ -94,13 +102,14 @@ class ChangeUndoer:
                 continue
             held = images.get(product_id, {})
             columns = put_back(stored[product_id], change.before["columns"], change.after["columns"])
-            if columns is None or not _are_as_left(held, change.after.get("images")):
+            if columns is None or not _are_as_left(held, change.after.get("images"), boxed):
                 continue
             done.add(change.external_id)
             if change.before["columns"]:
                 rows.append({"id": product_id, **columns})
             self._dirty.update(image.id for image in held.values())
             if "images" in change.before:
+                self._note_boxes(change.external_id, product_id, change.before["images"])
                 self._put_back_images(product_id, held, change.before["images"], change.after["images"])
         self._work.changes.overwrite_products(rows)
         return done
@@ -120,7 +129,7 @@ class ChangeUndoer:
             source = image["source"]
             if source not in held:
                 new.append({**image, "product_id": product_id})
-            elif image["sha256"] != left[source]["sha256"]:
+            elif image["sha256"] != left[source]["sha256"] and not is_address(source):
                 replaced.append({**_on_its_own(image), "id": held[source].id})
             elif told_of(image) != left[source]:
                 # Its bytes may have been fetched since, or found to be worth nothing, which is no doing of the run.
@@ -134,7 +143,18 @@ class ChangeUndoer:
     def _restore_images(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert images again, and have those fetched whose bytes had not come yet."""
         self._dirty.update(self._work.changes.restore_images([_on_its_own(row) for row in rows]))
-        self._work.fetches.wish(sorted({row["product_id"] for row in rows if row["state"] == ImageState.PENDING}))
+        self._to_fetch.update(row["product_id"] for row in rows if row["state"] == ImageState.PENDING)
+
+    def _note_boxes(self, external_id: str, product_id: int, images: Sequence[Mapping[str, Any]]) -> None:
+        """Have boxes in shares of images by address be what they were, and hold for whatever bytes have come since."""
+        boxes = {
+            (external_id, image["source"]): RelativeBox(*image["relative_crop"])
+            for image in images
+            if image["relative_crop"] is not None
+        }
+        self._boxes[external_id] = boxes
+        if boxes:
+            self._to_fetch.add(product_id)
 
     def _restore(self, changes: Sequence[ProductChange]) -> set[str]:
         """Insert products again that the run had removed, with their images."""
@@ -145,6 +165,8 @@ class ChangeUndoer:
             if change.before is not None and change.external_id not in known
         }
         ids = self._work.changes.restore_products([before["columns"] for before in whole.values()])
+        for external_id, before in whole.items():
+            self._note_boxes(external_id, ids[external_id], before["images"])
         images = [
             {**image, "product_id": ids[external_id]}
             for external_id, before in whole.items()
@@ -159,17 +181,23 @@ class ChangeUndoer:
         return {external_id: product.id for external_id, product in known.items()}
 
 
-def _are_as_left(held: Mapping[str, KnownImage], after: Sequence[Mapping[str, Any]] | None) -> bool:
+def _are_as_left(
+    held: Mapping[str, KnownImage], after: Sequence[Mapping[str, Any]] | None, boxed: Collection[int]
+) -> bool:
     """Whether a product's images are as the run left them, as far as that is a feed's to say.
 
     Bytes that were not there then may have been fetched since, or have turned out to be worth nothing; and those of an
-    image by address are its server's to change.
+    image by address are its server's to change, and with them what a box in shares of the image is in pixels.
+
+    Args:
+        boxed: Images by address that have such a box.
     """
     if after is None:
         return True
     left = {image["source"]: image for image in after}
     return left.keys() == held.keys() and all(
-        (image.position, image.crop) == (left[source]["position"], _as_tuple(left[source]["crop"]))
+        image.position == left[source]["position"]
+        and (image.id in boxed or image.crop == _as_tuple(left[source]["crop"]))
         and (image.sha256 in (None, left[source]["sha256"]) or left[source]["sha256"] is None or is_address(source))
         for source, image in held.items()
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from catalog.errors import IngestRunning, NothingToUndo
+from catalog.repositories.products import ProductRepository
 from catalog.services.image_fetching import FetchLimits, ImageFetching
 from catalog.services.ingest import IngestRequest
 from tests.integration.services.conftest import MERCHANT, picture
@@ -165,6 +169,108 @@ def test_bytes_that_an_address_gave_meanwhile_are_kept(shop):
         == changed
     )
     shop.assert_consistent()
+
+
+class Boxed:
+    """A shop with bulk files of one image by address and its box in shares, and the server that has the image."""
+
+    red = "https://cdn.example/red.png"
+
+    def __init__(self, shop) -> None:
+        self.shop = shop
+        self.servers = FakeRemoteFiles()
+        self.limits = FetchLimits(threads=1, per_host=1, max_bytes=2**20, max_pixels=10_000, max_attempts=3)
+        self.servers.give(self.red, picture("red"), etag='"1"')
+
+    def ingest(self, box: str, product: str = "P1") -> None:
+        feed = self.shop.folder / "bulk.csv"
+        feed.write_text(f'{self.red},,s,{product},apparel-v2,Item,,"{box}"\n')
+        request = IngestRequest(feed, MERCHANT, "colors-1", full_sync=True, max_removal=1.0)
+        self.shop.ingest_service.run(request, self.shop.errors.append)
+
+    def fetch(self) -> None:
+        ImageFetching(self.shop.unit_of_work, self.servers, self.shop.images, self.limits).run()
+
+    def crops(self) -> list[tuple[object, ...]]:
+        """In pixels and in shares."""
+        return self.shop.rows("SELECT crop, relative_crop FROM image JOIN image_fetch ON image_id = image.id")
+
+
+@pytest.fixture
+def boxed(shop) -> Boxed:
+    return Boxed(shop)
+
+
+def test_boxes_in_shares_are_put_back_and_hold_for_bytes_that_came_since(boxed):
+    """The picture is 32 by 48: a quarter and three quarters of it are 8 and 24 by 12 and 36; of 64 by 40 twice that."""
+    boxed.ingest("0.25,0.25,0.75,0.75")
+    boxed.fetch()
+    boxed.ingest("0,0,0.5,1")
+    boxed.servers.give(boxed.red, picture("red", size=(64, 40)))
+    boxed.fetch()
+    assert boxed.crops() == [([0, 0, 32, 40], [0.0, 0.0, 0.5, 1.0])]
+    summary, _ = boxed.shop.undo()
+    assert summary.put_back == 1
+    boxed.fetch()
+    assert boxed.crops() == [([16, 10, 48, 30], [0.25, 0.25, 0.75, 0.75])]
+    boxed.shop.indexing.run()
+    boxed.shop.assert_consistent()
+
+
+@pytest.mark.parametrize("is_fetched", [False, True])
+def test_boxes_in_shares_return_with_removed_products(boxed, is_fetched):
+    """Also of an image whose bytes had not come yet."""
+    boxed.ingest("0.25,0.25,0.75,0.75")
+    if is_fetched:
+        boxed.fetch()
+    boxed.ingest("", product="P2")
+    summary, _ = boxed.shop.undo()
+    assert (summary.removed, summary.restored) == (1, 1)
+    boxed.fetch()
+    assert boxed.crops() == [([8, 12, 24, 36], [0.25, 0.25, 0.75, 0.75])]
+
+
+def test_bytes_that_come_while_a_run_notes_its_change_are_kept(boxed, monkeypatch):
+    """They come after the run has read the image, and before it writes down what that was; others come later."""
+    boxed.ingest("")
+    read = ProductRepository.known_images
+
+    def read_and_fetch(self, product_ids):
+        known = read(self, product_ids)
+        boxed.fetch()
+        return known
+
+    monkeypatch.setattr(ProductRepository, "known_images", read_and_fetch)
+    boxed.ingest("0,0,0.5,1")
+    monkeypatch.undo()
+    boxed.servers.give(boxed.red, picture("yellow"), etag='"2"')
+    boxed.fetch()
+    held = "SELECT sha256, etag FROM image JOIN image_fetch ON image_id = image.id"
+    before = boxed.shop.rows(held)
+    boxed.shop.undo()
+    assert boxed.shop.rows(held) == before
+
+
+def test_an_undoing_and_whoever_settles_a_fetch_do_not_wait_for_each_other(shop):
+    """The fetcher holds one image of the product and is about to lock its fetch; the other image is to be restored."""
+    red, blue = (f"https://cdn.example/{color}.png" for color in ("red", "blue"))
+    shop.ingest([_row(1, red, additional_images=[blue])])
+    shop.ingest([_row(1, red, additional_images=[])])
+    image_id = shop.scalar("SELECT id FROM image")
+    with ThreadPoolExecutor(1) as threads, shop.engine.begin() as fetcher:
+        fetcher.execute(text(f"SELECT 1 FROM image WHERE id = {image_id} FOR UPDATE"))
+        undoing = threads.submit(shop.feed_undo.run, MERCHANT)
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        until = time.monotonic() + 20
+        while not shop.scalar(waiting) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert shop.scalar(waiting) == 1
+        fetcher.execute(text(f"SELECT 1 FROM image_fetch WHERE image_id = {image_id} FOR UPDATE NOWAIT"))
+        fetcher.commit()
+        assert undoing.result().put_back == 1
+    assert shop.scalar("SELECT count(*) FROM image_fetch WHERE due_at IS NOT NULL") == 2
 
 
 @st.composite

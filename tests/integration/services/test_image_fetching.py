@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
 from catalog.ports.remote_files import FetchRefused, Validators
+from catalog.repositories.image_fetches import ImageFetchRepository
 from catalog.rows import FetchOutcome
 from catalog.services.fetched_images import FetchedImages, fetched_images
 from catalog.services.fetching_and_indexing import FetchingAndIndexing
@@ -127,6 +129,31 @@ def test_box_in_shares_is_that_of_whatever_bytes_have_come(web):
     assert take("") == (None, 1)
     assert shop.errors == []
     shop.assert_consistent()
+
+
+def test_box_in_shares_is_not_lost_where_the_bytes_come_while_it_is_ingested(web, monkeypatch):
+    """After the ingest has looked for the image's size, and before it notes the box; the next answer is 304."""
+    feed = web.shop.folder / "bulk.csv"
+
+    def take(polygon):
+        feed.write_text(f'{RED},,s,P0,apparel-v2,Item,,"{polygon}"\n')
+        web.shop.ingest_service.run(IngestRequest(feed, MERCHANT, "colors-1"), web.shop.errors.append)
+
+    web.servers.give(RED, picture("red"), etag='"1"')
+    take("")
+    find_sizes = ImageFetchRepository.sizes
+
+    def find_and_fetch(self, merchant_id, images):
+        sizes = find_sizes(self, merchant_id, images)
+        web.fetch()
+        return sizes
+
+    monkeypatch.setattr(ImageFetchRepository, "sizes", find_and_fetch)
+    take("0.25,0.25,0.75,0.75")
+    monkeypatch.undo()
+    assert web.fetch().results == Counter({FetchOutcome.UNCHANGED: 1})
+    assert web.shop.scalar("SELECT crop FROM image") == [8, 12, 24, 36]
+    web.index()
 
 
 def test_other_bytes_at_an_address_replace_the_old_ones(web):
@@ -338,6 +365,16 @@ def test_an_image_that_leaves_the_feed_while_it_is_fetched_is_not_written(web):
     assert [source for source, *_ in web.images()] == ["blue.png"]
     assert web.shop.rows("SELECT * FROM image_fetch") == []
     assert web.index().embedded == 1
+
+
+def test_a_fetch_is_settled_while_an_ingest_holds_its_product(web):
+    """It would wait for the product with its image locked, and the ingest, in the end, for the image."""
+    web.servers.give(RED, picture("red"))
+    web.ingest(RED)
+    with ThreadPoolExecutor(1) as threads, web.shop.unit_of_work() as work:
+        known = work.products.known_products(web.merchant_id, ["P0"])
+        work.products.stored([product.id for product in known.values()])
+        assert threads.submit(web.fetch).result(timeout=10).results == Counter({FetchOutcome.NEW: 1})
 
 
 def test_a_wish_during_a_fetch_is_not_lost(web):
