@@ -309,11 +309,16 @@ def test_undoing_is_the_inverse_of_ingesting(shop, first, second, full_sync, num
     after = shop.catalog(merchant)
     if any(counts.get(f"products_{change}") for change in ("new", "changed", "removed")):
         shop.feed_undo.run(merchant)
-        assert shop.catalog(merchant) == before
+        assert _without_fingerprints(shop.catalog(merchant)) == _without_fingerprints(before)
         assert ingest(second) == counts
         assert _without_times(shop.catalog(merchant)) == _without_times(after)
     else:
-        assert after == before
+        assert _without_fingerprints(after) == _without_fingerprints(before)
+
+
+def _without_fingerprints(catalog):
+    """What the last feed said stays noted where it said less of a product, and nothing else, than the one before."""
+    return [row[:11] + row[12:] for row in catalog]
 
 
 def _without_times(catalog):
