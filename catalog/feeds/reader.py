@@ -101,6 +101,11 @@ class FeedReader:
         """What is worth telling about the feed as a whole and is no error, in full sentences; complete at the end."""
         return (*self._source.notes, *self._reader.notes)
 
+    @property
+    def num_dated_prices(self) -> int:
+        """How many rows so far have a price that begins or ends later: read then, the same feed says something else."""
+        return self._reader.num_dated_prices
+
     def __iter__(self) -> Iterator[ProductRecord | RowError]:
         return self
 

@@ -29,6 +29,8 @@ from catalog.types import DialectName, FeedImage, Outcome, ProductField, Product
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 ROWS_PER_TRANSACTION = 200
+DATED_PRICES = "dated_prices"
+"""Among the counts: rows with a price that begins or ends later. Without such rows it is left out."""
 RUNS_KEPT = 10
 """Of so many runs of a merchant it is kept what they changed."""
 MAX_MERCHANT_NAME = 100
@@ -254,6 +256,8 @@ class IngestService:
                         job.end_if_cancelled()
                         self._take(rows, sources, run, readers, reader)
                         advance(reader.position, reader.num_bytes)
+                if reader.num_dated_prices:
+                    run.counts[DATED_PRICES] = reader.num_dated_prices
                 if request.full_sync:
                     job.end_if_cancelled()
                     refusal = self._remove_unsighted(request, run)

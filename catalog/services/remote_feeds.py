@@ -16,7 +16,7 @@ from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFile, Rem
 from catalog.repositories.jobs import Job, JobKind
 from catalog.rows import JobState
 from catalog.services.galleries import GalleryService
-from catalog.services.ingest import FetchedFrom, IngestRequest, IngestService, IngestSummary
+from catalog.services.ingest import DATED_PRICES, FetchedFrom, IngestRequest, IngestService, IngestSummary
 from catalog.services.ingest_run import OnError
 from catalog.services.progress import Advance, unheard
 from catalog.types import is_address
@@ -111,10 +111,12 @@ class RemoteFeedService:
                 ) from error
 
     def _last_ingest(self, address: str, request: IngestRequest) -> Job | None:
-        """The ingest that took this feed last, where taking the same version again would change nothing.
+        """The ingest that took this feed last, where the same version need not be taken again.
 
-        That is so unless it was asked for otherwise, did not end well, or was undone; and, where products that the
-        feed does not have are to be removed, unless another feed may have brought some.
+        It must be where it was asked for otherwise, did not end well, was undone, or holds prices of limited time; and,
+        where products that the feed does not have are to be removed, where another feed may have brought some. What
+        another feed has changed meanwhile stays: two feeds of one catalog, each with its columns, do not undo each
+        other's news.
         """
         with self._unit_of_work() as work:
             merchant_id = work.merchants.find(request.merchant)
@@ -126,6 +128,8 @@ class RemoteFeedService:
         if not jobs or jobs[0].state is not JobState.DONE:
             return None
         (last,) = jobs
+        if last.counts.get(DATED_PRICES):
+            return None
         if undoings and undoings[0].id > last.id:
             return None
         if request.full_sync and ingests[0].id != last.id:

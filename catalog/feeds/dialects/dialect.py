@@ -137,6 +137,11 @@ class DialectReader(ABC):
         """What is worth telling about the feed as a whole and is no error, in full sentences; complete at the end."""
         return ()
 
+    @property
+    def num_dated_prices(self) -> int:
+        """How many rows so far have a price that begins or ends later: read then, the same feed says something else."""
+        return 0
+
     @abstractmethod
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:
         """Products and errors, those of a row before its product; errors of rows that could not be read pass through.

@@ -106,6 +106,10 @@ class _GoogleReader(DialectReader):
         return tuple(self._unknown)
 
     @property
+    def num_dated_prices(self) -> int:
+        return self._variants.num_dated_prices
+
+    @property
     def notes(self) -> tuple[str, ...]:
         unknown = list(self._unknown)
         kept = (f"Columns kept with the products and not used otherwise: {list_names(unknown)}.",) if unknown else ()

@@ -138,10 +138,12 @@ class VariantReader:
 
     Attributes:
         excesses: How many values there were of which Google takes fewer or shorter ones, by what they are.
+        num_dated_prices: How many rows had a sale price that begins or ends later.
     """
 
     def __init__(self, options: ReadingOptions) -> None:
         self.excesses: Counter[str] = Counter()
+        self.num_dated_prices = 0
         self._options = options
 
     def read(self, row: GoogleRow, external_id: str | None, first_line: int) -> tuple[Variant | None, RowValues]:
@@ -214,6 +216,8 @@ class VariantReader:
         if period is None:
             return price if row.text(GoogleField.SALE_PRICE_EFFECTIVE_DATE) else sale
         start, end = period
+        if self._options.now <= end:
+            self.num_dated_prices += 1
         return sale if start <= self._options.now <= end else price
 
     def _take_money(self, taken: RowValues, field: GoogleField) -> Price | None:

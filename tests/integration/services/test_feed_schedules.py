@@ -87,6 +87,25 @@ def test_a_feed_that_has_not_changed_is_not_taken_again(remote):
     assert remote.shop.scalar("SELECT count(*) FROM job") == 2
 
 
+def test_a_feed_with_prices_of_limited_time_is_taken_again_until_they_are_over(remote):
+    """The server's file is the same when a sale begins or ends, and the price is not."""
+    header = "id,title,image_link,price,sale_price,sale_price_effective_date\n"
+
+    def give(period, etag):
+        row = f"1,Dress,https://cdn.example/a.png,50 EUR,40 EUR,{period}\n"
+        remote.servers.give(FEED, gzip.compress((header + row).encode()), etag=etag)
+
+    give("2020-01-01T00:00Z/2099-01-01T00:00Z", '"1"')
+    assert remote.take().counts["dated_prices"] == 1
+    again = remote.take()
+    assert (again.is_unmodified, again.counts["products_unchanged"]) == (False, 1)
+    assert remote.shop.scalar("SELECT price FROM product") == 40
+    give("2020-01-01T00:00Z/2021-01-01T00:00Z", '"2"')
+    assert "dated_prices" not in remote.take().counts
+    assert remote.shop.scalar("SELECT price FROM product") == 50
+    assert remote.take().is_unmodified
+
+
 def test_what_was_undone_or_asked_otherwise_is_taken_again(remote):
     """And with full sync, also after another feed, whose products it may have to remove."""
     remote.servers.give(FEED, packed("1,Dress,red.png"), etag='"1"')
