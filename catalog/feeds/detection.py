@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,12 +24,28 @@ from catalog.feeds.records import Record, RecordReader
 from catalog.types import DialectName
 
 NUM_HEAD_BYTES = 256
+# The mark of UTF-16 is the start of one of UTF-32.
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 def starts_as_xml(head: bytes) -> bool:
     """Whether the first bytes of a feed, of whatever encoding, are those of XML."""
-    text = head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\x00", b"")
-    return text.lstrip().startswith(b"<")
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            text = head[len(mark) :].decode(encoding, errors="replace")
+            break
+    else:
+        # UTF-16 without its mark says so by what it must begin with.
+        if head.startswith((b"<\x00", b"\x00<")):
+            return True
+        text = head.decode("latin-1")
+    return text.lstrip(" \t\r\n").startswith("<")
 
 
 def dialect_of_format(

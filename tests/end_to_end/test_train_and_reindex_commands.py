@@ -174,6 +174,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_data_set_is_trained_on_without_a_database(drape, table, tmp_path):
     """A table of photos, by a recipe for all layers; a photo that cannot be read is named when it is reached."""
     recipe = ("--recipe", "scratch", "--input-size", "32", "--epochs", "1", "--min-count", "1", "--held-out", "0")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import FeedUnreadable
@@ -167,6 +167,7 @@ TEXT = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["", HEADER, "id\ttitle\timage\n", "{"]), TEXT, st.sampled_from(["le", "be"]), st.booleans())
+@example("", "🀀", "le", False)  # Its first byte is that of "<".
 def test_utf_16_gives_what_utf_8_gives(header, text, order, is_packed):
     """Whatever the text: the same items, or the same refusal; also in gzip."""
     mark = {"le": codecs.BOM_UTF16_LE, "be": codecs.BOM_UTF16_BE}[order]

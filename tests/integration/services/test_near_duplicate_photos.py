@@ -76,7 +76,7 @@ def test_photos_of_a_product_that_look_the_same_are_one_point(shop, rows):
     assert [hit.external_id for hit in shop.search.by_product(MERCHANT, "P7").hits] == ["P3"]
     status = StatusService(shop.unit_of_work, shop.models).merchant(MERCHANT)
     assert (status.num_images, status.num_duplicates, status.galleries[0].num_indexed) == (3, 1, 3)
-    assert "Marked 1 near-duplicate photos, which are not shown twice." in indexing_lines(indexing)
+    assert "Marked 1 near-duplicate photo, which is not shown twice." in indexing_lines(indexing)
     # Again: nothing to do.
     _, again = shop.take(rows)
     assert (again.num_images, again.duplicates) == (0, 0)
