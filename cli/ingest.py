@@ -22,7 +22,7 @@ from cli.options import AllowAbsolute, AsJson, FeedCurrency, FeedDialect, FeedOr
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from catalog.services.fetched_images import FetchedImages
+    from catalog.services.fetching_summary import FetchedImages
     from catalog.services.indexing_follower import FollowedIndexing
     from catalog.services.indexing_summary import IndexingSummary
     from catalog.services.ingest import IngestSummary
@@ -72,7 +72,7 @@ def ingest(
     The exit code is 1 when any row or image failed.
     """
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.services.fetched_images import fetched_images
+    from catalog.services.fetching_summary import fetched_images
     from catalog.services.ingest import IngestRequest
     from catalog.types import is_address
     from cli.feed_schedules import put_schedule

@@ -20,7 +20,7 @@ from catalog.ports.image_store import ImageStore
 from catalog.ports.remote_files import FetchFailed, FetchRefused, NotModified, RemoteFiles, Validators
 from catalog.repositories.image_fetches import NO_FAULT, Fault, FetchClaim, HeldImage
 from catalog.rows import FetchOutcome, ImageState
-from catalog.services.fetched_image import FetchedImage, UnusableContent, judge
+from catalog.services.fetched_content import FetchedImage, UnusableContent, judge
 from catalog.services.progress import Advance, unheard
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from embeddings.crop_box import RelativeBox

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from catalog.ports.remote_files import FetchRefused, Validators
 from catalog.repositories.image_fetches import ImageFetchRepository
 from catalog.rows import FetchOutcome
-from catalog.services.fetched_images import FetchedImages, fetched_images
 from catalog.services.fetching_and_indexing import FetchingAndIndexing
+from catalog.services.fetching_summary import FetchedImages, fetched_images
 from catalog.services.image_fetching import FetchingSummary, FetchLimits, FetchResult, ImageFetching
 from catalog.services.indexing_follower import IndexingFollower
 from catalog.services.ingest import IngestRequest
