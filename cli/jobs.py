@@ -41,10 +41,10 @@ def jobs(
     if not latest:
         print("No jobs yet. drape ingest and drape reindex are jobs.")
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from cli.consoles import table_console
     from cli.hit_wording import plain_text
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -61,7 +61,7 @@ def jobs(
             f"{job.started_at.astimezone():%Y-%m-%d %H:%M}",
             _duration_text(job),
         )
-    console = Console(markup=False, highlight=False)
+    console = table_console()
     console.print(table)
     for job in latest:
         if job.error:

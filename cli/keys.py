@@ -87,10 +87,10 @@ def list_keys(
     if not keys:
         print("No API keys yet. drape keys create makes one.")
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from cli.consoles import table_console
     from cli.hit_wording import plain_text
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -107,7 +107,7 @@ def list_keys(
             "never" if key.last_used_at is None else _time_text(key.last_used_at),
             _state_text(key),
         )
-    Console(markup=False, highlight=False).print(table)
+    table_console().print(table)
 
 
 @app.command()

@@ -44,10 +44,12 @@ def test_name_of_the_right_dialect_changes_nothing(feed):
 
 
 @pytest.mark.parametrize("other", [dialect.name for dialect in DIALECTS], ids=str)
-def test_other_dialects_refuse_the_feed(feed, other):
-    """With what was received and what such a feed has, before anything is read of it."""
+def test_no_other_dialect_takes_the_feed(feed, other):
+    """Refused with what was received and what such a feed has, before anything is read of it."""
     path, dialect = feed
     if other is dialect:
+        with open_feed(path, reading_options(other)) as reader:
+            assert reader.dialect.name is other
         return
     with pytest.raises(FeedUnreadable) as caught:
         open_feed(path, reading_options(other))
