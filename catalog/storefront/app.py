@@ -15,7 +15,7 @@ from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search
 from catalog.storefront.routes import docs, facets, health, images, page, products, search
-from catalog.storefront.schemas import query_schemas
+from catalog.storefront.schemas.query import query_schemas
 from catalog.types import Caller
 
 _DESCRIPTION = """Which items look like this one, and why.

@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from catalog.storefront.errors import BodyMalformed, BodyTooLarge, MediaTypeUnknown
-from catalog.storefront.schemas import Query
+from catalog.storefront.schemas.query import Query
 
 MOST_JSON_BYTES: Final = 2**20
 _MULTIPART_OVERHEAD: Final = 2**16

@@ -41,7 +41,7 @@ from catalog.errors import (
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.storefront.authentication import CHALLENGE
-from catalog.storefront.schemas import ErrorAnswer, ErrorFacts
+from catalog.storefront.schemas.errors import ErrorAnswer, ErrorFacts
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableImage, UnusableModel
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from catalog.storefront.schemas import MOST_ATTRIBUTES, Amount, AttributeName, CategoryName, CurrencyCode, Filters
+from catalog.storefront.schemas.fields import MOST_ATTRIBUTES, Amount, AttributeName, CategoryName, CurrencyCode
+from catalog.storefront.schemas.query import Filters
 from catalog.types import Availability, SearchFilters
 
 _Attributes = Annotated[tuple[AttributeName, ...], Query(max_length=MOST_ATTRIBUTES)]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from catalog.storefront.open_access import is_this_machine
-from catalog.storefront.schemas import plain_amount
+from catalog.storefront.schemas.prices import plain_amount
 
 
 @pytest.mark.parametrize(

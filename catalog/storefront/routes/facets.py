@@ -10,7 +10,8 @@ from catalog.services.facets import Facets
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas import FacetsAnswered, PriceRange, ValueCount, plain_amount
+from catalog.storefront.schemas.facets import FacetsAnswered, PriceRange, ValueCount
+from catalog.storefront.schemas.prices import plain_amount
 
 router = APIRouter(prefix="/v1")
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from catalog.storefront.parts import Parts
-from catalog.storefront.schemas import CheckAnswered, HealthAnswered, ReadyAnswered
+from catalog.storefront.schemas.health import CheckAnswered, HealthAnswered, ReadyAnswered
 
 router = APIRouter()
 

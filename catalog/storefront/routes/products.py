@@ -9,7 +9,9 @@ from fastapi import APIRouter, Path, Query
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas import ProductId, Ranking, SearchAnswered, Threshold
+from catalog.storefront.schemas.fields import ProductId, Threshold
+from catalog.storefront.schemas.hits import SearchAnswered
+from catalog.storefront.schemas.query import Ranking
 from catalog.types import SearchMode
 
 router = APIRouter(prefix="/v1")

@@ -13,7 +13,8 @@ from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFiles
 from catalog.storefront.bodies import read_query
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas import Query, SearchAnswered
+from catalog.storefront.schemas.hits import SearchAnswered
+from catalog.storefront.schemas.query import Query
 
 router = APIRouter(prefix="/v1")
 

@@ -1,0 +1,38 @@
+"""What there is to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from catalog.storefront.schemas.fields import Answered
+
+
+class ValueCount(Answered):
+    """A value and the number of products that have it."""
+
+    value: str
+    count: int
+
+
+class PriceRange(Answered):
+    """The prices there are in one currency."""
+
+    currency: str
+    lowest: str
+    highest: str
+    count: int
+
+
+class FacetsAnswered(Answered):
+    """How many products there are under the filters, and of what kind."""
+
+    num_products: int
+    attributes: Annotated[
+        Mapping[str, tuple[ValueCount, ...]], Field(description="By group, the most frequent first, at most 100 each.")
+    ]
+    categories: Annotated[tuple[ValueCount, ...], Field(description="Every level as its path from the top.")]
+    availability: tuple[ValueCount, ...]
+    prices: tuple[PriceRange, ...]

@@ -1,0 +1,40 @@
+"""What the shapes of requests and answers are made of: bounded texts and numbers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+LARGEST_PRICE: Final = 2**31
+MOST_ATTRIBUTES: Final = 50
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("text without the character NUL")
+    return text
+
+
+ProductId = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+AttributeNames = Annotated[tuple[AttributeName, ...], Field(max_length=MOST_ATTRIBUTES)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
+Amount = Annotated[Decimal, Field(ge=0, le=LARGEST_PRICE, max_digits=20)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+Threshold = Annotated[float, Field(ge=-1, le=1000, allow_inf_nan=False)]
+WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_storable)]
+
+
+class Taken(BaseModel):
+    """What a request says: nothing but what is named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answered(BaseModel):
+    """What an answer says."""
+
+    model_config = ConfigDict(frozen=True)
