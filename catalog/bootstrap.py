@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from catalog.services.ingest import IngestService
     from catalog.services.jobs import JobService
     from catalog.services.noted_models import NotedModels
+    from catalog.services.query_embedding import QueryEmbedding
     from catalog.services.readiness import ReadinessService
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
@@ -473,9 +474,16 @@ class Application:
         """Answers searches."""
         from catalog.services.search import SearchService
 
-        return SearchService(
-            self.unit_of_work, self.index, self._noted_models, max_pixels=self.settings.max_image_pixels
-        )
+        return SearchService(self.unit_of_work, self.index, self._noted_models, self.query_embedding)
+
+    @cached_property
+    def query_embedding(self) -> QueryEmbedding:
+        """Turns photos that are searched with into features."""
+        from catalog.services.local_query_network import LocalQueryNetwork
+        from catalog.services.query_embedding import QueryEmbedding
+
+        network = LocalQueryNetwork(self._noted_models)
+        return QueryEmbedding(self._noted_models, network, max_pixels=self.settings.max_image_pixels)
 
     @cached_property
     def facets(self) -> FacetService:

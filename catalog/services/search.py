@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from catalog.repositories.products import ShownProduct
 from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
 from catalog.services.changed_ranking import ChangedRanking
 from catalog.services.gallery_layout import HIST, PROB, intersection_bound, search_filter
+from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_words import understand
 from catalog.services.requested_attributes import split_changes, with_words
 from catalog.types import (
@@ -37,7 +37,6 @@ from catalog.types import (
 )
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
-from embeddings.images import decode_image, prepare
 from embeddings.similarity import intersection_from_distance, intersection_shares, lift_query
 
 MAX_LIMIT = 100
@@ -61,24 +60,20 @@ class QueryVectors:
 class SearchService:
     """Answers searches in the merchant's live gallery."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models, *, max_pixels: int) -> None:
+    def __init__(
+        self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, models: Models, queries: QueryEmbedding
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
         self._models = models
-        self._max_pixels = max_pixels
-        # Networks take one call at a time: two at once would share the same cores and memory.
-        self._network = threading.Lock()
+        self._queries = queries
 
     def load(self) -> None:
         """Make the networks of all live galleries ready, so that no query has to wait for that."""
         with self._unit_of_work() as work:
             versions = list(work.galleries.live_versions())
         for version in versions:
-            embedder = self._models.embedder(version)
-            edge = embedder.input_size
-            with self._network:
-                # Some of it is only made ready by the first picture.
-                embedder.embed(np.zeros((1, edge, edge, 3), dtype=np.uint8))
+            self._queries.load(version)
 
     def by_image(
         self,
@@ -102,19 +97,9 @@ class SearchService:
         model = self._models.describe(gallery.model_version)
         filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
         search = search_filter(merchant_id, filters)
-        with timings.stage("decode"):
-            pixels = decode_image(image, max_pixels=self._max_pixels, crop=crop, min_edge=model.input_size)
-            prepared = prepare(pixels, model.input_size)
-        with timings.stage("load"):
-            embedder = self._models.embedder(gallery.model_version)
-        with timings.stage("wait"):
-            self._network.acquire()
-        try:
-            with timings.stage("embed"):
-                features = embedder.embed(prepared[np.newaxis])
-        finally:
-            self._network.release()
-        query = QueryVectors(features[model.visual_feature][0], features[PROB][0])
+        embedded = self._queries.embed(image, gallery.model_version, crop)
+        timings.add(embedded.timings_ms)
+        query = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
         if changes:
             return self._answer_changed(merchant_id, gallery, model, query, changes, search, options, timings)
         return self._answer(merchant_id, gallery, model, query, search, options, timings)
@@ -376,6 +361,11 @@ class _Timings:
     @property
     def milliseconds(self) -> Mapping[str, float]:
         return dict(self._milliseconds)
+
+    def add(self, timings_ms: Mapping[str, float]) -> None:
+        """What others have measured."""
+        for name, milliseconds in timings_ms.items():
+            self._milliseconds[name] = self._milliseconds.get(name, 0.0) + milliseconds
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -24,6 +24,8 @@ from catalog.services.gallery_checks import GalleryChecks
 from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
+from catalog.services.local_query_network import LocalQueryNetwork
+from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.reindexing import ReindexService
 from catalog.services.search import SearchService
 from catalog.types import RowError
@@ -80,7 +82,11 @@ class Shop:
 
     @property
     def search(self) -> SearchService:
-        return SearchService(self.unit_of_work, self.index, self.models, max_pixels=10_000_000)
+        return SearchService(self.unit_of_work, self.index, self.models, self.query_embedding)
+
+    @property
+    def query_embedding(self) -> QueryEmbedding:
+        return QueryEmbedding(self.models, LocalQueryNetwork(self.models), max_pixels=10_000_000)
 
     @property
     def indexing(self) -> IndexingService:

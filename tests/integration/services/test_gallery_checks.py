@@ -87,7 +87,7 @@ def test_a_gallery_that_misses_too_much_is_kept_and_not_searched(shop):
     assert shop.reindexing.run(summary.merchant_id, "colors-2", limits=CheckLimits(0.7)).live
     assert shop.models.num_embedded == embedded
     assert (
-        SearchService(shop.unit_of_work, whole, shop.models, max_pixels=10_000_000)
+        SearchService(shop.unit_of_work, whole, shop.models, shop.query_embedding)
         .by_product(MERCHANT, "P3")
         .model_version
         == "colors-2"

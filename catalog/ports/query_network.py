@@ -1,0 +1,45 @@
+"""Where the network runs that photos are searched with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedQuery:
+    """One photo's features.
+
+    Args:
+        features: A float32 vector for each feature of the model version, scaled as the version says.
+        timings_ms: Milliseconds per stage that they took.
+    """
+
+    features: Mapping[str, NDArray[np.float32]]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class QueryNetwork(Protocol):
+    """Turns one prepared photo into features, while others may ask for the same. Safe to call from several threads."""
+
+    def load(self, version: str) -> None:
+        """Make the version's network ready, so that no query has to wait for that.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version, or its folder is damaged.
+        """
+
+    def embed(self, version: str, prepared: NDArray[np.uint8]) -> EmbeddedQuery:
+        """The features of one photo.
+
+        Args:
+            prepared: (input_size, input_size, 3) uint8, RGB, as ``embeddings.images.prepare`` makes it.
+
+        Raises:
+            embeddings.errors.UnusableModel: no such version, or its folder is damaged.
+            embeddings.errors.OutOfMemory: the memory does not hold the network's work.
+        """
