@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import Point, VectorIndex
 from catalog.services.gallery_layout import PROB, collection_name, collection_spec, point_vectors, search_filter
-from catalog.services.search import QueryVectors, Ranking
+from catalog.services.query_vectors import QueryVectors
+from catalog.services.ranking import ranked_search
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from embeddings.evaluation.feature_rows import FeatureRows, Positions, SelectedRows, block_rows, blocks
 from embeddings.evaluation.ground_truth import GroundTruth
@@ -77,11 +77,10 @@ class EngineRankings:
                 l2_normalize(visual[block]), normalize(prob[block], self._model.prob_normalization), strict=True
             )
             for number, vectors in enumerate(pairs, start=block.start):
-                ranking = Ranking(self._model, QueryVectors(*vectors), anything, options)
+                query = QueryVectors(*vectors)
+                search = ranked_search(self._index, self._collection, self._model, query, anything, options)
                 # The query's own picture takes a place that would be another's.
-                query = replace(ranking.query(truth.num_ranks + int(own[number])), with_vectors=())
-                points = self._index.search(self._collection, query)
-                points.sort(key=ranking.place)
+                points = search.first(truth.num_ranks + int(own[number])).points
                 others = [point.id for point in points if truth.gallery_ids[point.id] != truth.query_ids[number]]
                 found.append(others[: truth.num_ranks])
             on_queries(block.stop)

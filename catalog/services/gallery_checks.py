@@ -12,7 +12,8 @@ from catalog.repositories.galleries import Gallery
 from catalog.repositories.images import IndexableImage
 from catalog.services.filter_shapes import FilterShape, filters_like
 from catalog.services.gallery_layout import HIST, search_filter
-from catalog.services.search import QueryVectors, Ranking
+from catalog.services.query_vectors import QueryVectors
+from catalog.services.ranking import Ranking
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 

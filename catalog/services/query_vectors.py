@@ -1,0 +1,16 @@
+"""What a search compares with the gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """What is searched with: float32 vectors of the visual feature and of prob, scaled as the version says."""
+
+    visual: NDArray[np.float32]
+    prob: NDArray[np.float32]

@@ -1,0 +1,118 @@
+"""From a ranking to a page of hits: what is shown of each product, why it is there, and which part is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.ports.models import ModelDescription
+from catalog.ports.vector_index import ScoredPoint, VectorIndex
+from catalog.repositories.galleries import Gallery
+from catalog.repositories.products import ShownProduct
+from catalog.services.gallery_layout import HIST
+from catalog.services.ranked_search import RankedSearch
+from catalog.services.reasons import reasons
+from catalog.services.search_timings import Timings
+from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchOptions
+from catalog.unit_of_work import UnitOfWorkFactory
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedGallery:
+    """Where a search looks."""
+
+    merchant_id: int
+    gallery: Gallery
+    model: ModelDescription
+
+
+class SearchPages:
+    """Cuts pages of hits from rankings."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
+        self._unit_of_work = unit_of_work
+        self._index = index
+
+    def answer(
+        self, searched: SearchedGallery, ranked: RankedSearch, options: SearchOptions, timings: Timings
+    ) -> SearchAnswer:
+        """The page that the options ask for; empty past the last."""
+        first = options.page * options.limit
+        wanted = first + options.limit
+        found: list[tuple[ScoredPoint, ShownProduct]] = []
+        # Several images of one product, and images PostgreSQL no longer has, take places: ask for more until the page
+        # fills.
+        num = wanted * 2 if options.per_product else wanted
+        while True:
+            with timings.stage("search"):
+                ranking = ranked.first(num)
+            with timings.stage("products"):
+                found = self._with_products(searched.merchant_id, ranking.points, wanted, options)
+            if ranking.are_all or len(found) >= wanted:
+                break
+            num = 2 * max(num, len(ranking.points))
+        with timings.stage("explain"):
+            hits = self._hits(searched, ranked, found[first:wanted], first + 1)
+        gallery = searched.gallery
+        return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
+
+    def _with_products(
+        self, merchant_id: int, points: Sequence[ScoredPoint], wanted: int, options: SearchOptions
+    ) -> list[tuple[ScoredPoint, ShownProduct]]:
+        """The first points that can be shown, as many as are wanted, with what to show.
+
+        Of several of one product the first, where that is asked.
+        """
+        found: list[tuple[ScoredPoint, ShownProduct]] = []
+        seen: set[int] = set()
+        done, num = 0, 2 * wanted
+        while done < len(points) and len(found) < wanted:
+            part = points[done : done + num]
+            with self._unit_of_work() as work:
+                shown = work.products.shown([point.id for point in part], merchant_id)
+            for point in part:
+                product = shown.get(point.id)
+                if product is None or (options.per_product and product.product_id in seen):
+                    continue
+                seen.add(product.product_id)
+                found.append((point, product))
+            done += len(part)
+            num *= 2
+        return found
+
+    def _hits(
+        self,
+        searched: SearchedGallery,
+        ranked: RankedSearch,
+        found: Sequence[tuple[ScoredPoint, ShownProduct]],
+        first_rank: int,
+    ) -> tuple[Hit, ...]:
+        stored = self._index.retrieve(searched.gallery.collection, [point.id for point, _ in found], (HIST,))
+        why = {point.id: reasons(ranked.prob, point.vectors[HIST], searched.model) for point in stored}
+        return tuple(
+            # A point that was deleted meanwhile has nothing to say.
+            _hit(rank, point.score, shown, why.get(point.id, ()))
+            for rank, (point, shown) in enumerate(found, start=first_rank)
+        )
+
+
+def _hit(rank: int, score: float, shown: ShownProduct, why: tuple[Reason, ...]) -> Hit:
+    price = None
+    if shown.price is not None and shown.currency is not None:
+        price = Price(shown.price, shown.currency)
+    return Hit(
+        rank=rank,
+        score=score,
+        external_id=shown.external_id,
+        image_id=shown.image_id,
+        image_sha256=shown.sha256,
+        title=shown.title,
+        category=shown.category,
+        attributes=shown.attributes,
+        given_attributes=shown.given_attributes,
+        price=price,
+        availability=Availability(shown.availability),
+        link=shown.link,
+        item_group=shown.item_group,
+        why=why,
+    )
