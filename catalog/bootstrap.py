@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from catalog.services.ingest import IngestService
     from catalog.services.jobs import JobService
     from catalog.services.noted_models import NotedModels
+    from catalog.services.product_browsing import ProductBrowsing
     from catalog.services.query_embedding import QueryEmbedding
     from catalog.services.readiness import ReadinessService
     from catalog.services.reconciliation import ReconciliationService
@@ -491,6 +492,13 @@ class Application:
         from catalog.services.facets import FacetService
 
         return FacetService(self.unit_of_work)
+
+    @cached_property
+    def product_browsing(self) -> ProductBrowsing:
+        """Shows products one by one and page by page."""
+        from catalog.services.product_browsing import ProductBrowsing
+
+        return ProductBrowsing(self.unit_of_work)
 
     @cached_property
     def shown_images(self) -> ShownImages:

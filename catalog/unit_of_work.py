@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from catalog.errors import DatabaseUnavailable
 from catalog.ports.announcements import Announcements, NoAnnouncements, WorkQueue
 from catalog.repositories.api_keys import ApiKeyRepository
+from catalog.repositories.browsing import BrowsingRepository
 from catalog.repositories.changes import ChangeRepository
 from catalog.repositories.comparisons import ComparisonRepository
 from catalog.repositories.facets import FacetRepository
@@ -41,6 +42,7 @@ class UnitOfWork:
     merchants: MerchantRepository
     api_keys: ApiKeyRepository
     products: ProductRepository
+    browsing: BrowsingRepository
     images: ImageRepository
     photo_hashes: PhotoHashRepository
     outbox: OutboxRepository
@@ -61,6 +63,7 @@ class UnitOfWork:
         self.merchants = MerchantRepository(self._session)
         self.api_keys = ApiKeyRepository(self._session)
         self.products = ProductRepository(self._session)
+        self.browsing = BrowsingRepository(self._session)
         self.images = ImageRepository(self._session)
         self.photo_hashes = PhotoHashRepository(self._session)
         self.outbox = OutboxRepository(self._session)

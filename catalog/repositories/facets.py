@@ -87,7 +87,7 @@ class FacetRepository:
                 ProductRow.price,
                 ProductRow.currency,
             )
-            .where(*_conditions(merchant_id, conditions))
+            .where(*conditions_on_products(merchant_id, conditions))
             .cte("products")
         )
         attributes = select(func.unnest(products.c.attributes).label("value")).subquery("attributes")
@@ -127,7 +127,8 @@ def _part(
     return select(literal(facet), value, path, func.count(), low, high)
 
 
-def _conditions(merchant_id: int, conditions: ProductConditions) -> list[ColumnElement[bool]]:
+def conditions_on_products(merchant_id: int, conditions: ProductConditions) -> list[ColumnElement[bool]]:
+    """What rows of ``ProductRow`` must hold to, to be counted or listed: it is the merchant's, and has an image."""
     image = select(literal(1)).where(ImageRow.product_id == ProductRow.id, ImageRow.state == ImageState.READY)
     found: list[ColumnElement[bool]] = [ProductRow.merchant_id == merchant_id, image.exists()]
     if conditions.categories is not None:

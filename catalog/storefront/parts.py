@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from catalog.bootstrap import Application
 from catalog.ports.remote_files import RemoteFiles
 from catalog.services.facets import FacetService
+from catalog.services.product_browsing import ProductBrowsing
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
@@ -30,6 +31,7 @@ class StorefrontParts:
 
     search: SearchService
     facets: FacetService
+    browsing: ProductBrowsing
     images: ShownImages
     readiness: ReadinessService
     remote_files: RemoteFiles
@@ -44,6 +46,7 @@ class StorefrontParts:
         return cls(
             application.search,
             application.facets,
+            application.product_browsing,
             application.shown_images,
             application.readiness,
             application.remote_files,

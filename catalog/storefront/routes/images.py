@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from catalog.storefront.conditional import is_held
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
 
@@ -53,7 +54,7 @@ async def image(
     # The address names the content, which therefore never changes; only whether it may be seen does.
     tag = f'"{sha256}"' if width is None else f'"{sha256}-{width.value}"'
     headers = {"Cache-Control": "private, max-age=604800, immutable", "ETag": tag, "Vary": "Authorization, X-Api-Key"}
-    if if_none_match is not None and tag in (one.strip().removeprefix("W/") for one in if_none_match.split(",")):
+    if is_held(if_none_match, tag):
         await parts.calls.run(parts.images.require_own, caller.merchant_id, sha256)
         return Response(status_code=304, headers=headers)
     pixels = None if width is None else width.value

@@ -1,27 +1,55 @@
-"""``GET /v1/products/{id}/similar``: what looks like a product. Runs no network."""
+"""``GET /v1/products``, ``/v1/products/{id}`` and ``/v1/products/{id}/similar``: the catalog, and what is alike in it.
+
+Runs no network.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 
+from catalog.services.product_browsing import ProductOrder
+from catalog.storefront.conditional import answered_once
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.schemas.fields import ProductId, Threshold
 from catalog.storefront.schemas.hits import SearchAnswered
+from catalog.storefront.schemas.products import ProductsAnswered, WholeProductAnswer
 from catalog.storefront.schemas.query import Ranking
-from catalog.types import SearchMode
+from catalog.types import Scope, SearchMode
 
 router = APIRouter(prefix="/v1")
 
+_Id = Annotated[ProductId, Path(description="The id that the feed gave the product.", examples=["D-1001"])]
 
+
+@router.get("/products", responses=ERRORS, summary="The catalog, page by page")
+async def products(
+    parts: Parts,
+    caller: Searcher,
+    filters: FilterParameters,
+    order: Annotated[
+        ProductOrder, Query(description="newest: what came into the catalog last comes first. id: by the feed's ids.")
+    ] = ProductOrder.NEWEST,
+    limit: Annotated[int, Query(ge=1, le=100, description="Products per page.")] = 24,
+    after: Annotated[str | None, Query(max_length=4000, description="The `next` of the page before.")] = None,
+) -> ProductsAnswered:
+    """Products that have an image to be shown by, under the same filters as searches: something to begin with where
+    nothing was searched yet. For a strip of a dozen, ask with `limit=12`, show each item's `image.url` with
+    `?width=160`, and search by the `product.id` that was picked. To have all of them, ask again with `after` set to
+    `next` until that is null."""
+    page = await parts.calls.run(parts.browsing.page, caller.merchant_id, filters, order, after=after, limit=limit)
+    return ProductsAnswered.of(page)
+
+
+# Above the product by itself, whose id may hold slashes, too.
 @router.get("/products/{product_id:path}/similar", responses=ERRORS, summary="Items like a product")
 async def similar(
     parts: Parts,
     caller: Searcher,
-    product_id: Annotated[ProductId, Path(description="The id that the feed gave the product.")],
+    product_id: _Id,
     filters: FilterParameters,
     mode: Annotated[SearchMode, Query()] = SearchMode.RERANK,
     exact: Annotated[bool, Query(description="Compare with every image; for checking the index.")] = False,
@@ -44,3 +72,22 @@ async def similar(
     answer = await parts.calls.run(parts.search.by_product, caller.merchant, product_id, filters, options)
     parts.metrics.searched(answer.timings_ms)
     return SearchAnswered.of(answer, options)
+
+
+@router.get(
+    "/products/{product_id:path}",
+    response_model=WholeProductAnswer,
+    responses={**ERRORS, 304: {"description": "The same as If-None-Match names."}},
+    summary="A product",
+)
+async def product(
+    parts: Parts,
+    caller: Searcher,
+    product_id: _Id,
+    if_none_match: Annotated[str | None, Header(description="The ETag of an earlier answer.")] = None,
+) -> Response:
+    """A product as the feed describes it, with all its images and how each of them stands, whether or not searches find
+    it. What is wrong with an image is told to keys that may ingest."""
+    found = await parts.calls.run(parts.browsing.get, caller.merchant_id, product_id)
+    is_for_merchant = not caller.scopes.isdisjoint((Scope.INGEST, Scope.ADMIN))
+    return answered_once(WholeProductAnswer.of(found, is_for_merchant=is_for_merchant), if_none_match)
