@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from catalog.services.jobs import JobService
     from catalog.services.noted_models import NotedModels
     from catalog.services.product_browsing import ProductBrowsing
+    from catalog.services.product_removal import ProductRemoval
     from catalog.services.query_embedding import QueryEmbedding
     from catalog.services.readiness import ReadinessService
     from catalog.services.reconciliation import ReconciliationService
@@ -499,6 +500,13 @@ class Application:
         from catalog.services.product_browsing import ProductBrowsing
 
         return ProductBrowsing(self.unit_of_work)
+
+    @cached_property
+    def product_removal(self) -> ProductRemoval:
+        """Removes single products."""
+        from catalog.services.product_removal import ProductRemoval
+
+        return ProductRemoval(self.unit_of_work)
 
     @cached_property
     def shown_images(self) -> ShownImages:

@@ -39,7 +39,8 @@ def history(
 ) -> None:
     """List what ingests have changed, newest first, or what one of them changed of each product.
 
-    What changed is kept of the last ten runs. With --json, a run is written whole, whatever its length.
+    Single products that were removed over HTTP are one run a day. What changed is kept of the last ten runs. With
+    --json, a run is written whole, whatever its length.
     """
     from catalog.bootstrap import Application, settings_from_environment
 
@@ -73,6 +74,7 @@ def _run_as_json(run: FeedRun) -> dict[str, Any]:
     job = run.job
     return {
         "job": job.id,
+        "kind": job.kind,
         "feed": job.subject,
         "started_at": job.started_at.isoformat(),
         "finished_at": None if job.finished_at is None else job.finished_at.isoformat(),
@@ -127,7 +129,8 @@ def _print_run(run: FeedRun) -> None:
     job = run.job
     counts = ", ".join(f"{job.counts.get(count, 0):,} {name}" for name, count in _COUNTS.items())
     undone = {"no": "", "partly": "; undone in part", "yes": "; undone"}[run.undone]
-    print(f"Ingest {job.id} of {plain_text(job.subject)}, {job.started_at.astimezone():%Y-%m-%d %H:%M}: {job.state}.")
+    began = f"{job.started_at.astimezone():%Y-%m-%d %H:%M}"
+    print(f"{job.kind.capitalize()} {job.id} of {plain_text(job.subject)}, {began}: {job.state}.")
     print(f"Products: {counts}{undone}.")
     changed = sum(job.counts.get(f"products_{change}", 0) for change in ("new", "changed", "removed"))
     if changed and not run.num_changes:

@@ -1,4 +1,4 @@
-"""``drape feed undo``: the last ingest taken back."""
+"""``drape feed undo``: the last ingest, or removals, taken back."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ KEPT_SHOWN = 10
 
 def undo(
     merchant: Merchant,
+    job: Annotated[
+        int | None,
+        typer.Option("--job", metavar="N", min=1, help="The run: the last ingest, or removals of single products."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     wait: Wait = True,
     as_json: AsJson = False,
@@ -30,15 +34,17 @@ def undo(
 
     New products go, changed ones become what they were, removed ones return with their images. Running it again
     continues where an interrupted run stopped. The exit code is 1 when any product could not be undone.
+
+    Products that were removed one by one return with --job N, whatever was ingested since.
     """
-    undo_run(merchant, None, yes=yes, wait=wait, as_json=as_json)
+    undo_run(merchant, job, yes=yes, wait=wait, as_json=as_json)
 
 
 def undo_run(merchant: str, job_id: int | None, *, yes: bool, wait: bool, as_json: bool) -> None:
-    """Undo the merchant's last ingest.
+    """Undo the merchant's last ingest, or removals.
 
     Args:
-        job_id: Which ingest that should be; None takes the one that it is.
+        job_id: Which ingest that should be, or which removals; None takes the ingest that it is.
     """
     from catalog.bootstrap import Application, settings_from_environment
     from cli.indexing import fetch_and_index, require_workers_unless
@@ -48,7 +54,7 @@ def undo_run(merchant: str, job_id: int | None, *, yes: bool, wait: bool, as_jso
     settings = settings_from_environment()
     require_workers_unless(wait, settings)
     with Application(settings) as application:
-        run = application.feed_undo.last_run(merchant)
+        run = application.feed_undo.run_to_undo(merchant, job_id)
         if not yes:
             _ask(merchant, run)
         if settings.broker_url is None:
@@ -56,14 +62,14 @@ def undo_run(merchant: str, job_id: int | None, *, yes: bool, wait: bool, as_jso
             application.index.list_collections()
         since = application.indexing_follower.revision()
         with progress("undoing", unit="products", quiet=as_json) as advance:
-            summary = application.feed_undo.run(merchant, advance, job_id=job_id or run.id)
+            summary = application.feed_undo.run(merchant, advance, job_id=run.id)
         indexing = None
         if wait:
             indexing = fetch_and_index(application, summary.merchant_id, since, everything=True, quiet=as_json)
     if as_json:
         print(json.dumps({**asdict(summary), **indexing_as_json(indexing)}, ensure_ascii=False))
     else:
-        _print(merchant, summary)
+        _print(merchant, run, summary)
         for line in indexing_lines(indexing):
             print(line)
     if summary.num_kept or (indexing is not None and (indexing.quarantined or indexing.postponed)):
@@ -75,7 +81,7 @@ def _ask(merchant: str, run: Job) -> None:
 
     changes = ", ".join(f"{run.counts.get(f'products_{what}', 0):,} {what}" for what in ("new", "changed", "removed"))
     asked = (
-        f"Undo ingest {run.id} of {plain_text(run.subject)} into {plain_text(merchant)}, "
+        f"Undo {run.kind} {run.id} of {plain_text(run.subject)}, catalog of {plain_text(merchant)}, "
         f"{run.started_at.astimezone():%Y-%m-%d %H:%M} ({changes})?"
     )
     if not sys.stdin.isatty():
@@ -83,11 +89,11 @@ def _ask(merchant: str, run: Job) -> None:
     typer.confirm(asked, abort=True, err=True)
 
 
-def _print(merchant: str, summary: UndoSummary) -> None:
+def _print(merchant: str, run: Job, summary: UndoSummary) -> None:
     from cli.hit_wording import plain_text
 
     print(
-        f"Undid ingest {summary.undone_job_id} of {plain_text(merchant)}. Products: {summary.removed:,} removed, "
+        f"Undid {run.kind} {run.id} of {plain_text(merchant)}. Products: {summary.removed:,} removed, "
         f"{summary.put_back:,} put back, {summary.restored:,} restored."
     )
     if summary.num_kept:

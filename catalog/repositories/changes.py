@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, cast, delete, func, insert, literal, literal_column, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, ColumnElement, cast, delete, func, literal, literal_column, select, update
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session
 
 from catalog.repositories.row_counts import num_rows
@@ -71,26 +71,24 @@ class ChangeRepository:
 
     def note_removals(self, merchant_id: int, job_id: int) -> None:
         """Write down, whole, the merchant's products that the job's feed did not have, before they are removed."""
-        images = (
-            select(func.jsonb_agg(_whole_image()))
-            .where(ImageRow.product_id == ProductRow.id)
-            .correlate(ProductRow)
-            .scalar_subquery()
-        )
         sighted = select(literal(1)).where(
             FeedSightingRow.job_id == job_id, FeedSightingRow.external_id == ProductRow.external_id
         )
-        removals = select(
-            literal(job_id),
-            ProductRow.external_id,
-            ProductRow.id,
-            literal(ChangeKind.REMOVED.value),
-            ProductRow.title,
-            literal_column("ARRAY[]::text[]"),
-            func.jsonb_build_object("columns", _whole(ProductRow), "images", func.coalesce(images, cast("[]", JSONB))),
-        ).where(ProductRow.merchant_id == merchant_id, ~sighted.exists())
-        names = ["job_id", "external_id", "product_id", "kind", "title", "fields", "before"]
-        self._session.execute(insert(ProductChangeRow).from_select(names, removals))
+        self._session.execute(_removals(job_id, ProductRow.merchant_id == merchant_id, ~sighted.exists()))
+
+    def note_removal(self, job_id: int, product_id: int) -> None:
+        """Write down a product whole before it is removed; in place of what the job noted of an earlier one of its id.
+
+        One may come back after it was removed, and be removed again by the same job.
+        """
+        noted = _removals(job_id, ProductRow.id == product_id)
+        names = ("product_id", "title", "before")
+        self._session.execute(
+            noted.on_conflict_do_update(
+                index_elements=[ProductChangeRow.job_id, ProductChangeRow.external_id],
+                set_={**{name: noted.excluded[name] for name in names}, "undoing": None},
+            )
+        )
 
     def whole_images(self, product_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
         """The images of these products as JSON, with all their columns and ``relative_crop``, by product id."""
@@ -116,11 +114,14 @@ class ChangeRepository:
             .execution_options(synchronize_session=False)
         )
 
-    def latest_run(self, merchant_id: int) -> int | None:
-        """The merchant's latest job that changed any product, of those whose changes are kept."""
+    def latest_run(self, merchant_id: int, kind: str) -> int | None:
+        """The merchant's latest job of this kind that changed any product, of those whose changes are kept."""
         has_changed = select(literal(1)).where(ProductChangeRow.job_id == JobRow.id).exists()
         return self._session.execute(
-            select(JobRow.id).where(JobRow.merchant_id == merchant_id, has_changed).order_by(JobRow.id.desc()).limit(1)
+            select(JobRow.id)
+            .where(JobRow.merchant_id == merchant_id, JobRow.kind == kind, has_changed)
+            .order_by(JobRow.id.desc())
+            .limit(1)
         ).scalar_one_or_none()
 
     def counts(self, job_ids: Sequence[int]) -> dict[int, int]:
@@ -236,6 +237,27 @@ class ChangeRepository:
                 .values(dict(zip(names, held, strict=False)))
                 .execution_options(synchronize_session=False)
             )
+
+
+def _removals(job_id: int, *which: ColumnElement[bool]) -> Insert:
+    """Notes of products, whole, as removed by the job."""
+    images = (
+        select(func.jsonb_agg(_whole_image()))
+        .where(ImageRow.product_id == ProductRow.id)
+        .correlate(ProductRow)
+        .scalar_subquery()
+    )
+    removals = select(
+        literal(job_id),
+        ProductRow.external_id,
+        ProductRow.id,
+        literal(ChangeKind.REMOVED.value),
+        ProductRow.title,
+        literal_column("ARRAY[]::text[]"),
+        func.jsonb_build_object("columns", _whole(ProductRow), "images", func.coalesce(images, cast("[]", JSONB))),
+    ).where(*which)
+    names = ["job_id", "external_id", "product_id", "kind", "title", "fields", "before"]
+    return insert(ProductChangeRow).from_select(names, removals)
 
 
 def _whole(table: type[ProductRow] | type[ImageRow]) -> Any:  # noqa: ANN401 - an SQL expression.

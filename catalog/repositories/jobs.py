@@ -23,6 +23,8 @@ class JobKind(StrEnum):
     UNDO = "undo"
     REINDEX = "reindex"
     ROLLBACK = "rollback"
+    REMOVAL = "removal"
+    """Of single products: a run takes all of one day, and is never seen running."""
 
 
 _LOCKS: Final[Mapping[JobKind, int]] = {
@@ -84,6 +86,26 @@ class JobRepository:
             .returning(JobRow.id)
         ).scalar_one()
 
+    def removals_of_today(self, merchant_id: int, subject: str) -> int:
+        """The id of the run that takes the merchant's removals of today, in UTC, with one more counted in it.
+
+        What comes after such a run was undone, or is being undone, gets another. Only for a caller that holds the lock
+        on the merchant's catalog: of two, both might make one.
+        """
+        today = func.date_trunc("day", func.now(), "UTC")
+        run = self._session.execute(
+            select(JobRow.id, JobRow.counts)
+            .where(JobRow.merchant_id == merchant_id, JobRow.kind == JobKind.REMOVAL, JobRow.started_at >= today)
+            .order_by(JobRow.id.desc())
+            .limit(1)
+        ).one_or_none()
+        if run is not None and self.undoings(merchant_id, [run.id]):
+            run = None
+        job_id = self.start(merchant_id, JobKind.REMOVAL, subject, {}, "products") if run is None else run.id
+        num_removed = 0 if run is None else run.counts["products_removed"]
+        self.end(job_id, JobState.DONE, {"products_removed": num_removed + 1})
+        return job_id
+
     def report(self, job_id: int, counts: Mapping[str, int], done: int | None = None, total: int | None = None) -> None:
         """Write the job's counts as they stand, and how far it is where that is known."""
         values: dict[str, Any] = {"counts": dict(counts), "updated_at": func.now()}
@@ -136,13 +158,13 @@ class JobRepository:
         self,
         merchant_id: int | None = None,
         limit: int = 5,
-        kind: JobKind | None = None,
+        *kinds: JobKind,
         subject: str | None = None,
     ) -> list[Job]:
-        """The last jobs, of one merchant or of all, of one kind or of all, of one feed or of all, newest first."""
+        """The last jobs, of one merchant or of all, of some kinds or of all, of one feed or of all, newest first."""
         jobs = _jobs().order_by(JobRow.id.desc()).limit(limit)
-        if kind is not None:
-            jobs = jobs.where(JobRow.kind == kind)
+        if kinds:
+            jobs = jobs.where(JobRow.kind.in_(kinds))
         if subject is not None:
             jobs = jobs.where(JobRow.subject == subject)
         if merchant_id is not None:
@@ -150,7 +172,7 @@ class JobRepository:
         return [_job(*row) for row in self._session.execute(jobs)]
 
     def undoings(self, merchant_id: int, job_ids: Sequence[int]) -> dict[int, Job]:
-        """The latest job that undoes each of these ingests, by the ingest's id."""
+        """The latest job that undoes each of these ingests or removals, by the id of what it undoes."""
         undone = JobRow.request["job"].astext.cast(BigInteger)
         undoings = (
             _jobs()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from catalog.errors import JobNotFound
 from catalog.repositories.changes import ProductChange
@@ -13,6 +13,9 @@ from catalog.repositories.jobs import Job, JobKind
 from catalog.rows import ChangeKind, JobState
 from catalog.services.ingest_images import told_of
 from catalog.unit_of_work import UnitOfWorkFactory
+
+RUNS: Final = (JobKind.INGEST, JobKind.REMOVAL)
+"""What changes products: a feed that is taken, and removals of single products, which are one run a day."""
 
 
 class Undone(StrEnum):
@@ -25,7 +28,7 @@ class Undone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedRun:
-    """One ingest.
+    """One ingest, or one day's removals of single products.
 
     Args:
         undone: ``partly``: undoing it was begun and has not ended, or left products as they are that were no longer
@@ -45,7 +48,7 @@ class FeedHistoryService:
         self._unit_of_work = unit_of_work
 
     def runs(self, merchant: str, limit: int = 20) -> list[FeedRun]:
-        """The merchant's ingests, newest first.
+        """The merchant's ingests and removals, newest first.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -53,7 +56,7 @@ class FeedHistoryService:
         with self._unit_of_work() as work:
             work.jobs.end_lockless()
             merchant_id = work.merchants.id_of(merchant)
-            jobs = work.jobs.latest(merchant_id, limit, JobKind.INGEST)
+            jobs = work.jobs.latest(merchant_id, limit, *RUNS)
             job_ids = [job.id for job in jobs]
             undoings = work.jobs.undoings(merchant_id, job_ids)
             numbers = work.changes.counts(job_ids)
@@ -61,22 +64,22 @@ class FeedHistoryService:
         return [FeedRun(job, _undone(undoings.get(job.id)), numbers.get(job.id, 0)) for job in jobs]
 
     def run(self, merchant: str, job_id: int) -> FeedRun:
-        """One of the merchant's ingests.
+        """One of the merchant's ingests or removals.
 
         Raises:
             MerchantNotFound: no such merchant.
-            JobNotFound: the merchant has no ingest of this number.
+            JobNotFound: the merchant has no ingest and no removals of this number.
         """
         with self._unit_of_work() as work:
             work.jobs.end_lockless()
             merchant_id = work.merchants.id_of(merchant)
             job = work.jobs.find(job_id)
             work.commit()
-            if job is None or job.kind != JobKind.INGEST or job.merchant != merchant:
+            if job is None or job.kind not in RUNS or job.merchant != merchant:
                 raise JobNotFound(
                     "No such run of a feed",
                     received=f"job {job_id}",
-                    expected=f"the number of an ingest of {merchant}",
+                    expected=f"the number of a run that changed products of {merchant}",
                     remedy=f"drape feed history --merchant {merchant} lists them",
                 )
             undoings = work.jobs.undoings(merchant_id, [job_id])

@@ -1,4 +1,4 @@
-"""The last run of a feed, undone: products and images become what they were, and their images are marked dirty."""
+"""The last run of a feed, or removals, undone: products and images become what they were, and are marked dirty."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UndoSummary:
     Args:
         merchant_id: Whose catalog.
         job_id: The undoing's own job.
-        undone_job_id: The ingest that was undone.
+        undone_job_id: The ingest, or the removals, that were undone.
         removed: Products removed, which the run had brought.
         put_back: Products put back to what they were, which the run had changed.
         restored: Products inserted again, which the run had removed.
@@ -41,29 +41,32 @@ class UndoSummary:
 
 
 class FeedUndoService:
-    """Undoes ingests. What was undone stays so, whatever stops the rest, and the next call goes on with it."""
+    """Undoes ingests and removals. What was undone stays so, whatever stops the rest; the next call goes on with it.
+
+    Of ingests only the last can be undone. Removals of single products stand beside them: a day's can be undone while
+    it is kept what they were, and an ingest before them as if they were not, but for what is no longer there.
+    """
 
     max_kept_shown = 100
 
     def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
         self._unit_of_work = unit_of_work
 
-    def last_run(self, merchant: str) -> Job:
-        """The ingest that ``run`` would undo: the last that changed anything.
+    def run_to_undo(self, merchant: str, job_id: int | None = None) -> Job:
+        """What ``run`` would undo: the last ingest that changed anything, unless it is told otherwise.
 
         Raises:
-            MerchantNotFound: no such merchant.
-            NothingToUndo: no ingest has changed anything, or the last one that did is undone.
+            As ``run``.
         """
         with self._unit_of_work() as work:
-            return _last_run(work, work.merchants.id_of(merchant), merchant)
+            return _run_to_undo(work, work.merchants.id_of(merchant), merchant, job_id)
 
     def run(self, merchant: str, advance: Advance = unheard, *, job_id: int | None = None) -> UndoSummary:
-        """Undo the merchant's last ingest that changed anything.
+        """Undo the merchant's last ingest that changed anything, or removals.
 
         Args:
             advance: Told how many products are done, of how many.
-            job_id: Which ingest that should be, where somebody was asked before.
+            job_id: Which ingest that should be, where somebody was asked before; or the removals to undo.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -76,19 +79,12 @@ class FeedUndoService:
             merchant_id = guard.merchants.id_of(merchant)
             guard.merchants.claim_ingest(merchant_id, merchant)
             with self._unit_of_work() as work:
-                undone = _last_run(work, merchant_id, merchant)
-                if job_id not in (None, undone.id):
-                    raise NothingToUndo(
-                        f"Ingest {job_id} is not the last one any more",
-                        received=f"ingest {undone.id} of {merchant} after it",
-                        expected="the last ingest that changed anything",
-                        remedy=f"drape feed history --merchant {merchant} shows what changed since",
-                    )
+                undone = _run_to_undo(work, merchant_id, merchant, job_id)
                 left = work.changes.count_left(undone.id)
             kept: list[str] = []
             request = {"job": undone.id}
             with JobRun(
-                self._unit_of_work, merchant_id, JobKind.UNDO, f"ingest {undone.id}", request, unit="products"
+                self._unit_of_work, merchant_id, JobKind.UNDO, f"{undone.kind} {undone.id}", request, unit="products"
             ) as job:
                 last: str | None = ""
                 while last is not None:
@@ -129,8 +125,29 @@ def _first(names: Sequence[str], number: int) -> Sequence[str]:
     return names[: max(0, number)]
 
 
-def _last_run(work: UnitOfWork, merchant_id: int, merchant: str) -> Job:
-    job_id = work.changes.latest_run(merchant_id)
+def _run_to_undo(work: UnitOfWork, merchant_id: int, merchant: str, job_id: int | None) -> Job:
+    named = None if job_id is None else work.jobs.find(job_id)
+    if named is not None and named.kind == JobKind.REMOVAL and named.merchant == merchant:
+        if not work.changes.count_left(named.id):
+            raise NothingToUndo(
+                "There is nothing to undo",
+                received=f"removals {named.id} of {merchant}, which are undone, or too long ago",
+                expected="removals of which it is kept what they removed",
+            )
+        return named
+    last = _last_ingest(work, merchant_id, merchant)
+    if job_id not in (None, last.id):
+        raise NothingToUndo(
+            f"Run {job_id} cannot be undone, or not any more",
+            received=f"ingest {last.id} of {merchant} as the last",
+            expected="the last ingest that changed anything, or removals of single products",
+            remedy=f"drape feed history --merchant {merchant} shows what changed since",
+        )
+    return last
+
+
+def _last_ingest(work: UnitOfWork, merchant_id: int, merchant: str) -> Job:
+    job_id = work.changes.latest_run(merchant_id, JobKind.INGEST)
     job = None if job_id is None else work.jobs.find(job_id)
     if job is None:
         raise NothingToUndo(

@@ -11,6 +11,7 @@ from catalog.bootstrap import Application
 from catalog.ports.remote_files import RemoteFiles
 from catalog.services.facets import FacetService
 from catalog.services.product_browsing import ProductBrowsing
+from catalog.services.product_removal import ProductRemoval
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
@@ -32,6 +33,7 @@ class StorefrontParts:
     search: SearchService
     facets: FacetService
     browsing: ProductBrowsing
+    removal: ProductRemoval
     images: ShownImages
     readiness: ReadinessService
     remote_files: RemoteFiles
@@ -47,6 +49,7 @@ class StorefrontParts:
             application.search,
             application.facets,
             application.product_browsing,
+            application.product_removal,
             application.shown_images,
             application.readiness,
             application.remote_files,
@@ -74,3 +77,6 @@ may_search: Final = require(Scope.SEARCH)
 
 Searcher = Annotated[Caller, Depends(may_search)]
 """A parameter of endpoints: who asks, where their key is for searching. The merchant comes from here alone."""
+
+Ingester = Annotated[Caller, Depends(require(Scope.INGEST))]
+"""The same of a key for changing the catalog."""

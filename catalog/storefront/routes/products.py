@@ -1,4 +1,4 @@
-"""``GET /v1/products``, ``/v1/products/{id}`` and ``/v1/products/{id}/similar``: the catalog, and what is alike in it.
+"""``/v1/products``, ``/v1/products/{id}`` and ``/v1/products/{id}/similar``: the catalog, and what is alike in it.
 
 Runs no network.
 """
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from catalog.services.product_browsing import ProductOrder
 from catalog.storefront.conditional import answered_once
 from catalog.storefront.filter_parameters import FilterParameters
-from catalog.storefront.parts import Parts, Searcher
+from catalog.storefront.parts import Ingester, Parts, Searcher
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.schemas.fields import ProductId, Threshold
 from catalog.storefront.schemas.hits import SearchAnswered
@@ -91,3 +91,19 @@ async def product(
     found = await parts.calls.run(parts.browsing.get, caller.merchant_id, product_id)
     is_for_merchant = not caller.scopes.isdisjoint((Scope.INGEST, Scope.ADMIN))
     return answered_once(WholeProductAnswer.of(found, is_for_merchant=is_for_merchant), if_none_match)
+
+
+@router.delete(
+    "/products/{product_id:path}",
+    status_code=204,
+    response_class=Response,
+    responses=ERRORS,
+    summary="Remove a product",
+)
+async def remove(parts: Parts, caller: Ingester, product_id: _Id) -> Response:
+    """Takes the product out of the catalog with its images: from the moment of the answer nothing shows it. Needs a key
+    with the scope ingest. A second time it is not found, which whoever repeats a request may take for done. A feed that
+    still has the product brings it back when it is read the next time. `drape feed history` shows what was removed, and
+    `drape feed undo --job` puts it back."""
+    await parts.calls.run(parts.removal.remove, caller.merchant_id, product_id)
+    return Response(status_code=204)

@@ -69,7 +69,7 @@ def test_only_the_last_run_that_changed_anything_is_undone_and_only_once(shop, r
     before = shop.catalog()
     changing, _ = shop.take(rows)
     shop.take(rows)
-    assert shop.feed_undo.last_run(MERCHANT).id == changing.job_id
+    assert shop.feed_undo.run_to_undo(MERCHANT).id == changing.job_id
     shop.undo()
     assert shop.catalog() == before
     with pytest.raises(NothingToUndo, match="which is undone"):
