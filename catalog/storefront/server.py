@@ -23,6 +23,12 @@ BACKLOG: Final = 2048
 SECONDS_TO_STOP: Final = 30
 """So long requests at hand have to be answered once the process is asked to stop."""
 
+SECONDS_KEPT_OPEN: Final = 75
+"""So long a connection may be idle: longer than proxies before the server keep theirs (60 s is usual).
+
+Whoever closes first must be the one that sends: a request that meets a closing connection is an error for its client.
+"""
+
 _log = logging.getLogger(__name__)
 
 
@@ -75,6 +81,7 @@ def serve(application: Application, listener: socket.socket, caller: Caller | No
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
+        timeout_keep_alive=SECONDS_KEPT_OPEN,
     )
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
