@@ -481,10 +481,10 @@ class Application:
     @cached_property
     def query_embedding(self) -> QueryEmbedding:
         """Turns photos that are searched with into features."""
-        from catalog.services.local_query_network import LocalQueryNetwork
+        from catalog.services.batched_query_network import BatchedQueryNetwork
         from catalog.services.query_embedding import QueryEmbedding
 
-        network = LocalQueryNetwork(self._noted_models)
+        network = BatchedQueryNetwork(self._noted_models)
         return QueryEmbedding(self._noted_models, network, max_pixels=self.settings.max_image_pixels)
 
     @cached_property

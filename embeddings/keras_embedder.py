@@ -32,15 +32,19 @@ _LARGEST_CONSTANT_BYTES: Final = 32 * 2**20
 
 _MEASURED_SECONDS: Final = 0.5
 
+MOST_UNFILLED: Final = 16
+"""So many images run as they are, and so take the time of their number: queries, which come one or a few at a time. Of
+more, each new number would have to be made ready, once, for a gain that fades."""
+
 
 class KerasEmbedder:
     """The networks of a model version, as ``embeddings.embedder.Embedder``. Safe to use from several threads.
 
     A whitened version's visual feature is not whitened here: ``embeddings.open_embedder`` adds that last step.
 
-    Images are run in batches of one fixed size, the last one filled up, so that the networks are compiled once; a few
-    images, such as one query, are run one by one through a second compiled function instead of waiting for a full
-    batch. Each is compiled on its first use.
+    Images are run in batches of one fixed size, the last one filled up, so that the networks are compiled once; up to
+    ``MOST_UNFILLED`` images, such as a few queries, are run through a second compiled function, which takes any number,
+    instead of a batch that is mostly nothing. Each is compiled on its first use.
 
     Batches that the memory does not hold are halved, once. What does not fit then is not theirs to mend.
 
@@ -83,7 +87,8 @@ class KerasEmbedder:
         self._networks = [
             (load_network(model, network, manifest, self.precision), network.features) for network in manifest.networks
         ]
-        self._compiled: dict[int, Callable[[NDArray[np.uint8]], _Outputs]] = {}
+        # By number of images; None is of any number.
+        self._compiled: dict[int | None, Callable[[NDArray[np.uint8]], _Outputs]] = {}
         self._compiling = threading.Lock()
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -111,18 +116,18 @@ class KerasEmbedder:
         with self._compiling:
             self.batch_size = size
             # The others hold memory.
-            self._compiled = {number: one for number, one in self._compiled.items() if number in (1, size)}
+            self._compiled = {number: one for number, one in self._compiled.items() if number in (None, size)}
         return size
 
     def _rate(self, size: int) -> float:
         images = np.zeros((size, self.input_size, self.input_size, 3), dtype=np.uint8)
         # The first run compiles.
-        self._run(images)
+        self._run(images, size)
         started = time.perf_counter()
         seconds = 0.0
         num_images = 0
         while seconds < _MEASURED_SECONDS:
-            self._run(images)
+            self._run(images, size)
             num_images += size
             seconds = time.perf_counter() - started
         return num_images / seconds
@@ -146,30 +151,30 @@ class KerasEmbedder:
     def _embed(self, images: NDArray[np.uint8], size: int) -> dict[str, NDArray[np.float32]]:
         expected = (self.input_size, self.input_size, 3)
         num_full = len(images) - len(images) % size
-        parts: list[_Outputs] = [self._run(images[start : start + size]) for start in range(0, num_full, size)]
+        parts: list[_Outputs] = [self._run(images[start : start + size], size) for start in range(0, num_full, size)]
         rest = images[num_full:]
-        # Up to an eighth of a batch, running single images takes less time than running a batch of mostly nothing.
-        if 0 < len(rest) <= max(1, size // 8):
-            parts.extend(self._run(rest[position : position + 1]) for position in range(len(rest)))
+        if 0 < len(rest) <= MOST_UNFILLED:
+            parts.append(self._run(rest, None))
         elif len(rest):
             filled = np.zeros((size, *expected), dtype=np.uint8)
             filled[: len(rest)] = rest
-            parts.append({name: values[: len(rest)] for name, values in self._run(filled).items()})
+            parts.append({name: values[: len(rest)] for name, values in self._run(filled, size).items()})
         return {
             name: normalize(np.concatenate([part[name] for part in parts]), how)
             for name, how in self._normalizations.items()
         }
 
-    def _run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def _run(self, batch: NDArray[np.uint8], size: int | None) -> dict[str, NDArray[np.float32]]:
+        """Outputs of a batch, by the function for this many images, or for any number."""
         import tensorflow as tf
 
         try:
-            outputs = self._function(len(batch))(batch)
+            outputs = self._function(size)(batch)
             return {name: values.numpy() for name, values in outputs.items()}
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             raise OutOfMemory("The memory does not hold a batch", received=f"{len(batch)} images") from error
 
-    def _function(self, num_images: int) -> Callable[[NDArray[np.uint8]], _Outputs]:
+    def _function(self, num_images: int | None) -> Callable[[NDArray[np.uint8]], _Outputs]:
         with self._compiling:
             if num_images not in self._compiled:
                 self._compiled[num_images] = compile_networks(self._networks, num_images, self.input_size)
@@ -237,9 +242,11 @@ def load_network(
 
 
 def compile_networks(
-    networks: Sequence[tuple[keras.Model, Sequence[str]]], num_images: int, input_size: int
+    networks: Sequence[tuple[keras.Model, Sequence[str]]], num_images: int | None, input_size: int
 ) -> Callable[[NDArray[np.uint8]], _Outputs]:
     """A function of (num_images, S, S, 3) uint8 that gives the named outputs of every network, float32.
+
+    With None for the number it takes any, each of which is made ready when it first comes.
 
     Keras's own ``predict`` sets up a data pipeline with every call, which costs more than the network on small batches.
     """

@@ -17,6 +17,7 @@ from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.services.batched_query_network import BatchedQueryNetwork
 from catalog.services.feed_history import FeedHistoryService
 from catalog.services.feed_undo import FeedUndoService, UndoSummary
 from catalog.services.galleries import GalleryService
@@ -24,7 +25,6 @@ from catalog.services.gallery_checks import GalleryChecks
 from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
-from catalog.services.local_query_network import LocalQueryNetwork
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.reindexing import ReindexService
 from catalog.services.search import SearchService
@@ -86,7 +86,7 @@ class Shop:
 
     @property
     def query_embedding(self) -> QueryEmbedding:
-        return QueryEmbedding(self.models, LocalQueryNetwork(self.models), max_pixels=10_000_000)
+        return QueryEmbedding(self.models, BatchedQueryNetwork(self.models), max_pixels=10_000_000)
 
     @property
     def indexing(self) -> IndexingService:

@@ -1,0 +1,137 @@
+"""The query network in this process, which takes all photos at once that came while it was busy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.ports.models import Models
+from catalog.ports.query_network import EmbeddedQuery
+from embeddings.embedder import Embedder, check_prepared
+
+MOST_AT_ONCE: Final = 16
+"""A batch of more hardly adds to the rate, and has its first photo wait longer."""
+
+
+@dataclass(eq=False, slots=True)
+class _Photo:
+    """One that waits for the network.
+
+    Args:
+        came: When, by ``time.perf_counter``.
+        turn: Resolved once there is something to do for its thread: to run the next batch, or to take ``embedded``.
+    """
+
+    embedder: Embedder
+    prepared: NDArray[np.uint8]
+    came: float
+    turn: threading.Event = field(default_factory=threading.Event)
+    embedded: Future[EmbeddedQuery] = field(default_factory=Future)
+
+
+class BatchedQueryNetwork:
+    """Runs one batch at a time: two at once would share the same cores and memory.
+
+    A photo that finds the network free runs at once, alone. Those that come while it runs are the next batch, so that
+    nobody waits for company, and batches grow with the load. It has no thread of its own: one of those that wait runs
+    the batch for all of them.
+
+    Args:
+        most_at_once: Photos in one batch, at most.
+    """
+
+    def __init__(self, models: Models, most_at_once: int = MOST_AT_ONCE) -> None:
+        self._models = models
+        self._most = most_at_once
+        self._lock = threading.Lock()
+        self._is_busy = False
+        # The thread of the first one, where it is busy with none of them yet, runs the next batch.
+        self._waiting: list[_Photo] = []
+        self._sizes: Counter[int] = Counter()
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many batches there were, by the number of their photos."""
+        with self._lock:
+            return dict(self._sizes)
+
+    def load(self, version: str) -> None:
+        """Make the version's network ready."""
+        edge = self._models.describe(version).input_size
+        # Some of it is only made ready by the first picture.
+        self.embed(version, np.zeros((edge, edge, 3), dtype=np.uint8))
+
+    def embed(self, version: str, prepared: NDArray[np.uint8]) -> EmbeddedQuery:
+        """The features of one photo, (input_size, input_size, 3) uint8.
+
+        Of its stages, ``load`` is for the version's first photo, ``wait`` for the batch before it, ``embed`` its own's.
+
+        Raises:
+            ValueError: the photo has another shape or dtype.
+        """
+        start = time.perf_counter()
+        embedder = self._models.embedder(version)
+        # Before it has company, which must not fail because of it.
+        check_prepared(prepared[np.newaxis], embedder.input_size)
+        photo = _Photo(embedder, prepared, time.perf_counter())
+        with self._lock:
+            self._waiting.append(photo)
+            waits = self._is_busy
+            self._is_busy = True
+        if waits:
+            photo.turn.wait()
+        if not photo.embedded.done():
+            self._run_batch()
+        embedded = photo.embedded.result()
+        return EmbeddedQuery(embedded.features, {"load": (photo.came - start) * 1000, **embedded.timings_ms})
+
+    def _run_batch(self) -> None:
+        """Run the first photo that waits, which is the caller's, and those that can be run with it."""
+        batch = self._take()
+        try:
+            _embed(batch)
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting[0].turn.set()
+                else:
+                    self._is_busy = False
+            for photo in batch[1:]:
+                photo.turn.set()
+
+    def _take(self) -> list[_Photo]:
+        with self._lock:
+            embedder = self._waiting[0].embedder
+            batch = [photo for photo in self._waiting if photo.embedder is embedder][: self._most]
+            self._waiting = [photo for photo in self._waiting if photo not in batch]
+            self._sizes[len(batch)] += 1
+        return batch
+
+
+def _embed(batch: Sequence[_Photo]) -> None:
+    """Resolve all of them, with features or an error."""
+    begun = time.perf_counter()
+    try:
+        features = batch[0].embedder.embed(np.stack([photo.prepared for photo in batch]))
+    except Exception as error:  # noqa: BLE001 - each thread raises its own.
+        if len(batch) == 1:
+            batch[0].embedded.set_exception(error)
+            return
+        # What one of them cannot, or what is too much for all at once, another may.
+        for photo in batch:
+            _embed([photo])
+        return
+    milliseconds = (time.perf_counter() - begun) * 1000
+    for place, photo in enumerate(batch):
+        timings = {"wait": (begun - photo.came) * 1000, "embed": milliseconds}
+        # A copy, for a row would hold on to the others.
+        rows = {name: values[place].copy() for name, values in features.items()}
+        photo.embedded.set_result(EmbeddedQuery(rows, timings))
