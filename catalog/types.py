@@ -276,6 +276,17 @@ class AttributeChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Examples:
+    """Products of the catalog, by the merchant's ids, that hits shall be like, and that they shall not be like."""
+
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.like or self.unlike)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search. Page p holds ranks p·limit + 1 … (p+1)·limit.
 

@@ -94,6 +94,18 @@ But = Annotated[
         help="The same, but with this attribute in place of its own, such as color=blue; may be given several times.",
     ),
 ]
+Like = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--like", metavar="PRODUCT_ID", help="A product that hits shall be like, too; may be given several times."
+    ),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unlike", metavar="PRODUCT_ID", help="A product that hits shall not be like; may be given several times."
+    ),
+]
 PriceRange = Annotated[
     str | None,
     typer.Option("--price", metavar="LOW..HIGH", help="Price range, both ends included, either may be left out."),

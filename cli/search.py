@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import InvalidRequest
-from catalog.types import AttributeChanges, SearchFilters, SearchMode, SearchOptions
+from catalog.types import AttributeChanges, Examples, SearchFilters, SearchMode, SearchOptions
 from cli.options import (
     AllOf,
     AnyOf,
@@ -21,6 +21,7 @@ from cli.options import (
     Currency,
     EveryImage,
     Exact,
+    Like,
     Limit,
     Mode,
     NoneOf,
@@ -28,6 +29,7 @@ from cli.options import (
     Page,
     PriceRange,
     Threshold,
+    Unlike,
     parse_price_range,
 )
 
@@ -46,6 +48,8 @@ def search(
             help='In place of a photo: "red maxi dress under 50 EUR, without floral".',
         ),
     ] = None,
+    like: Like = None,
+    unlike: Unlike = None,
     but: But = None,
     merchant: OptionalMerchant = None,
     category: Category = None,
@@ -68,7 +72,7 @@ def search(
     every_image: EveryImage = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find items that look like a photo, or are as words say, with the attributes that explain each hit."""
+    """Find items that look like a photo or some products, or are as words say, with the reasons for each hit."""
     from catalog.bootstrap import Application, settings_from_environment
     from embeddings.crop_box import CropBox
 
@@ -76,25 +80,31 @@ def search(
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     box = None if crop is None else CropBox(*_parse_crop(crop))
     settings = settings_from_environment()
-    if (photo is None) == (words is None):
-        raise typer.BadParameter("expected a photo or --words, one of the two")
-    if photo is None:
-        if box is not None or but:
-            raise typer.BadParameter("--crop and --but belong to a photo: say in the words what is wanted")
-        assert words is not None
-        with Application(settings) as application:
-            answer = application.search.by_words(merchant or only_merchant(application), words, filters, options)
-        show(answer, words, as_json=as_json)
-        return
-    image = _read(photo, settings.max_image_bytes)
+    examples = _examples(like, unlike)
+    if (photo is not None) + (words is not None) > 1 or not (photo or words or examples):
+        raise typer.BadParameter("expected a photo or --words, one of the two, or --like")
+    if words is not None and (box is not None or but or examples):
+        raise typer.BadParameter(
+            "--crop and --but, --like and --unlike do not go with --words: say in the words what is wanted"
+        )
+    if photo is None and box is not None:
+        raise typer.BadParameter("--crop belongs to a photo")
+    image = None if photo is None else _read(photo, settings.max_image_bytes)
     with Application(settings) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_image(name, image, filters, options, box, _changes(but))
-    show(answer, str(photo), as_json=as_json)
+        if words is not None:
+            answer = application.search.by_words(name, words, filters, options)
+        elif image is not None:
+            answer = application.search.by_image(name, image, filters, options, box, _changes(but), examples)
+        else:
+            answer = application.search.by_examples(name, examples, filters, options, _changes(but))
+    show(answer, words or str(photo or ", ".join(examples.like)), as_json=as_json)
 
 
 def similar(
     product: Annotated[str, typer.Argument(metavar="PRODUCT_ID", help="The id that the feed gave the product.")],
+    like: Like = None,
+    unlike: Unlike = None,
     but: But = None,
     merchant: OptionalMerchant = None,
     category: Category = None,
@@ -120,7 +130,7 @@ def similar(
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_product(name, product, filters, options, _changes(but))
+        answer = application.search.by_product(name, product, filters, options, _changes(but), _examples(like, unlike))
     show(answer, f"product {product}", as_json=as_json)
 
 
@@ -196,6 +206,10 @@ def _options(
 
 def _changes(but: list[str] | None) -> AttributeChanges:
     return AttributeChanges(wanted=tuple(but or ()))
+
+
+def _examples(like: list[str] | None, unlike: list[str] | None) -> Examples:
+    return Examples(tuple(like or ()), tuple(unlike or ()))
 
 
 def _read(photo: Path, max_bytes: int) -> bytes:

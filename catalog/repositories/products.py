@@ -323,16 +323,22 @@ class ProductRepository:
             for id, title, description, category, attributes, given, raw in rows
         ]
 
-    def indexable_images_of(self, merchant_id: int, external_id: str) -> list[tuple[int, int]]:
-        """(image id, product id) of the product's images that can be indexed, main image first."""
+    def indexable_images_of(self, merchant_id: int, external_ids: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+        """(image id, product id) of the products' images that can be indexed, main image first, by the merchant's id.
+
+        Products without such an image are left out.
+        """
         rows = self._session.execute(
-            select(ImageRow.id, ImageRow.product_id)
+            select(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
             .join(ProductRow, ProductRow.id == ImageRow.product_id)
             .where(
                 ProductRow.merchant_id == merchant_id,
-                ProductRow.external_id == external_id,
+                ProductRow.external_id.in_(external_ids),
                 ImageRow.state == ImageState.READY,
             )
             .order_by(ImageRow.position, ImageRow.id)
         )
-        return [(image_id, product_id) for image_id, product_id in rows]
+        found: dict[str, list[tuple[int, int]]] = {}
+        for external_id, image_id, product_id in rows:
+            found.setdefault(external_id, []).append((image_id, product_id))
+        return found

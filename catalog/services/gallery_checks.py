@@ -199,7 +199,7 @@ class GalleryChecks:
     def _wide_enough(self, gallery: Gallery, image: IndexableImage, choices: Sequence[SearchFilters]) -> Filter | None:
         """The first of the filters that enough images of other products pass."""
         for filters in choices:
-            search = search_filter(gallery.merchant_id, filters, not_product=image.product_id)
+            search = search_filter(gallery.merchant_id, filters, not_products=(image.product_id,))
             if self._index.count(gallery.collection, search) >= RANKS:
                 return search
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,11 +133,11 @@ def payload(image: IndexableImage, model_version: str, revision: int) -> Payload
     }
 
 
-def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | None = None) -> Filter:
+def search_filter(merchant_id: int, filters: SearchFilters, not_products: Sequence[int] = ()) -> Filter:
     """The index's filter for a merchant's search.
 
     Args:
-        not_product: A product whose images are left out (the query's own).
+        not_products: Products whose images are left out (the query's own).
 
     Raises:
         InvalidRequest: price bounds that exclude everything, no category, or an attribute without a name or value.
@@ -167,8 +167,8 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_product: int | N
     must_not: list[Condition] = []
     if filters.none_of:
         must_not.append(Match("attributes", _names(*filters.none_of)))
-    if not_product is not None:
-        must_not.append(Match("product", (not_product,)))
+    if not_products:
+        must_not.append(Match("product", tuple(not_products)))
     return Filter(must=tuple(must), must_not=tuple(must_not))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import Filter, VectorIndex
 from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
 from catalog.services.changed_ranking import ChangedSearch
+from catalog.services.example_queries import checked_examples, query_of_examples
 from catalog.services.gallery_layout import HIST, PROB, search_filter
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
@@ -23,9 +25,17 @@ from catalog.services.requested_attributes import split_changes, with_words
 from catalog.services.search_limits import checked, refuse_visual
 from catalog.services.search_pages import SearchedGallery, SearchPages
 from catalog.services.search_timings import Timings
-from catalog.types import AttributeChanges, SearchAnswer, SearchFilters, SearchOptions
+from catalog.types import AttributeChanges, Examples, SearchAnswer, SearchFilters, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredProduct:
+    """A product of the catalog as something to search with."""
+
+    product_id: int
+    query: QueryVectors
 
 
 class SearchService:
@@ -55,23 +65,33 @@ class SearchService:
         options: SearchOptions | None = None,
         crop: CropBox | None = None,
         changes: AttributeChanges | None = None,
+        examples: Examples | None = None,
     ) -> SearchAnswer:
         """Items that look like a photo, or as it would with other attributes.
 
+        Args:
+            examples: What hits shall be like in addition, and what they shall not be like.
+
         Raises:
             MerchantNotFound, GalleryNotFound: there is nothing to search.
+            ProductNotFound: no such example, or none of its images is indexed.
             embeddings.errors.UnusableImage: the photo cannot be decoded.
-            InvalidRequest: the options, filters or changes have no meaning.
+            InvalidRequest: the options, filters, changes or examples have no meaning.
         """
         options = checked(options)
+        examples = checked_examples(examples)
         timings = Timings()
         searched = self._searched(merchant)
         model = searched.model
         filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
-        search = search_filter(searched.merchant_id, filters)
+        # What has no meaning or does not exist is told before the network runs.
+        search_filter(searched.merchant_id, filters)
+        stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
         embedded = self._queries.embed(image, searched.gallery.model_version, crop)
         timings.add(embedded.timings_ms)
-        query = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
+        photo = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
+        query = _with_examples([photo], examples, stored, model)
+        search = search_filter(searched.merchant_id, filters, _product_ids(stored))
         return self._answer(searched, query, changes, search, options, timings)
 
     def by_product(
@@ -81,22 +101,44 @@ class SearchService:
         filters: SearchFilters | None = None,
         options: SearchOptions | None = None,
         changes: AttributeChanges | None = None,
+        examples: Examples | None = None,
     ) -> SearchAnswer:
         """Other items that look like a product's main image, or as it would with other attributes. Runs no network.
 
+        Args:
+            examples: What hits shall be like in addition, and what they shall not be like. None of these is a hit.
+
         Raises:
             ProductNotFound: no such product, or none of its images is indexed.
-            InvalidRequest: the options, filters or changes have no meaning.
+            InvalidRequest: the options, filters, changes or examples have no meaning.
         """
-        options = checked(options)
-        timings = Timings()
-        searched = self._searched(merchant)
-        model = searched.model
-        with timings.stage("stored"):
-            query, product_id = self._stored(searched, external_id)
-        filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
-        search = search_filter(searched.merchant_id, filters, not_product=product_id)
-        return self._answer(searched, query, changes, search, options, timings)
+        examples = checked_examples(examples, external_id)
+        examples = Examples((external_id, *examples.like), examples.unlike)
+        return self._by_products(merchant, examples, filters, options, changes)
+
+    def by_examples(
+        self,
+        merchant: str,
+        examples: Examples,
+        filters: SearchFilters | None = None,
+        options: SearchOptions | None = None,
+        changes: AttributeChanges | None = None,
+    ) -> SearchAnswer:
+        """Other items like some products, and not like others. Runs no network.
+
+        Raises:
+            ProductNotFound: no such product, or none of its images is indexed.
+            InvalidRequest: nothing to be like is named; or the options, filters or changes have no meaning.
+        """
+        examples = checked_examples(examples)
+        if not examples.like:
+            raise InvalidRequest(
+                "Nothing is named that hits shall be like",
+                received=f"{len(examples.unlike)} products in unlike, none in like",
+                expected="one product in like, or a photo or product to search with",
+                remedy="name something to be like; what hits shall not have is said by filters",
+            )
+        return self._by_products(merchant, examples, filters, options, changes)
 
     def by_words(
         self,
@@ -139,6 +181,23 @@ class SearchService:
         answer = self._answer(searched, query, None, search, options, timings)
         return replace(answer, understood=understood)
 
+    def _by_products(
+        self,
+        merchant: str,
+        examples: Examples,
+        filters: SearchFilters | None,
+        options: SearchOptions | None,
+        changes: AttributeChanges | None,
+    ) -> SearchAnswer:
+        options = checked(options)
+        timings = Timings()
+        searched = self._searched(merchant)
+        stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
+        query = _with_examples([], examples, stored, searched.model)
+        filters, changes = _with_changes(filters or SearchFilters(), changes, searched.model, options)
+        search = search_filter(searched.merchant_id, filters, _product_ids(stored))
+        return self._answer(searched, query, changes, search, options, timings)
+
     def _searched(self, merchant: str) -> SearchedGallery:
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
@@ -152,20 +211,36 @@ class SearchService:
             )
         return SearchedGallery(merchant_id, gallery, self._models.describe(gallery.model_version))
 
-    def _stored(self, searched: SearchedGallery, external_id: str) -> tuple[QueryVectors, int]:
+    def _stored(
+        self, searched: SearchedGallery, external_ids: Sequence[str], timings: Timings
+    ) -> dict[str, _StoredProduct]:
+        """What the gallery holds of products' main images, by the merchant's ids."""
+        if not external_ids:
+            return {}
         visual = searched.model.visual_feature
-        with self._unit_of_work() as work:
-            product_of = dict(work.products.indexable_images_of(searched.merchant_id, external_id))
-        points = self._index.retrieve(searched.gallery.collection, list(product_of), (visual, HIST))
-        if not points:
-            raise ProductNotFound(
-                "No such product in the gallery" if not product_of else "None of the product's images is indexed yet",
-                received=external_id,
-                expected="the id of an indexed product",
-                remedy="look the id up in the feed; `drape status` tells what waits to be indexed",
-            )
-        main = points[0]
-        return QueryVectors(main.vectors[visual], main.vectors[HIST][:-1]), product_of[main.id]
+        with timings.stage("stored"):
+            with self._unit_of_work() as work:
+                images = work.products.indexable_images_of(searched.merchant_id, external_ids)
+            # All images are asked for, because the main one may wait for being indexed.
+            ids = [image_id for of_product in images.values() for image_id, _ in of_product]
+            points = {
+                point.id: point for point in self._index.retrieve(searched.gallery.collection, ids, (visual, HIST))
+            }
+        stored: dict[str, _StoredProduct] = {}
+        for external_id in external_ids:
+            main = next((pair for pair in images.get(external_id, ()) if pair[0] in points), None)
+            if main is None:
+                raise ProductNotFound(
+                    "None of the product's images is indexed yet"
+                    if external_id in images
+                    else "No such product in the gallery",
+                    received=external_id,
+                    expected="the id of an indexed product",
+                    remedy="look the id up in the feed; `drape status` tells what waits to be indexed",
+                )
+            vectors = points[main[0]].vectors
+            stored[external_id] = _StoredProduct(main[1], QueryVectors(vectors[visual], vectors[HIST][:-1]))
+        return stored
 
     def _answer(
         self,
@@ -195,6 +270,20 @@ class SearchService:
             )
             return ChangedSearch(self._index, collection, model, changed, search, options)
         return ranked_search(self._index, collection, model, query, search, options)
+
+
+def _with_examples(
+    photos: Sequence[QueryVectors], examples: Examples, stored: Mapping[str, _StoredProduct], model: ModelDescription
+) -> QueryVectors:
+    return query_of_examples(
+        [*photos, *(stored[name].query for name in examples.like)],
+        [stored[name].query for name in examples.unlike],
+        model.prob_normalization,
+    )
+
+
+def _product_ids(stored: Mapping[str, _StoredProduct]) -> tuple[int, ...]:
+    return tuple(product.product_id for product in stored.values())
 
 
 def _with_changes(

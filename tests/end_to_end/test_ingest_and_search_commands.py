@@ -74,6 +74,20 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     assert told.json["understood"]["ignored"] == ["xyzzy"]
     changed = drape.run_here("similar", rows[0]["id"], "--but", "color=blue", "--limit", "100", "--json")
     assert len(changed.json["hits"]) == NUM_ITEMS - 1
+    liked = drape.run_here(
+        "search",
+        "--like",
+        rows[0]["id"],
+        "--like",
+        rows[1]["id"],
+        "--unlike",
+        rows[2]["id"],
+        "--limit",
+        "100",
+        "--json",
+    )
+    assert liked.code == 0, liked.err
+    assert {hit["id"] for hit in liked.json["hits"]} == {row["id"] for row in rows[3:]}
     both = drape.run_here("search", photo, "--words", "red dress")
     assert both.code == 2
     assert "one of the two" in both.err

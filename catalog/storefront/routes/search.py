@@ -44,19 +44,22 @@ _BODY: Final[dict[str, Any]] = {
 async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnswered:
     """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
     uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON; each as it is, or with
-    other attributes (`but`, `without`). Or items that are as `words` say."""
+    other attributes (`but`, `without`). Or items that are as `words` say, or like several products and not like others
+    (`like`, `unlike`)."""
     body = await read_query(request, max_image_bytes=parts.max_image_bytes)
     query, image = body.query, body.image
     _require_one_subject(query, has_image=image is not None)
     filters, options = query.filters.values(), query.values()
-    changes = query.changes()
+    changes, examples = query.changes(), query.examples()
     fetching = None
     if query.words is not None:
         answer = await parts.calls.run(parts.search.by_words, caller.merchant, query.words, filters, options)
     elif query.product_id is not None:
         answer = await parts.calls.run(
-            parts.search.by_product, caller.merchant, query.product_id, filters, options, changes
+            parts.search.by_product, caller.merchant, query.product_id, filters, options, changes, examples
         )
+    elif query.image_url is None and image is None:
+        answer = await parts.calls.run(parts.search.by_examples, caller.merchant, examples, filters, options, changes)
     else:
         if query.image_url is not None:
             start = time.perf_counter()
@@ -64,7 +67,9 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
             fetching = (time.perf_counter() - start) * 1000
         assert image is not None
         crop = None if query.crop is None else query.crop.box()
-        answer = await parts.calls.run(parts.search.by_image, caller.merchant, image, filters, options, crop, changes)
+        answer = await parts.calls.run(
+            parts.search.by_image, caller.merchant, image, filters, options, crop, changes, examples
+        )
     if fetching is not None:
         answer = replace(answer, timings_ms={"fetch": fetching, **answer.timings_ms})
     parts.metrics.searched(answer.timings_ms)
@@ -82,11 +87,19 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
         )
         if is_given
     ]
-    if len(given) != 1:
+    examples = query.examples()
+    if len(given) > 1 or not (given or examples):
         raise InvalidRequest(
             "A search has one subject",
             received=" and ".join(given) or "none",
-            expected="one of product_id, image_url, an uploaded image and words",
+            expected="one of product_id, image_url, an uploaded image and words; or products in like",
+        )
+    if query.words is not None and examples:
+        raise InvalidRequest(
+            "Words are not searched with beside examples",
+            received="like or unlike, with words",
+            expected="a product or a photo beside like and unlike, or these alone",
+            remedy="say in filters what the words say, or leave the words out",
         )
     if query.words is not None and query.changes():
         raise InvalidRequest(
@@ -102,10 +115,10 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
             expected="crop with a photo",
             remedy="leave crop out",
         )
-    if query.crop is not None and query.product_id is not None:
+    if query.crop is not None and not has_image and query.image_url is None:
         raise InvalidRequest(
             "A product has no box to be drawn",
-            received="crop with product_id",
+            received="crop without a photo",
             expected="crop with a photo",
             remedy="leave crop out, or upload the product's photo",
         )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 LARGEST_PRICE: Final = 2**31
 MOST_ATTRIBUTES: Final = 50
+MOST_EXAMPLES: Final = 20
 
 
 def _storable(text: str) -> str:
@@ -18,6 +19,7 @@ def _storable(text: str) -> str:
 
 
 ProductId = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+ProductIds = Annotated[tuple[ProductId, ...], Field(max_length=MOST_EXAMPLES)]
 CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 AttributeNames = Annotated[tuple[AttributeName, ...], Field(max_length=MOST_ATTRIBUTES)]

@@ -12,12 +12,13 @@ from catalog.storefront.schemas.fields import (
     CategoryName,
     CurrencyCode,
     ProductId,
+    ProductIds,
     Taken,
     Threshold,
     WebAddress,
     Words,
 )
-from catalog.types import AttributeChanges, Availability, SearchFilters, SearchMode, SearchOptions
+from catalog.types import AttributeChanges, Availability, Examples, SearchFilters, SearchMode, SearchOptions
 from embeddings.crop_box import CropBox
 
 
@@ -97,7 +98,10 @@ class Ranking(Taken):
 
 
 class Query(Ranking):
-    """What to search with: a product, the address of a photo, the photo that is uploaded beside this, or words."""
+    """What to search with: a product, the address of a photo, the photo that is uploaded beside this, words, or `like`.
+
+    `like` and `unlike` may also stand beside a product or a photo.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -106,6 +110,7 @@ class Query(Ranking):
                 {"image_url": "https://shop.example/photo.jpg", "filters": {"all": ["color=red"], "max_price": "80"}},
                 {"words": "red lace maxi dress under 50 EUR, without floral"},
                 {"product_id": "D-1001", "but": ["color=blue"], "without": ["detail=belt"]},
+                {"like": ["D-1001", "D-1007"], "unlike": ["D-1003"]},
             ]
         }
     )
@@ -119,6 +124,19 @@ class Query(Ranking):
             "knows rank, all else filters; the answer's `understood` tells what was made of them. Not with mode visual."
         ),
     ] = None
+    like: Annotated[
+        ProductIds,
+        Field(
+            description="Products that hits shall be like, alone or in addition to a photo or product. With `unlike` "
+            "at most 20; none of them is a hit."
+        ),
+    ] = ()
+    unlike: Annotated[
+        ProductIds,
+        Field(
+            description="Products that hits shall not be like; a third of their mean is taken from that of the others."
+        ),
+    ] = ()
     crop: Annotated[Crop | None, Field(description="The item's box in the photo.")] = None
     but: Annotated[
         AttributeNames,
@@ -136,6 +154,10 @@ class Query(Ranking):
     def changes(self) -> AttributeChanges:
         """What shall be other than in the photo, as the services take it."""
         return AttributeChanges(self.but, self.without)
+
+    def examples(self) -> Examples:
+        """What hits shall be like, and what not, as the services take it."""
+        return Examples(self.like, self.unlike)
 
 
 def query_schemas() -> dict[str, Any]:

@@ -277,3 +277,52 @@ def test_a_product_or_a_photo_may_be_searched_with_in_another_colour(shop):
 )
 def test_words_and_changes_without_a_meaning_are_refused(shop, query):
     refused(shop.post("/v1/search", json=query), 422, "invalid_request")
+
+
+@pytest.mark.parametrize("mode", ["visual", "rerank", "native"])
+def test_several_products_are_searched_with(shop, mode):
+    """Of red and half-red the red skirt is the nearest; what is unlike blue is red, and vice versa; none is a hit."""
+    both = shop.post("/v1/search", json={"like": ["red-dress", "half/half"], "mode": mode})
+    assert ids(both) == ["red-skirt", "blue-dress"]
+    assert "embed" not in both.json()["timings_ms"]
+    without_blue = shop.post("/v1/search", json={"like": ["half/half"], "unlike": ["blue-dress"], "mode": mode})
+    # By looks the skirt's white third is nearer to half/half, less blue, than red alone.
+    assert ids(without_blue) == sorted(["red-dress", "red-skirt"], reverse=mode == "visual")
+    without_red = shop.post("/v1/search", json={"product_id": "half/half", "unlike": ["red-dress"], "mode": mode})
+    assert ids(without_red) == ["blue-dress", "red-skirt"]
+    page = {"like": ["half/half"], "unlike": ["blue-dress"], "mode": mode, "limit": 1, "page": 1}
+    assert ids(shop.post("/v1/search", json=page)) == ids(without_blue)[1:]
+
+
+def test_examples_stand_beside_photos_filters_and_changes(shop):
+    """A blue photo and the red dress: half of both is nearest. The dress itself is no hit; filters and changes hold."""
+    beside_photo = shop.upload(picture("blue"), {"like": ["red-dress"], "mode": "native"})
+    assert ids(beside_photo)[0] == "half/half"
+    assert "red-dress" not in ids(beside_photo)
+    filtered = {"like": ["red-dress", "half/half"], "filters": {"category": "Women > Dresses"}}
+    assert ids(shop.post("/v1/search", json=filtered)) == ["blue-dress"]
+    changed = shop.post("/v1/search", json={"like": ["red-dress", "red-skirt"], "but": ["color=blue"]})
+    assert ids(changed) == ["blue-dress", "half/half"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "received"),
+    [
+        ({"like": ["red-dress", "no-such-dress"]}, 404, "product_not_found", "no-such-dress"),
+        ({"like": ["red-dress"], "unlike": ["theirs"]}, 404, "product_not_found", "theirs"),
+        ({"unlike": ["red-dress"]}, 422, "invalid_request", "1 products in unlike, none in like"),
+        ({"like": ["red-dress"], "unlike": ["red-dress"]}, 422, "invalid_request", "red-dress in unlike and in like"),
+        ({"like": ["red-dress"], "words": "red"}, 422, "invalid_request", "like or unlike, with words"),
+        ({"like": ["a"] * 21}, 422, "invalid_request", None),
+        ({"like": list("abcdefghijk"), "unlike": list("lmnopqrstu")}, 422, "invalid_request", "21 products"),
+        (
+            {"like": ["red-dress"], "crop": {"left": 0, "top": 0, "right": 9, "bottom": 9}},
+            422,
+            "invalid_request",
+            "crop without a photo",
+        ),
+    ],
+)
+def test_examples_without_a_meaning_are_refused(shop, body, status, code, received):
+    facts = refused(shop.post("/v1/search", json=body), status, code)
+    assert received is None or facts["received"].startswith(received)
