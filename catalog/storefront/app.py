@@ -13,7 +13,7 @@ from catalog.storefront import errors
 from catalog.storefront.edge import Edge
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
-from catalog.storefront.parts import StorefrontParts, may_search
+from catalog.storefront.parts import StorefrontParts, may_search, may_see_photos
 from catalog.storefront.routes import docs, facets, health, images, page, products, search
 from catalog.storefront.schemas.query import query_schemas
 from catalog.types import Caller
@@ -51,9 +51,11 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     app.state.parts = parts
     app.state.api_keys = application.api_keys
     if open_to is not None:
-        app.dependency_overrides[may_search] = open_to_this_machine(open_to)
+        for access in (may_search, may_see_photos):
+            app.dependency_overrides[access] = open_to_this_machine(open_to)
     errors.install(app)
-    app.add_middleware(Edge, metrics=metrics)
+    # Where no key is asked for, a page of another site could read the catalog of whoever looks at it.
+    app.add_middleware(Edge, metrics=metrics, is_for_pages=open_to is None)
     for resource in (search, products, images, facets, health, docs, page):
         app.include_router(resource.router)
     _describe_query(app)

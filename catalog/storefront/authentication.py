@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPAuthorizationCredentials, HTTPBearer
 
-from catalog.errors import KeyRefused, OriginNotAllowed, ScopeMissing
+from catalog.errors import InvalidRequest, KeyRefused, OriginNotAllowed, ScopeMissing
 from catalog.services.api_keys import ApiKeyService
+from catalog.services.web_origin import normalize_origin
 from catalog.types import Caller, Scope
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="drape"'}
 """The header that an answer of status 401 must have (RFC 9110, section 11.6.1)."""
 
+ADMITTED: Final = "drape.caller"
+"""Where a request's ASGI scope has its ``Caller``, once the key counts, here."""
+
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
 _header = APIKeyHeader(name="X-Api-Key", auto_error=False, scheme_name="header", description="An API key.")
+_parameter = APIKeyQuery(name="key", auto_error=False, scheme_name="address", description="A public API key.")
+
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_Header = Annotated[str | None, Depends(_header)]
+_Parameter = Annotated[str | None, Depends(_parameter)]
 
 
 def require(scope: Scope) -> Callable[..., Caller]:
@@ -34,34 +44,69 @@ def require(scope: Scope) -> Callable[..., Caller]:
         ScopeMissing: the key is good, but not for this.
     """
 
-    def caller(
-        request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-        header: Annotated[str | None, Depends(_header)],
-    ) -> Caller:
-        keys: ApiKeyService = request.app.state.api_keys
-        found = keys.authenticate(_presented(None if bearer is None else bearer.credentials, header))
+    def caller(request: Request, bearer: _Bearer, header: _Header) -> Caller:
+        found = _caller(request, _presented(bearer, header))
         if found.is_public:
             _check_origin(found, _origin(request))
-        if scope not in found.scopes:
-            raise ScopeMissing(
-                "The API key may not be used for this",
-                received="a key for " + ", ".join(held for held in Scope if held in found.scopes),
-                expected=f"a key for {scope}",
-                remedy=f"use a key that was made with --scope {scope}",
-            )
-        return found
+        return _admitted(request, found, scope)
 
     return caller
 
 
-def _presented(bearer: str | None, header: str | None) -> str:
-    presented = {key.strip() for key in (bearer, header) if key is not None and key.strip()}
+def require_for_photos() -> Callable[..., Caller]:
+    """The same for searching, with which an ``<img>`` in a shop's page can do, too.
+
+    An ``<img>`` sends no headers of the page's own, so the photo's address may have the key: a public one, which
+    everybody can read in the page anyway. It sends no ``Origin`` either. Where the browser tells the page by
+    ``Referer``, it must be of the key's sites; where it tells nothing, as some visitors want it, the photo is shown.
+    """
+
+    def caller(request: Request, bearer: _Bearer, header: _Header, parameter: _Parameter) -> Caller:
+        found = _caller(request, _presented(bearer, header, parameter))
+        if parameter is not None and not found.is_public:
+            raise KeyRefused(
+                "A secret API key has no place in an address, where logs and histories keep it",
+                received="the parameter key with a secret key",
+                expected="a public key, or the header X-Api-Key",
+                remedy="revoke this key, and make one with --public --origin for the shop's pages",
+            )
+        if found.is_public:
+            origin = _origin(request)
+            if origin is None and parameter is not None:
+                origin = _referring_origin(request)
+            if origin is not None or parameter is None:
+                _check_origin(found, origin)
+        return _admitted(request, found, Scope.SEARCH)
+
+    return caller
+
+
+def _caller(request: Request, presented: str) -> Caller:
+    keys: ApiKeyService = request.app.state.api_keys
+    return keys.authenticate(presented)
+
+
+def _admitted(request: Request, caller: Caller, scope: Scope) -> Caller:
+    request.scope[ADMITTED] = caller
+    if scope not in caller.scopes:
+        raise ScopeMissing(
+            "The API key may not be used for this",
+            received="a key for " + ", ".join(held for held in Scope if held in caller.scopes),
+            expected=f"a key for {scope}",
+            remedy=f"use a key that was made with --scope {scope}",
+        )
+    return caller
+
+
+def _presented(bearer: HTTPAuthorizationCredentials | None, *others: str | None) -> str:
+    """The one key of a request: that of Authorization, or of the other places where it may be."""
+    keys = (None if bearer is None else bearer.credentials, *others)
+    presented = {key.strip() for key in keys if key is not None and key.strip()}
     if len(presented) == 1:
         return presented.pop()
     raise KeyRefused(
         "The request has two different API keys" if presented else "The request has no API key",
-        received="one in Authorization and another in X-Api-Key" if presented else "neither header",
+        received="one in Authorization and another beside it" if presented else "neither header",
         expected="the header Authorization: Bearer KEY, or X-Api-Key: KEY",
         remedy="drape keys create makes a key",
     )
@@ -76,6 +121,19 @@ def _origin(request: Request) -> str | None:
     if told is None and request.headers.get("Sec-Fetch-Site") == "same-origin":
         return f"{request.url.scheme}://{request.url.netloc}"
     return told
+
+
+def _referring_origin(request: Request) -> str | None:
+    """The origin of the page that shows what is asked for, where its browser tells."""
+    told = request.headers.get("Referer")
+    if not told:
+        return None
+    try:
+        parts = urlsplit(told)
+        return normalize_origin(f"{parts.scheme}://{parts.netloc}")
+    except (ValueError, InvalidRequest):
+        # Of an origin that no key can be for.
+        return told[:100]
 
 
 def _check_origin(caller: Caller, origin: str | None) -> None:

@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from catalog.storefront.cross_origin import is_preflight, preflight_answer, tell_who_may_read
 from catalog.storefront.errors import internal_error, new_id
 from catalog.storefront.metrics import StorefrontMetrics
 
@@ -26,6 +27,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": NOTHING_LOADED,
+    # Of what pages load without being let read it, such as images and scripts.
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_UP: Final = 499
@@ -38,11 +41,15 @@ class Edge:
     """The outermost part of the application.
 
     An exception that nothing inside has told becomes an answer with an id; the log has the rest of it.
+
+    Args:
+        is_for_pages: Whether pages of other origins may ask, with a key of theirs.
     """
 
-    def __init__(self, app: ASGIApp, metrics: StorefrontMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: StorefrontMetrics, *, is_for_pages: bool) -> None:
         self._app = app
         self._metrics = metrics
+        self._is_for_pages = is_for_pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,10 +67,13 @@ class Edge:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers["X-Request-Id"] = request_id
+                if self._is_for_pages:
+                    tell_who_may_read(scope, headers)
             await send(message)
 
+        inside = preflight_answer() if self._is_for_pages and is_preflight(scope) else self._app
         try:
-            await self._app(scope, receive, send_with_headers)
+            await inside(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = _GIVEN_UP
         except Exception:

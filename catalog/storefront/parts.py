@@ -15,7 +15,7 @@ from catalog.services.product_removal import ProductRemoval
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
-from catalog.storefront.authentication import require
+from catalog.storefront.authentication import require, require_for_photos
 from catalog.storefront.calls import FETCH_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.types import Caller, Scope
@@ -80,3 +80,8 @@ Searcher = Annotated[Caller, Depends(may_search)]
 
 Ingester = Annotated[Caller, Depends(require(Scope.INGEST))]
 """The same of a key for changing the catalog."""
+
+may_see_photos: Final = require_for_photos()
+
+PhotoViewer = Annotated[Caller, Depends(may_see_photos)]
+"""The same of photos, whose address may have a public key in it."""
