@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+    from catalog.adapters.request_limits import RequestLimits
     from catalog.adapters.shared_models import SharedModels
     from catalog.adapters.stored_models import StoredModels
     from catalog.ports.announcements import Announcements
@@ -535,6 +536,14 @@ class Application:
         from catalog.services.api_keys import ApiKeyService
 
         return ApiKeyService(self.unit_of_work)
+
+    @cached_property
+    def request_limits(self) -> RequestLimits:
+        """Counts requests: for all processes in Redis, where there is one."""
+        from catalog.adapters.request_limits import RequestLimits
+
+        url = self.settings.broker_url
+        return RequestLimits(None if url is None else url.get_secret_value())
 
     @cached_property
     def jobs(self) -> JobService:

@@ -156,6 +156,7 @@ class ApiKeyRow(Base):
         CheckConstraint("scopes <> '{}' AND scopes <@ ARRAY['search', 'ingest', 'admin']", name="scopes"),
         CheckConstraint("kind <> 'public' OR scopes = ARRAY['search']", name="public_only_searches"),
         CheckConstraint("(kind = 'public') = (allowed_origins <> '{}')", name="public_has_origins"),
+        CheckConstraint("rate_limit ~ '^[1-9][0-9]{0,6}/(s|min|h)$'", name="rate_limit"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -170,6 +171,7 @@ class ApiKeyRow(Base):
     last_used_at: Mapped[datetime.datetime | None]
     expires_at: Mapped[datetime.datetime | None]
     revoked_at: Mapped[datetime.datetime | None]
+    rate_limit: Mapped[str | None]
 
 
 class ProductRow(Base):

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog.errors import InvalidRequest
+from catalog.request_rates import Period, RequestRate, parse_request_rate
 from embeddings.batch_size import USUAL_BATCH_SIZE
+
+
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return parse_request_rate(value)
+    except InvalidRequest as error:
+        raise ValueError(error.expected) from error
 
 
 class Settings(BaseSettings):
@@ -104,6 +118,21 @@ class Settings(BaseSettings):
 
     metrics_host: str = "127.0.0.1"
     """Address that is served on; ``0.0.0.0`` lets other machines read."""
+
+    rate_limit: Annotated[RequestRate | None, BeforeValidator(_rate)] = RequestRate(6000, Period.MINUTE)
+    """Requests that an API key without a rate of its own may make, such as ``6000/min``; ``none`` for any number."""
+
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks of proxies, with commas between, that tell by ``X-Forwarded-For`` who asks."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        proxies = [one.strip() for one in text.split(",") if one.strip()]
+        for one in proxies:
+            # Not `*`: whoever asks could then claim to be anybody else.
+            ipaddress.ip_network(one)
+        return ",".join(proxies)
 
     @field_validator("home")
     @classmethod

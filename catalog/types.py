@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from catalog.request_rates import RequestRate
 from embeddings.crop_box import CropBox, RelativeBox
 
 
@@ -371,6 +372,7 @@ class Caller:
         key_id: The key's id, which is no secret.
         allowed_origins: Of a public key: the sites whose pages may use it; empty for secret keys.
         is_public: Everybody can read the key on a page.
+        rate_limit: How often it may be used; None as often as keys may in general.
     """
 
     merchant: str
@@ -379,3 +381,4 @@ class Caller:
     scopes: frozenset[Scope]
     allowed_origins: tuple[str, ...]
     is_public: bool
+    rate_limit: RequestRate | None = None

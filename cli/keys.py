@@ -47,12 +47,23 @@ def create(
             help="The last day, in UTC, on which it counts, such as 2027-12-31; or a time with its zone.",
         ),
     ] = None,
+    rate_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-limit",
+            metavar="NUMBER/TIME",
+            help="How many requests it may make, such as 120/min; of a public key all visitors together, and each a "
+            "tenth. Default: DRAPE_RATE_LIMIT.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an API key and show its secret, which nothing can show again."""
     from catalog.bootstrap import Application, settings_from_environment
+    from catalog.request_rates import parse_request_rate
 
     ends = None if expires is None else _end(expires)
+    rate = None if rate_limit is None else parse_request_rate(rate_limit)
     with Application(settings_from_environment()) as application:
         made = application.api_keys.create(
             merchant,
@@ -61,6 +72,7 @@ def create(
             is_public=public,
             allowed_origins=origin or (),
             expires_at=ends,
+            rate_limit=rate,
         )
     if as_json:
         print(json.dumps({**_as_json(made.key), "secret": made.secret}, ensure_ascii=False))
@@ -94,7 +106,7 @@ def list_keys(
     from cli.hit_wording import plain_text
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("id", "begins with", "merchant", "name", "may", "from", "last used", "state"):
+    for column in ("id", "begins with", "merchant", "name", "may", "from", "at most", "last used", "state"):
         table.add_column(column, overflow="fold")
     for key in keys:
         table.add_row(
@@ -104,6 +116,7 @@ def list_keys(
             Text(plain_text(key.name)),
             ", ".join(key.scopes),
             Text("\n".join(key.allowed_origins) or "anywhere"),
+            "as usual" if key.rate_limit is None else str(key.rate_limit),
             "never" if key.last_used_at is None else _time_text(key.last_used_at),
             _state_text(key),
         )
@@ -174,6 +187,7 @@ def _as_json(key: ApiKey) -> dict[str, object]:
         "kind": key.kind,
         "scopes": key.scopes,
         "allowed_origins": key.allowed_origins,
+        "rate_limit": None if key.rate_limit is None else str(key.rate_limit),
         **times,
     }
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from catalog.request_rates import RequestRate, parse_request_rate
 from catalog.rows import ApiKeyKind, ApiKeyRow, MerchantRow
 from catalog.types import Scope
 
@@ -27,6 +28,7 @@ class ApiKey:
         prefix: The first characters of the secret, by which its owner knows it.
         scopes: In the order of ``Scope``.
         allowed_origins: Of a public key: the sites whose pages may use it.
+        rate_limit: How often it may be used; None as often as keys may in general.
         last_used_at: To the minute, roughly.
     """
 
@@ -37,6 +39,7 @@ class ApiKey:
     kind: ApiKeyKind
     scopes: tuple[Scope, ...]
     allowed_origins: tuple[str, ...]
+    rate_limit: RequestRate | None
     created_at: datetime.datetime
     last_used_at: datetime.datetime | None
     expires_at: datetime.datetime | None
@@ -75,6 +78,7 @@ class ApiKeyRepository:
         scopes: Sequence[Scope],
         allowed_origins: Sequence[str],
         expires_at: datetime.datetime | None,
+        rate_limit: RequestRate | None = None,
     ) -> int:
         """A new key's id.
 
@@ -92,6 +96,7 @@ class ApiKeyRepository:
                 scopes=[scope.value for scope in scopes],
                 allowed_origins=list(allowed_origins),
                 expires_at=expires_at,
+                rate_limit=None if rate_limit is None else str(rate_limit),
             )
             .returning(ApiKeyRow.id)
         ).scalar_one()
@@ -173,6 +178,7 @@ def _keys() -> Select[*tuple[Any, ...]]:
         ApiKeyRow.kind,
         ApiKeyRow.scopes,
         ApiKeyRow.allowed_origins,
+        ApiKeyRow.rate_limit,
         ApiKeyRow.created_at,
         ApiKeyRow.last_used_at,
         ApiKeyRow.expires_at,
@@ -188,7 +194,9 @@ def _key(  # Named as the columns are.
     kind: str,
     scopes: Sequence[str],
     allowed_origins: Sequence[str],
+    rate_limit: str | None,
     *times: Any,  # noqa: ANN401 - the last columns, in order.
 ) -> ApiKey:
     held = tuple(scope for scope in Scope if scope in scopes)
-    return ApiKey(id, merchant, name, prefix, ApiKeyKind(kind), held, tuple(allowed_origins), *times)
+    rate = None if rate_limit is None else parse_request_rate(rate_limit)
+    return ApiKey(id, merchant, name, prefix, ApiKeyKind(kind), held, tuple(allowed_origins), rate, *times)

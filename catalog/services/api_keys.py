@@ -17,6 +17,7 @@ from typing import Final, TypedDict
 
 from catalog.errors import DatabaseUnavailable, InvalidRequest, KeyNotFound, KeyRefused
 from catalog.repositories.api_keys import ApiKey, PresentedKey
+from catalog.request_rates import RequestRate
 from catalog.rows import ApiKeyKind
 from catalog.services.web_origin import normalize_origin
 from catalog.types import Caller, Scope
@@ -84,6 +85,7 @@ class ApiKeyService:
         is_public: bool = False,
         allowed_origins: Collection[str] = (),
         expires_at: datetime.datetime | None = None,
+        rate_limit: RequestRate | None = None,
     ) -> CreatedKey:
         """A new key, with the only sight of its secret.
 
@@ -92,6 +94,7 @@ class ApiKeyService:
             is_public: The key stands in a shop's pages: it may only search, from ``allowed_origins``.
             allowed_origins: Such as ``https://shop.example``; at least one of a public key, none of a secret one.
             expires_at: With a time zone.
+            rate_limit: None for that of keys in general.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -112,6 +115,7 @@ class ApiKeyService:
                 scopes=held,
                 allowed_origins=origins,
                 expires_at=expires_at,
+                rate_limit=rate_limit,
             )
             key = work.api_keys.get(key_id)
             work.commit()
@@ -181,10 +185,12 @@ class ApiKeyService:
         with self._unit_of_work() as work:
             presented = work.api_keys.presented(digest)
         if presented is None:
+            self._forget(digest)
             _log.info("API key refused: unknown")
             raise _refused()
         fault = _fault(presented)
         if fault is not None:
+            self._forget(digest)
             key = presented.key
             _log.warning("API key %d (%s) of %s refused: %s", key.id, key.prefix, key.merchant, fault)
             raise _refused()
@@ -192,19 +198,26 @@ class ApiKeyService:
         left = TRUSTED_SECONDS if presented.seconds_left is None else min(TRUSTED_SECONDS, presented.seconds_left)
         with self._lock:
             self._trusted[digest] = (caller, now + left)
+            self._trusted.move_to_end(digest)
             while len(self._trusted) > _MAX_TRUSTED:
                 self._trusted.popitem(last=False)
         if presented.is_use_due:
             self._note_use(caller.key_id)
         return caller
 
+    def is_familiar(self, secret: str) -> bool:
+        """Whether this process has found the key to count, lately as a rule, and not heard of its end."""
+        with self._lock:
+            return _digest(secret) in self._trusted
+
     def _trusted_caller(self, digest: str) -> Caller | None:
         with self._lock:
             caller, until = self._trusted.get(digest, (None, 0.0))
-            if caller is not None and self._clock() >= until:
-                del self._trusted[digest]
-                return None
-            return caller
+            return caller if self._clock() < until else None
+
+    def _forget(self, digest: str) -> None:
+        with self._lock:
+            self._trusted.pop(digest, None)
 
     def _note_use(self, key_id: int) -> None:
         try:
@@ -307,6 +320,7 @@ def _caller(presented: PresentedKey) -> Caller:
         scopes=frozenset(key.scopes),
         allowed_origins=key.allowed_origins,
         is_public=key.kind is ApiKeyKind.PUBLIC,
+        rate_limit=key.rate_limit,
     )
 
 

@@ -14,6 +14,7 @@ from catalog.storefront.edge import Edge
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search, may_see_photos
+from catalog.storefront.rate_limits import RateLimits
 from catalog.storefront.routes import docs, facets, health, images, page, products, search
 from catalog.storefront.schemas.query import query_schemas
 from catalog.types import Caller
@@ -50,6 +51,7 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     )
     app.state.parts = parts
     app.state.api_keys = application.api_keys
+    app.state.rate_limits = RateLimits(application.request_limits, application.settings.rate_limit)
     if open_to is not None:
         for access in (may_search, may_see_photos):
             app.dependency_overrides[access] = open_to_this_machine(open_to)

@@ -12,6 +12,7 @@ from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPAuthorizationCredent
 from catalog.errors import InvalidRequest, KeyRefused, OriginNotAllowed, ScopeMissing
 from catalog.services.api_keys import ApiKeyService
 from catalog.services.web_origin import normalize_origin
+from catalog.storefront.rate_limits import ALLOWANCE, RateLimited, RateLimits, client_address
 from catalog.types import Caller, Scope
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="drape"'}
@@ -32,8 +33,9 @@ _Parameter = Annotated[str | None, Depends(_parameter)]
 def require(scope: Scope) -> Callable[..., Caller]:
     """A dependency that answers with the caller, once the request has a key with this scope.
 
-    The application's ``state.api_keys`` is the ``ApiKeyService`` that knows the keys. It may ask the database, so
-    FastAPI runs the dependency in a thread of its own, not in the event loop:
+    The application's ``state.api_keys`` is the ``ApiKeyService`` that knows the keys, its ``state.rate_limits`` say how
+    often each may ask. They may ask the database and Redis, so FastAPI runs the dependency in a thread of its own, not
+    in the event loop:
 
         @router.post("/v1/search")
         def search(caller: Annotated[Caller, Depends(require(Scope.SEARCH))]) -> ...
@@ -41,6 +43,7 @@ def require(scope: Scope) -> Callable[..., Caller]:
     It raises:
         KeyRefused: the request has no key, two different ones, or one that does not count.
         OriginNotAllowed: a public key came from elsewhere than a page of its sites.
+        RateLimited: the key, or an address that tries keys out, has asked too often.
         ScopeMissing: the key is good, but not for this.
     """
 
@@ -76,18 +79,33 @@ def require_for_photos() -> Callable[..., Caller]:
                 origin = _referring_origin(request)
             if origin is not None or parameter is None:
                 _check_origin(found, origin)
-        return _admitted(request, found, Scope.SEARCH)
+        return _admitted(request, found, Scope.SEARCH, is_photo=True)
 
     return caller
 
 
 def _caller(request: Request, presented: str) -> Caller:
     keys: ApiKeyService = request.app.state.api_keys
-    return keys.authenticate(presented)
+    limits: RateLimits = request.app.state.rate_limits
+    if keys.is_familiar(presented):
+        return keys.authenticate(presented)
+    address = client_address(request)
+    limits.check_guesses(address)
+    try:
+        return keys.authenticate(presented)
+    except KeyRefused:
+        limits.note_guess(address)
+        raise
 
 
-def _admitted(request: Request, caller: Caller, scope: Scope) -> Caller:
+def _admitted(request: Request, caller: Caller, scope: Scope, *, is_photo: bool = False) -> Caller:
     request.scope[ADMITTED] = caller
+    limits: RateLimits = request.app.state.rate_limits
+    try:
+        request.scope[ALLOWANCE] = limits.admit(caller, client_address(request), is_photo=is_photo)
+    except RateLimited as error:
+        request.scope[ALLOWANCE] = error.allowance
+        raise
     if scope not in caller.scopes:
         raise ScopeMissing(
             "The API key may not be used for this",

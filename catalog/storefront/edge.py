@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catalog.storefront.cross_origin import is_preflight, preflight_answer, tell_who_may_read
 from catalog.storefront.errors import internal_error, new_id
 from catalog.storefront.metrics import StorefrontMetrics
+from catalog.storefront.rate_limits import ALLOWANCE, headers_of
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Edge:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers["X-Request-Id"] = request_id
+                if (allowance := scope.get(ALLOWANCE)) is not None:
+                    headers.update(headers_of(allowance))
                 if self._is_for_pages:
                     tell_who_may_read(scope, headers)
             await send(message)

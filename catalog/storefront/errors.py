@@ -41,6 +41,7 @@ from catalog.errors import (
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.storefront.authentication import CHALLENGE
+from catalog.storefront.rate_limits import RateLimited
 from catalog.storefront.schemas.errors import ErrorAnswer, ErrorFacts
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableImage, UnusableModel
 
@@ -102,6 +103,7 @@ TABLE: Final[Mapping[type[ExplainedError], Told]] = {
     MediaTypeUnknown: Told(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
     FetchRefused: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "image_address_refused"),
     InvalidRequest: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
+    RateLimited: Told(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"),
     UnusableImage: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_image"),
     FetchFailed: Told(HTTPStatus.BAD_GATEWAY, "image_address_unreachable"),
     StoredImageAltered: Told(HTTPStatus.SERVICE_UNAVAILABLE, "image_store_unavailable", has_facts=False),
@@ -164,6 +166,8 @@ async def _explained(request: Request, error: Exception) -> JSONResponse:
     headers = dict(CHALLENGE) if how.status == HTTPStatus.UNAUTHORIZED else {}
     if how.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.seconds)
     if how.has_facts:
         facts = ErrorFacts(
             code=how.code,

@@ -13,6 +13,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         ("403", "The key is not for this, or not for this site."),
         ("404", "The key's merchant has no such thing."),
         ("422", "Something that was sent cannot be used."),
+        ("429", "The key has been used too often; Retry-After tells when to ask again."),
         ("4XX", "Something that was sent cannot be used."),
         ("5XX", "Something is away for the moment, or failed."),
     )

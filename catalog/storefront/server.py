@@ -80,6 +80,7 @@ def serve(application: Application, listener: socket.socket, caller: Caller | No
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=application.settings.trusted_proxies,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
         timeout_keep_alive=SECONDS_KEPT_OPEN,
     )

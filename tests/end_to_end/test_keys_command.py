@@ -34,10 +34,13 @@ def test_keys_are_made_listed_and_revoked(drape_of_atelier):
     assert told == "Key 1 of atelier for search, ingest. It is not shown again."
     web = drape.run_here(
         *("keys", "create", "-m", "atelier", "--public", "--origin", "https://Shop.example"),
-        *("--expires", "2099-12-31", "--json"),
+        *("--expires", "2099-12-31", "--rate-limit", "120/minute", "--json"),
     ).json
     assert (web["kind"], web["scopes"], web["allowed_origins"]) == ("public", ["search"], ["https://shop.example"])
     assert web["expires_at"].startswith("2100-01-01T00:00")
+    assert web["rate_limit"] == "120/min"
+    fast = drape.run_here("keys", "create", "-m", "atelier", "--rate-limit", "fast")
+    assert (fast.code, "such as 600/min" in fast.err) == (2, True)
 
     everywhere = drape.run_here("keys", "create", "-m", "atelier", "--public", "--origin", "*")
     assert (everywhere.code, "with a wildcard" in everywhere.err) == (2, True)
@@ -48,6 +51,8 @@ def test_keys_are_made_listed_and_revoked(drape_of_atelier):
     listed, as_json = drape.run_here("keys", "list"), drape.run_here("keys", "list", "-m", "atelier", "--json")
     assert [(key["id"], key["prefix"]) for key in as_json.json] == [(1, secret[:15]), (2, web["prefix"])]
     assert "backend [x]" in listed.out
+    assert "120/min" in listed.out
+    assert as_json.json[0]["rate_limit"] is None
     assert "good until 2100-01-01" in listed.out or "good until 2099-12-31" in listed.out
     for shown in (listed.out, as_json.out):
         assert (secret[:15] in shown, secret[15:] in shown, web["secret"][15:] in shown) == (True, False, False)

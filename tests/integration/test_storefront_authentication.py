@@ -13,9 +13,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
+from catalog.adapters.request_limits import RequestLimits
 from catalog.errors import DrapeError, KeyRefused
 from catalog.services.api_keys import ApiKeyService
 from catalog.storefront.authentication import CHALLENGE, require
+from catalog.storefront.rate_limits import RateLimits
 from catalog.types import Caller, Scope
 from catalog.unit_of_work import UnitOfWork
 
@@ -59,6 +61,7 @@ def keys(database):
 def client(keys):
     app = FastAPI()
     app.state.api_keys = keys
+    app.state.rate_limits = RateLimits(RequestLimits(), None)
 
     @app.get("/search")
     def search(caller: Annotated[Caller, Depends(require(Scope.SEARCH))]) -> str:

@@ -51,6 +51,7 @@ class Client:
     app: FastAPI
     key: str
     host: str = "drape.example"
+    address: str = "127.0.0.1"
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.ask("GET", path, **options)
@@ -64,7 +65,7 @@ class Client:
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
         async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app)
+            transport = httpx.ASGITransport(self.app, client=(self.address, 4711))
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{self.host}") as client:
                 return await client.request(method, path, headers=headers, **options)
 
