@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -30,8 +30,8 @@ _Header = Annotated[str | None, Depends(_header)]
 _Parameter = Annotated[str | None, Depends(_parameter)]
 
 
-def require(scope: Scope) -> Callable[..., Caller]:
-    """A dependency that answers with the caller, once the request has a key with this scope.
+def require(*scopes: Scope) -> Callable[..., Caller]:
+    """A dependency that answers with the caller, once the request has a key with this scope, or one of these.
 
     The application's ``state.api_keys`` is the ``ApiKeyService`` that knows the keys, its ``state.rate_limits`` say how
     often each may ask. They may ask the database and Redis, so FastAPI runs the dependency in a thread of its own, not
@@ -51,7 +51,7 @@ def require(scope: Scope) -> Callable[..., Caller]:
         found = _caller(request, _presented(bearer, header))
         if found.is_public:
             _check_origin(found, _origin(request))
-        return _admitted(request, found, scope)
+        return _admitted(request, found, scopes)
 
     return caller
 
@@ -79,7 +79,7 @@ def require_for_photos() -> Callable[..., Caller]:
                 origin = _referring_origin(request)
             if origin is not None or parameter is None:
                 _check_origin(found, origin)
-        return _admitted(request, found, Scope.SEARCH, is_photo=True)
+        return _admitted(request, found, (Scope.SEARCH,), is_photo=True)
 
     return caller
 
@@ -98,7 +98,7 @@ def _caller(request: Request, presented: str) -> Caller:
         raise
 
 
-def _admitted(request: Request, caller: Caller, scope: Scope, *, is_photo: bool = False) -> Caller:
+def _admitted(request: Request, caller: Caller, scopes: Sequence[Scope], *, is_photo: bool = False) -> Caller:
     request.scope[ADMITTED] = caller
     limits: RateLimits = request.app.state.rate_limits
     try:
@@ -106,12 +106,12 @@ def _admitted(request: Request, caller: Caller, scope: Scope, *, is_photo: bool 
     except RateLimited as error:
         request.scope[ALLOWANCE] = error.allowance
         raise
-    if scope not in caller.scopes:
+    if not caller.scopes.intersection(scopes):
         raise ScopeMissing(
             "The API key may not be used for this",
             received="a key for " + ", ".join(held for held in Scope if held in caller.scopes),
-            expected=f"a key for {scope}",
-            remedy=f"use a key that was made with --scope {scope}",
+            expected="a key for " + " or ".join(scopes),
+            remedy="use a key that was made with --scope " + " or --scope ".join(scopes),
         )
     return caller
 

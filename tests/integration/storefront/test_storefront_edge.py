@@ -15,33 +15,6 @@ from catalog.types import Caller, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused
 
-PROTECTED = [
-    ("POST", "/v1/search"),
-    ("GET", "/v1/products/red-dress/similar"),
-    ("GET", "/v1/facets"),
-    ("GET", f"/v1/images/{'0' * 64}"),
-]
-
-
-def test_every_endpoint_but_those_of_operators_needs_a_key(shop):
-    paths = shop.get("/openapi.json").json()["paths"]
-    closed = {
-        (method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/v1/")
-    }
-    assert len(closed) == len(PROTECTED)
-    for method, path in PROTECTED:
-        for headers in ({}, {"X-Api-Key": "drape_sk_" + "a" * 43}, {"Authorization": "Bearer nothing"}):
-            answered = shop.ask(method, path, headers)
-            refused(answered, 401, "key_refused")
-            assert answered.headers["www-authenticate"].startswith("Bearer")
-    assert ids(shop.get(PROTECTED[1][1], headers={"Authorization": f"Bearer {shop.key}"}))
-
-
-def test_a_key_for_something_else_does_not_search(application, shop):
-    ingest_only = Client(shop.app, application.api_keys.create("atelier", "feeds", [Scope.INGEST]).secret)
-    for method, path in PROTECTED:
-        refused(ingest_only.ask(method, path), 403, "scope_missing")
-
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
