@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.attributes.normalizer import fashion_normalizer
 from catalog.errors import InvalidRequest
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import (
@@ -24,10 +23,11 @@ from catalog.ports.vector_index import (
     VectorSpec,
 )
 from catalog.repositories.images import IndexableImage
+from catalog.services.asked_attributes import alternatives, names_for
+from catalog.services.contradictions import refuse_contradictions
 from catalog.types import SearchFilters
 from embeddings.manifest import PROBABILITIES
 from embeddings.similarity import lift_gallery
-from embeddings.taxonomy import normalize_attribute
 
 HIST = "hist"
 PROB = PROBABILITIES
@@ -140,24 +140,17 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_products: Sequen
         not_products: Products whose images are left out (the query's own).
 
     Raises:
-        InvalidRequest: price bounds that exclude everything, no category, or an attribute without a name or value.
+        InvalidRequest: filters that contradict each other, no category, or an attribute without a name or value.
     """
+    refuse_contradictions(filters)
     low, high = filters.min_price, filters.max_price
-    if low is not None and high is not None and low > high:
-        raise InvalidRequest(
-            "The price range is empty", received=f"from {low} to {high}", expected="a lower bound below the upper"
-        )
     must: list[Condition] = [Match("merchant", (str(merchant_id),))]
     if filters.category is not None:
         must.append(Match("category", (category_keyword(filters.category),)))
     for name in filters.all_of:
-        asked, *meant = _names(name)
-        # As it was asked for, too: a catalog may keep the feed's words.
-        must.extend(Match("attributes", (asked, one)) for one in meant)
-        if not meant:
-            must.append(Match("attributes", (asked,)))
+        must.extend(Match("attributes", choice) for choice in alternatives(name))
     if filters.any_of:
-        must.append(Match("attributes", _names(*filters.any_of)))
+        must.append(Match("attributes", names_for(*filters.any_of)))
     if low is not None or high is not None:
         must.append(Range("price", None if low is None else float(low), None if high is None else float(high)))
     if filters.currency is not None:
@@ -166,24 +159,7 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_products: Sequen
         must.append(Match("availability", tuple(str(one) for one in filters.availability)))
     must_not: list[Condition] = []
     if filters.none_of:
-        must_not.append(Match("attributes", _names(*filters.none_of)))
+        must_not.append(Match("attributes", names_for(*filters.none_of)))
     if not_products:
         must_not.append(Match("product", tuple(not_products)))
     return Filter(must=tuple(must), must_not=tuple(must_not))
-
-
-def _names(*attributes: str) -> tuple[str, ...]:
-    """The attributes in normal form, each with the vocabulary's names for it behind it, without repeats."""
-    names: list[str] = []
-    for attribute in map(_attribute, attributes):
-        names.extend((attribute, *fashion_normalizer().names_of(attribute)))
-    return tuple(dict.fromkeys(names))
-
-
-def _attribute(name: str) -> str:
-    try:
-        return normalize_attribute(name)
-    except ValueError as error:
-        raise InvalidRequest(
-            "This is no attribute", received=name, expected="GROUP=VALUE, for example color=red"
-        ) from error

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from catalog.attributes.normalizer import fashion_normalizer
 from catalog.errors import InvalidRequest
+from catalog.services.asked_attributes import normal_form
 from catalog.services.attribute_queries import in_taxonomy
+from catalog.services.contradictions import refuse_contradictions
 from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keyword
 from catalog.types import AttributeChanges, SearchFilters, UnderstoodWords
-from embeddings.taxonomy import Taxonomy, normalize_attribute
+from embeddings.taxonomy import Taxonomy
 
 
 def with_words(filters: SearchFilters, understood: UnderstoodWords, all_of: Sequence[str]) -> SearchFilters:
@@ -42,7 +44,7 @@ def split_changes(
     model sees it, so that items whose feed does not say it can be found.
 
     Raises:
-        InvalidRequest: a change is no attribute, or is both wanted and unwanted.
+        InvalidRequest: a change is no attribute, is both wanted and unwanted, or contradicts the filters.
     """
     wanted = [_in_words_of(taxonomy, name) for name in changes.wanted]
     unwanted = [_in_words_of(taxonomy, name) for name in changes.unwanted]
@@ -54,6 +56,7 @@ def split_changes(
             expected="an attribute on one of the two sides",
             remedy="leave it out on the other",
         )
+    refuse_contradictions(filters, AttributeChanges(tuple(wanted), tuple(unwanted)))
     seen, only_told = in_taxonomy(dict.fromkeys(wanted), taxonomy)
     seen_unwanted, _ = in_taxonomy(dict.fromkeys(unwanted), taxonomy)
     filters = replace(
@@ -64,12 +67,7 @@ def split_changes(
 
 def _in_words_of(taxonomy: Taxonomy, name: str) -> str:
     """The attribute as the taxonomy has it, or else as the vocabulary has it where that knows one name for it."""
-    try:
-        asked = normalize_attribute(name)
-    except ValueError as error:
-        raise InvalidRequest(
-            "This is no attribute", received=name, expected="GROUP=VALUE, for example color=red"
-        ) from error
+    asked = normal_form(name)
     if asked in taxonomy.names:
         return asked
     meant = fashion_normalizer().names_of(asked)
