@@ -353,6 +353,7 @@ class SearchAnswer:
         collection: The collection that was searched.
         timings_ms: Milliseconds per stage, in order.
         understood: What was made of the words that were searched with.
+        notes: What to know of the filters: what nobody knows, or no product has, with what may have been meant.
     """
 
     hits: tuple[Hit, ...]
@@ -361,6 +362,7 @@ class SearchAnswer:
     collection: str
     timings_ms: Mapping[str, float]
     understood: UnderstoodWords | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
     (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``, ``item_group`` (or null),
     ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to 1), largest first.
     Of a search by words, ``understood``: ``all``, ``none``, ``category``, ``min_price`` and ``max_price`` (decimal
-    strings), ``currency`` and ``ignored``.
+    strings), ``currency`` and ``ignored``. Where there is anything to know of the filters, ``notes``: sentences.
     """
     return {
         "mode": answer.mode.value,
@@ -55,6 +55,7 @@ def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
         "timings_ms": {stage: round(value, 3) for stage, value in answer.timings_ms.items()},
         "hits": [_hit_as_json(hit) for hit in answer.hits],
         **({} if answer.understood is None else {"understood": _understood_as_json(answer.understood)}),
+        **({"notes": list(answer.notes)} if answer.notes else {}),
     }
 
 
@@ -89,6 +90,8 @@ class ResultTable:
             yield self._wide_table()
         else:
             yield self._narrow_table()
+        for note in self._answer.notes:
+            yield Text(plain_text(note), style="yellow")
         yield Text(self._footer(), style="dim")
 
     def _wide_table(self) -> Table:

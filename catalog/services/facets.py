@@ -15,6 +15,9 @@ from typing import Final
 
 from catalog.ports.vector_index import Filter, Match, Range
 from catalog.repositories.facets import PriceSpan, ProductConditions
+from catalog.services.catalog_values import CatalogValues
+from catalog.services.contradictions import has_price_bounds, require_one_currency
+from catalog.services.filter_advice import FilterAdvice
 from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keywords, search_filter
 from catalog.types import SearchFilters
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -31,6 +34,7 @@ class Facets:
         attributes: By group: values with their numbers.
         categories: Every level as its path from the top, with the number of products below it.
         prices: By currency.
+        notes: What to know of the filters: what nobody knows, or no product has, with what may have been meant.
     """
 
     num_products: int
@@ -38,6 +42,7 @@ class Facets:
     categories: Sequence[tuple[str, int]]
     availability: Sequence[tuple[str, int]]
     prices: Mapping[str, PriceSpan]
+    notes: tuple[str, ...] = ()
 
 
 class FacetService:
@@ -45,6 +50,7 @@ class FacetService:
 
     def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
         self._unit_of_work = unit_of_work
+        self._advice = FilterAdvice(CatalogValues(unit_of_work))
 
     def count(self, merchant: str, filters: SearchFilters | None = None) -> Facets:
         """The numbers.
@@ -53,10 +59,13 @@ class FacetService:
             MerchantNotFound: no such merchant.
             InvalidRequest: the filters have no meaning.
         """
+        filters = filters or SearchFilters()
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
-            search = search_filter(merchant_id, filters or SearchFilters())
-            paths = work.facets.categories(merchant_id) if filters is not None and filters.category else []
+            search = search_filter(merchant_id, filters)
+            if has_price_bounds(filters):
+                require_one_currency(filters, work.facets.currencies(merchant_id))
+            paths = work.facets.categories(merchant_id) if filters.category else []
             counts = work.facets.counts(merchant_id, product_conditions(search, paths))
         groups: dict[str, list[tuple[str, int]]] = {}
         for attribute, number in _most_frequent(counts.attributes):
@@ -72,6 +81,7 @@ class FacetService:
             categories=_most_frequent(levels),
             availability=_most_frequent(counts.availability),
             prices=dict(sorted(counts.prices.items())),
+            notes=self._advice.notes(merchant_id, filters, is_empty=counts.num_products == 0),
         )
 
 

@@ -13,8 +13,10 @@ from catalog.errors import GalleryNotFound, InvalidRequest, ProductNotFound
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import Filter, VectorIndex
 from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
+from catalog.services.catalog_values import CatalogValues
 from catalog.services.changed_ranking import ChangedSearch
 from catalog.services.example_queries import checked_examples, query_of_examples
+from catalog.services.filter_advice import FilterAdvice, compared_prices
 from catalog.services.gallery_layout import HIST, PROB, search_filter
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
@@ -49,6 +51,7 @@ class SearchService:
         self._models = models
         self._queries = queries
         self._pages = SearchPages(unit_of_work, index)
+        self._advice = FilterAdvice(CatalogValues(unit_of_work))
 
     def load(self) -> None:
         """Make the networks of all live galleries ready, so that no query has to wait for that."""
@@ -83,6 +86,7 @@ class SearchService:
         timings = Timings()
         searched = self._searched(merchant)
         model = searched.model
+        advised = self._advice.of(searched.merchant_id, filters or SearchFilters(), changes, model.taxonomy)
         filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
         # What has no meaning or does not exist is told before the network runs.
         search_filter(searched.merchant_id, filters)
@@ -92,7 +96,7 @@ class SearchService:
         photo = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
         query = _with_examples([photo], examples, stored, model)
         search = search_filter(searched.merchant_id, filters, _product_ids(stored))
-        return self._answer(searched, query, changes, search, options, timings)
+        return advised(self._answer(searched, query, changes, search, options, timings), options)
 
     def by_product(
         self,
@@ -175,11 +179,15 @@ class SearchService:
                 remedy="use words of the catalog's attributes and categories, or search by a photo",
             )
         ranked, filtered = in_taxonomy(understood.all_of, model.taxonomy)
-        search = search_filter(searched.merchant_id, with_words(filters or SearchFilters(), understood, filtered))
+        self._advice.check(searched.merchant_id, filters or SearchFilters())
+        filters = with_words(filters or SearchFilters(), understood, filtered)
+        search = search_filter(searched.merchant_id, filters)
         prob = prob_of(ranked, model.taxonomy, model.prob_normalization)
         query = QueryVectors(np.zeros(model.feature_sizes[model.visual_feature], dtype=np.float32), prob)
         answer = self._answer(searched, query, None, search, options, timings)
-        return replace(answer, understood=understood)
+        is_empty = not answer.hits and not options.page
+        notes = self._advice.notes(searched.merchant_id, filters, taxonomy=model.taxonomy, is_empty=is_empty)
+        return replace(answer, understood=understood, notes=(*compared_prices(filters, currencies), *notes))
 
     def _by_products(
         self,
@@ -194,9 +202,10 @@ class SearchService:
         searched = self._searched(merchant)
         stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
         query = _with_examples([], examples, stored, searched.model)
+        advised = self._advice.of(searched.merchant_id, filters or SearchFilters(), changes, searched.model.taxonomy)
         filters, changes = _with_changes(filters or SearchFilters(), changes, searched.model, options)
         search = search_filter(searched.merchant_id, filters, _product_ids(stored))
-        return self._answer(searched, query, changes, search, options, timings)
+        return advised(self._answer(searched, query, changes, search, options, timings), options)
 
     def _searched(self, merchant: str) -> SearchedGallery:
         with self._unit_of_work() as work:

@@ -37,6 +37,7 @@ def _answered(found: Facets) -> FacetsAnswered:
             )
             for currency, span in found.prices.items()
         ),
+        notes=found.notes,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.storefront.schemas.fields import Answered
+from catalog.storefront.schemas.fields import Answered, Notes
 
 
 class ValueCount(Answered):
@@ -36,3 +36,4 @@ class FacetsAnswered(Answered):
     categories: Annotated[tuple[ValueCount, ...], Field(description="Every level as its path from the top.")]
     availability: tuple[ValueCount, ...]
     prices: tuple[PriceRange, ...]
+    notes: Notes = ()

@@ -29,6 +29,14 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterVal
 Threshold = Annotated[float, Field(ge=-1, le=1000, allow_inf_nan=False)]
 WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_storable)]
 
+Notes = Annotated[
+    tuple[str, ...],
+    Field(
+        description="What to know of the filters: what is unknown, or no product has, with what may have been meant.",
+        examples=[["color=rde is unknown; did you mean color=red?"]],
+    ),
+]
+
 
 class Taken(BaseModel):
     """What a request says: nothing but what is named."""

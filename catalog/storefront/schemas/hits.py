@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.storefront.schemas.fields import Answered
+from catalog.storefront.schemas.fields import Answered, Notes
 from catalog.storefront.schemas.prices import PriceAnswer, plain_amount, price_answer
 from catalog.types import Availability, Hit, SearchAnswer, SearchMode, SearchOptions, UnderstoodWords
 
@@ -110,6 +110,7 @@ class SearchAnswered(Answered):
     gallery: Annotated[str, Field(description="The collection that was searched.")]
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
     understood: Annotated[UnderstoodAnswer | None, Field(description="Of a search by words.")] = None
+    notes: Notes = ()
 
     @classmethod
     def of(cls, answer: SearchAnswer, options: SearchOptions) -> SearchAnswered:
@@ -123,4 +124,5 @@ class SearchAnswered(Answered):
             gallery=answer.collection,
             timings_ms={stage: round(value, 3) for stage, value in answer.timings_ms.items()},
             understood=None if answer.understood is None else UnderstoodAnswer.of(answer.understood),
+            notes=answer.notes,
         )

@@ -44,7 +44,7 @@ def test_facets_count_products(shop):
         ({"category": "WOMEN"}, 3),
         ({"category": "Women > Dresses"}, 2),
         ({"category": "Dresses > Women"}, 0),
-        ({"min_price": "60.50"}, 3),
+        ({"min_price": "60.50", "currency": "EUR"}, 2),
         ({"max_price": "60.50", "currency": "eur"}, 2),
         ({"availability": ["in_stock", "out_of_stock"]}, 4),
     ],
@@ -67,10 +67,44 @@ def _query(filters) -> str:
 
 
 @pytest.mark.parametrize(
-    "filters", [{"all": "="}, {"min_price": "many"}, {"min_price": 2, "max_price": 1}, {"currency": "e"}], ids=str
+    "filters",
+    [
+        {"all": "="},
+        {"min_price": "many"},
+        {"min_price": 2, "max_price": 1, "currency": "EUR"},
+        {"min_price": 2},
+        {"currency": "e"},
+        {"all": "color=red", "none": ["fabric=lace", "color=red"]},
+        {"any": "colour=Rot", "none": ["color=red", "colour=Rot"]},
+    ],
+    ids=str,
 )
 def test_filters_without_a_meaning_are_refused(shop, filters):
-    refused(shop.get("/v1/facets", params=filters), 422, "invalid_request")
+    told = refused(shop.get("/v1/facets", params=filters), 422, "invalid_request")
+    if filters.get("min_price") != "many" and filters.get("currency") != "e":
+        found = shop.upload(picture("red"), json.loads(_query(filters)))
+        assert refused(found, 422, "invalid_request") == told
+
+
+@pytest.mark.parametrize(
+    ("filters", "notes"),
+    [
+        ({"all": "color=rde"}, ["color=rde is unknown; did you mean color=red?"]),
+        ({"any": ["size=xl", "color=blue"]}, ["size=xl is unknown"]),
+        ({"none": "colr=red"}, ["colr=red is unknown; did you mean color=red?"]),
+        ({"all": "color=Green"}, ["no product has color=Green"]),
+        ({"any": ["color=green", "color=red"]}, []),
+        ({"category": "Dreses"}, ["no product is of the category Dreses; did you mean Dresses?"]),
+        ({"category": "women>dress"}, ["no product is of the category women>dress; did you mean Women > Dresses?"]),
+        ({"currency": "chf"}, ["no price is in CHF: there are EUR and USD"]),
+        ({"all": "color=red", "category": "Women > Dresses"}, []),
+    ],
+    ids=str,
+)
+def test_what_nobody_knows_of_is_told_with_what_may_have_been_meant(shop, filters, notes):
+    assert shop.get("/v1/facets", params=filters).json()["notes"] == notes
+    answered = shop.upload(picture("red"), json.loads(_query(filters)))
+    assert (answered.status_code, answered.json()["notes"]) == (200, notes)
 
 
 def _image_of(client, product: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ def test_an_id_may_hold_slashes(shop):
         ({"any": ["color=blue", "color=green"]}, ["blue-dress"]),
         ({"none": ["color=red"]}, ["blue-dress"]),
         ({"category": "women > skirts"}, ["red-skirt"]),
-        ({"min_price": "50", "max_price": "60.50"}, ["blue-dress"]),
+        ({"min_price": "50", "max_price": "60.50", "currency": "EUR"}, ["blue-dress"]),
         ({"currency": "usd"}, ["half/half"]),
         ({"availability": ["in_stock"]}, ["red-skirt", "half/half"]),
         ({"all": ["color=red"], "currency": "EUR"}, ["red-skirt"]),
@@ -273,6 +273,10 @@ def test_a_product_or_a_photo_may_be_searched_with_in_another_colour(shop):
         {"product_id": "red-dress", "but": ["color=blue"], "mode": "visual"},
         {"product_id": "red-dress", "but": ["color=blue"], "without": ["color=blue"]},
         {"product_id": "red-dress", "but": ["="]},
+        {"product_id": "red-dress", "but": ["color=red"], "filters": {"none": ["colour=Rot"]}},
+        {"product_id": "red-dress", "without": ["color=red"], "filters": {"all": ["color=red"]}},
+        {"product_id": "red-dress", "but": ["color=blue"], "filters": {"max_price": 50}},
+        {"words": "red", "filters": {"max_price": 50}},
     ],
 )
 def test_words_and_changes_without_a_meaning_are_refused(shop, query):
@@ -326,3 +330,22 @@ def test_examples_stand_beside_photos_filters_and_changes(shop):
 def test_examples_without_a_meaning_are_refused(shop, body, status, code, received):
     facts = refused(shop.post("/v1/search", json=body), status, code)
     assert received is None or facts["received"].startswith(received)
+
+
+def test_what_nobody_knows_cannot_take_the_place_of_an_attribute(shop):
+    """What is to be without it is as before."""
+    facts = refused(
+        shop.post("/v1/search", json={"product_id": "red-dress", "but": ["color=bule"]}), 422, "invalid_request"
+    )
+    assert (facts["received"], facts["remedy"]) == ("color=bule", "did you mean color=blue?")
+    without = shop.post("/v1/search", json={"product_id": "red-dress", "without": ["color=bule"]})
+    assert without.json()["notes"] == ["color=bule is unknown; did you mean color=blue?"]
+    assert len(without.json()["hits"]) == 3
+
+
+def test_prices_of_words_without_a_currency_are_told_to_be_mere_numbers(shop):
+    """Those of filters are refused where there are several: whoever writes them can name one."""
+    found = shop.post("/v1/search", json={"words": "red under 90"})
+    assert ids(found) == ["red-dress", "red-skirt", "blue-dress"]
+    assert found.json()["notes"] == ["prices in EUR and USD were compared as mere numbers; name the currency, too"]
+    assert shop.post("/v1/search", json={"words": "red under 90 EUR"}).json()["notes"] == []
