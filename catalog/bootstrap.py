@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catalog.ports.vector_index import VectorIndex
     from catalog.ports.vector_snapshots import VectorSnapshots
     from catalog.services.api_keys import ApiKeyService
+    from catalog.services.attribute_choices import AttributeChoices
     from catalog.services.attribute_mining import AttributeMiningService
     from catalog.services.calibration import CalibrationService
     from catalog.services.catalog_dataset import CatalogDatasets
@@ -508,6 +509,13 @@ class Application:
         from catalog.services.product_removal import ProductRemoval
 
         return ProductRemoval(self.unit_of_work)
+
+    @cached_property
+    def attribute_choices(self) -> AttributeChoices:
+        """Lists attributes to choose from, and completes what is typed of them."""
+        from catalog.services.attribute_choices import AttributeChoices
+
+        return AttributeChoices(self.unit_of_work, self._noted_models)
 
     @cached_property
     def shown_images(self) -> ShownImages:

@@ -115,6 +115,13 @@ class FacetRepository:
             prices={row[1]: PriceSpan(row[4], row[5], row[3]) for row in rows if row[0] == "price"},
         )
 
+    def attributes(self, merchant_id: int, conditions: ProductConditions) -> dict[str, int]:
+        """Numbers of products by attribute: a part of the counts, in less time."""
+        value = func.unnest(ProductRow.attributes).label("value")
+        named = select(value).where(*conditions_on_products(merchant_id, conditions)).subquery("attributes")
+        rows = self._session.execute(select(named.c.value, func.count()).group_by(named.c.value))
+        return {row[0]: row[1] for row in rows}
+
 
 def _part(
     facet: str,

@@ -20,7 +20,7 @@ from catalog.services.contradictions import has_price_bounds, require_one_curren
 from catalog.services.filter_advice import FilterAdvice
 from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keywords, search_filter
 from catalog.types import SearchFilters
-from catalog.unit_of_work import UnitOfWorkFactory
+from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 MOST_VALUES: Final = 100
 """Values of one group of attributes that are told: the most frequent."""
@@ -62,11 +62,7 @@ class FacetService:
         filters = filters or SearchFilters()
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
-            search = search_filter(merchant_id, filters)
-            if has_price_bounds(filters):
-                require_one_currency(filters, work.facets.currencies(merchant_id))
-            paths = work.facets.categories(merchant_id) if filters.category else []
-            counts = work.facets.counts(merchant_id, product_conditions(search, paths))
+            counts = work.facets.counts(merchant_id, conditions_of(work, merchant_id, filters))
         groups: dict[str, list[tuple[str, int]]] = {}
         for attribute, number in _most_frequent(counts.attributes):
             group, _, value = attribute.partition("=")
@@ -83,6 +79,18 @@ class FacetService:
             prices=dict(sorted(counts.prices.items())),
             notes=self._advice.notes(merchant_id, filters, is_empty=counts.num_products == 0),
         )
+
+
+def conditions_of(work: UnitOfWork, merchant_id: int, filters: SearchFilters) -> ProductConditions:
+    """What the filters ask of products.
+
+    Raises:
+        InvalidRequest: the filters have no meaning.
+    """
+    search = search_filter(merchant_id, filters)
+    if has_price_bounds(filters):
+        require_one_currency(filters, work.facets.currencies(merchant_id))
+    return product_conditions(search, work.facets.categories(merchant_id) if filters.category else [])
 
 
 def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> ProductConditions:

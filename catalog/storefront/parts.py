@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from catalog.bootstrap import Application
 from catalog.ports.remote_files import RemoteFiles
+from catalog.services.attribute_choices import AttributeChoices
 from catalog.services.facets import FacetService
 from catalog.services.product_browsing import ProductBrowsing
 from catalog.services.product_removal import ProductRemoval
@@ -32,6 +33,7 @@ class StorefrontParts:
 
     search: SearchService
     facets: FacetService
+    attributes: AttributeChoices
     browsing: ProductBrowsing
     removal: ProductRemoval
     images: ShownImages
@@ -48,6 +50,7 @@ class StorefrontParts:
         return cls(
             application.search,
             application.facets,
+            application.attribute_choices,
             application.product_browsing,
             application.product_removal,
             application.shown_images,

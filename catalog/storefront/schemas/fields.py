@@ -26,6 +26,7 @@ AttributeNames = Annotated[tuple[AttributeName, ...], Field(max_length=MOST_ATTR
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST_PRICE, max_digits=20)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
+TypedText = Annotated[str, StringConstraints(max_length=200), AfterValidator(_storable)]
 Threshold = Annotated[float, Field(ge=-1, le=1000, allow_inf_nan=False)]
 WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_storable)]
 
