@@ -163,7 +163,11 @@ class _Collections:
 
     def update(self, name: str, body: bytes) -> Any:
         self._require(name)
-        models.UpdateCollection.model_validate_json(body)
+        asked = models.UpdateCollection.model_validate_json(body)
+        if asked.metadata is not None:
+            self._client.update_collection(name, metadata=asked.metadata)
+            self._records[name].asked["metadata"] = {**self._records[name].asked.get("metadata", {}), **asked.metadata}
+            self._keep()
         return True
 
     def drop(self, name: str, _: bytes) -> Any:

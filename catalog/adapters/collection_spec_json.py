@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from catalog.errors import InvalidRequest
@@ -45,24 +46,27 @@ def spec_from_json(value: Mapping[str, Any]) -> CollectionSpec:
     )
 
 
-def require_same_spec(name: str, existing: CollectionSpec, wanted: CollectionSpec) -> None:
-    """Pass when both specs say the same.
+def extended_spec(name: str, existing: CollectionSpec, wanted: CollectionSpec) -> CollectionSpec:
+    """The existing spec with the wanted fields that it lacks. What it has beyond the wanted stays.
 
     Raises:
-        InvalidRequest: they differ; the error names what differs.
+        InvalidRequest: the vectors differ, or the kinds of a field; the error names what differs.
     """
     found, expected = spec_to_json(existing), spec_to_json(wanted)
-    if found == expected:
-        return
     differing = [
-        f"{part}.{key}"
-        for part in ("vectors", "fields")
-        for key in sorted({*found[part], *expected[part]})
-        if found[part].get(key) != expected[part].get(key)
+        f"vectors.{key}"
+        for key in sorted({*found["vectors"], *expected["vectors"]})
+        if found["vectors"].get(key) != expected["vectors"].get(key)
+    ] + [
+        f"fields.{key}"
+        for key in sorted(existing.fields.keys() & wanted.fields.keys())
+        if existing.fields[key] != wanted.fields[key]
     ]
-    raise InvalidRequest(
-        f"A collection {name!r} of another spec exists; they differ in {', '.join(differing)}.",
-        received=str(expected),
-        expected=str(found),
-        remedy="choose another name, or drop the collection first",
-    )
+    if differing:
+        raise InvalidRequest(
+            f"A collection {name!r} of another spec exists; they differ in {', '.join(differing)}.",
+            received=str(expected),
+            expected=str(found),
+            remedy="choose another name, or drop the collection first",
+        )
+    return replace(existing, fields={**wanted.fields, **existing.fields})

@@ -19,7 +19,7 @@ from typing import Any
 import qdrant_edge as edge
 
 from catalog.adapters.collection_archive import pack, unpack
-from catalog.adapters.collection_spec_json import require_same_spec, spec_from_json, spec_to_json
+from catalog.adapters.collection_spec_json import extended_spec, spec_from_json, spec_to_json
 from catalog.adapters.exclusive_folder import ExclusiveFolder
 from catalog.adapters.stored_values import named_vectors, plain_payload
 from catalog.adapters.vector_index_checks import (
@@ -93,7 +93,8 @@ class QdrantEdgeIndex:
         with self._lock:
             self._own()
             if (self._folder / name).is_dir():
-                require_same_spec(name, _read_spec(self._folder / name), spec)
+                with self._use(name) as opened:
+                    opened.extend(extended_spec(name, opened.spec, spec))
                 return
             unfinished = self._folder / f"{_UNFINISHED}{name}"
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -104,7 +105,7 @@ class QdrantEdgeIndex:
                     shard.update(edge.UpdateOperation.create_field_index(field, _field_schema(kind)))
                 shard.flush()
                 shard.close()
-            _write_durably(unfinished / "spec.json", json.dumps(spec_to_json(spec), indent=1))
+            _write_spec(unfinished, spec)
             unfinished.rename(self._folder / name)
             _sync(self._folder)
 
@@ -282,6 +283,7 @@ class _Collection:
 
     def __init__(self, folder: Path) -> None:
         self.spec = _read_spec(folder)
+        self._folder = folder
         self._log_folder = folder / "shard" / "wal"
         with _engine_errors(f"open the collection {folder.name!r}"):
             self.shard = edge.EdgeShard.load(str(folder / "shard"))
@@ -328,6 +330,20 @@ class _Collection:
             for path in self._log_folder.iterdir():
                 if path.is_file():
                     _sync(path)
+
+    def extend(self, spec: CollectionSpec) -> None:
+        """Index the fields of a spec that this one lacks, which otherwise is the same."""
+        missing = spec.fields.keys() - self.spec.fields.keys()
+        if not missing:
+            return
+        with self._writing:
+            for field in sorted(missing):
+                self.shard.update(edge.UpdateOperation.create_field_index(field, _field_schema(spec.fields[field])))
+            self.shard.flush()
+            self._unflushed_components = 0
+            # Last: what a crash leaves undone is done by whoever comes next, for making an index twice does no harm.
+            _write_spec(self._folder, spec)
+            self.spec = spec
 
     def optimize(self) -> None:
         with self._writing:
@@ -492,10 +508,13 @@ def _read_spec(folder: Path) -> CollectionSpec:
         ) from error
 
 
-def _write_durably(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    _sync(path)
-    _sync(path.parent)
+def _write_spec(folder: Path, spec: CollectionSpec) -> None:
+    """Durably, and whole or not at all."""
+    unfinished = folder / "spec.json.unfinished"
+    unfinished.write_text(json.dumps(spec_to_json(spec), indent=1), encoding="utf-8")
+    _sync(unfinished)
+    unfinished.replace(folder / "spec.json")
+    _sync(folder)
 
 
 def _sync(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from catalog.adapters.collection_spec_json import require_same_spec, spec_from_json, spec_to_json
+from catalog.adapters.collection_spec_json import extended_spec, spec_from_json, spec_to_json
 from catalog.adapters.stored_values import named_vectors, plain_payload
 from catalog.adapters.vector_index_checks import (
     ACORN_MAX_SELECTIVITY,
@@ -154,11 +154,14 @@ class QdrantServerIndex:
                     if error.status_code != _CONFLICT:
                         raise
             found = self._client.get_collection(name)
-            require_same_spec(name, _spec_of(name, found), spec)
+            existing = _spec_of(name, found)
+            extended = extended_spec(name, existing, spec)
             # Creating the collection and its indexes are several requests. Whoever comes next completes what a crash
             # between them has left out.
             for field in sorted(spec.fields.keys() - found.payload_schema.keys()):
                 self._client.create_payload_index(name, field, _field_schema(spec.fields[field]), wait=True)
+            if extended.fields.keys() != existing.fields.keys():
+                self._client.update_collection(name, metadata={_SPEC_KEY: spec_to_json(extended)})
 
     def drop_collection(self, name: str) -> None:
         check_collection_name(name)

@@ -191,10 +191,10 @@ class VectorIndex(Protocol):
     """
 
     def create_collection(self, name: str, spec: CollectionSpec) -> None:
-        """Make the collection and its payload indexes; an existing one of the same spec is left as it is.
+        """Make the collection and its payload indexes; an existing one gets the indexes that it lacks.
 
         Raises:
-            InvalidRequest: a collection of that name exists with another spec.
+            InvalidRequest: a collection of that name exists with other vectors, or a field of another kind.
         """
 
     def drop_collection(self, name: str) -> None:

@@ -176,7 +176,6 @@ def test_creating_again_keeps_the_collection(index, empty, spec, make_points):
         (lambda s: replace(s, vectors={**s.vectors, "pool": VectorSpec(16, Distance.COSINE)}), "vectors.pool"),
         (lambda s: replace(s, vectors={"pool": s.vectors["pool"]}), "vectors.hist, vectors.prob"),
         (lambda s: replace(s, fields={**s.fields, "price": FieldType.INTEGER}), "fields.price"),
-        (lambda s: replace(s, fields={**s.fields, "size": FieldType.KEYWORD}), "fields.size"),
     ],
 )
 def test_creating_with_another_spec_is_refused(index, empty, spec, make_points, change, about):
@@ -185,6 +184,23 @@ def test_creating_with_another_spec_is_refused(index, empty, spec, make_points, 
     with pytest.raises(InvalidRequest, match=about):
         index.create_collection(empty, change(spec))
     assert index.count(empty) == 1
+
+
+def test_fields_that_came_later_are_indexed(opened, index, empty, spec, make_points):
+    """Of points that are there already, too; whoever knows fewer fields leaves the collection as it is."""
+    sizes = {1: ["s", "m"], 2: ["m"], 3: []}
+    index.upsert(empty, [replace(one, payload={"size": sizes[one.id]}) for one in make_points(10, [1, 2, 3])])
+    wider = replace(spec, fields={**spec.fields, "size": FieldType.KEYWORD})
+    for asked in (wider, spec, wider):
+        index.create_collection(empty, asked)
+        assert index.facet(empty, "size") == [("m", 2), ("s", 1)]
+    index.close()
+    again = opened.reopen()
+    again.upsert(empty, [replace(one, payload={"size": ["s"]}) for one in make_points(11, [3])])
+    assert again.facet(empty, "size") == [("m", 2), ("s", 2)]
+    assert again.count(empty, Filter(must=(Match("size", ("s",)),))) == 2
+    with pytest.raises(InvalidRequest, match="fields.size"):
+        again.create_collection(empty, replace(spec, fields={"size": FieldType.INTEGER}))
 
 
 def test_collections_are_listed_and_dropped(index, opened, spec, make_points):
@@ -252,7 +268,7 @@ def test_everything_is_there_after_reopening(opened, index, empty, spec, make_po
         assert_same_ranking(index.search(empty, query), reference.search(empty, query))
         index.create_collection(empty, spec)
         with pytest.raises(InvalidRequest):
-            index.create_collection(empty, replace(spec, fields={}))
+            index.create_collection(empty, replace(spec, fields={**spec.fields, "revision": FieldType.KEYWORD}))
 
 
 def test_a_closed_index_says_so(index, empty):
