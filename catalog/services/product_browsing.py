@@ -13,8 +13,7 @@ from catalog.errors import InvalidRequest, ProductNotFound
 from catalog.repositories.browsing import DescribedImage, WholeProduct
 from catalog.repositories.products import ShownProduct
 from catalog.rows import ImageState
-from catalog.services.facets import product_conditions
-from catalog.services.gallery_layout import search_filter
+from catalog.services.facets import conditions_of
 from catalog.types import SearchFilters
 from catalog.unit_of_work import UnitOfWorkFactory
 
@@ -93,10 +92,8 @@ class ProductBrowsing:
         if not 1 <= limit <= MAX_LISTED:
             raise InvalidRequest("limit is out of range", received=str(limit), expected=f"1 to {MAX_LISTED}")
         place = None if after is None else _Place.parse(after, order)
-        search = search_filter(merchant_id, filters or SearchFilters())
         with self._unit_of_work() as work:
-            paths = work.facets.categories(merchant_id) if filters is not None and filters.category else []
-            conditions = product_conditions(search, paths)
+            conditions = conditions_of(work, merchant_id, filters or SearchFilters())
             # One more than is shown, to know whether anything follows.
             if order is ProductOrder.NEWEST:
                 before = None if place is None else place.id

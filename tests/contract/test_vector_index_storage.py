@@ -199,7 +199,7 @@ def test_fields_that_came_later_are_indexed(opened, index, empty, spec, make_poi
     again.upsert(empty, [replace(one, payload={"size": ["s"]}) for one in make_points(11, [3])])
     assert again.facet(empty, "size") == [("m", 2), ("s", 2)]
     assert again.count(empty, Filter(must=(Match("size", ("s",)),))) == 2
-    with pytest.raises(InvalidRequest, match="fields.size"):
+    with pytest.raises(InvalidRequest, match=r"fields\.size"):
         again.create_collection(empty, replace(spec, fields={"size": FieldType.INTEGER}))
 
 
