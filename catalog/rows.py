@@ -179,13 +179,14 @@ class ProductRow(Base):
 
     ``fingerprint`` is the SHA-256 of everything the last feed said of the product, its image references included: a
     feed that says the same has nothing to write. ``attributes`` are the vocabulary's names, which searches filter by;
-    ``given_attributes`` are the merchant's own.
+    ``given_attributes`` are the merchant's own. ``fields`` are ``name=value`` of the merchant's own columns.
     """
 
     __tablename__ = "product"
     __table_args__ = (
         UniqueConstraint("merchant_id", "external_id"),
         CheckConstraint("(price IS NULL) = (currency IS NULL)", name="price_has_currency"),
+        Index(None, "fields", postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -201,6 +202,7 @@ class ProductRow(Base):
     availability: Mapped[str]
     link: Mapped[str | None]
     item_group: Mapped[str | None]
+    fields: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     raw: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]
     created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())

@@ -141,6 +141,7 @@ class ProductRecord:
         given: What the feed says anything of, be it that there is none. A known product keeps the rest as it is.
         raw_names: The names under which ``raw`` would hold what the feed gives, where it leaves out what is empty; None
             where it holds all that is given.
+        fields: What the feed's own columns say, as ``name=value`` in normal form, sorted, without repeats.
         image_box: The item's box in the main image, where the feed gives it but not which image that is.
     """
 
@@ -159,6 +160,7 @@ class ProductRecord:
     given: frozenset[ProductField] = EVERY_FIELD
     image_box: CropBox | None = None
     raw_names: frozenset[str] | None = field(default=None, repr=False, compare=False)
+    fields: tuple[str, ...] = ()
 
     @property
     def product_line(self) -> int:
@@ -223,6 +225,7 @@ class SearchFilters:
         min_price, max_price: Inclusive bounds, in the gallery's own currency amounts.
         currency: ISO 4217 code that prices must be in; needed to compare prices in a gallery of several currencies.
         availability: Any of these.
+        fields: Names of the merchant's own columns, each with the values of which one must hold.
     """
 
     category: str | None = None
@@ -233,6 +236,7 @@ class SearchFilters:
     max_price: Decimal | None = None
     currency: str | None = None
     availability: tuple[Availability, ...] = ()
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

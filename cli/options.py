@@ -106,6 +106,14 @@ Unlike = Annotated[
         "--unlike", metavar="PRODUCT_ID", help="A product that hits shall not be like; may be given several times."
     ),
 ]
+OwnFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME=VALUE",
+        help="One of the feed's own columns; may be given several times, of one name for any of the values.",
+    ),
+]
 PriceRange = Annotated[
     str | None,
     typer.Option("--price", metavar="LOW..HIGH", help="Price range, both ends included, either may be left out."),
@@ -132,6 +140,21 @@ Threshold = Annotated[
     float | None, typer.Option("--threshold", metavar="SCORE", help="Leave out hits that score lower.")
 ]
 EveryImage = Annotated[bool, typer.Option("--every-image", help="Show every image, not one hit per product.")]
+
+
+def parse_fields(entries: list[str] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Names with the values that are given for them.
+
+    Raises:
+        typer.BadParameter: an entry has no name or no value.
+    """
+    values_of: dict[str, list[str]] = {}
+    for entry in entries or ():
+        name, _, value = entry.partition("=")
+        if not name.strip() or not value.strip():
+            raise typer.BadParameter(f"received {entry!r}, expected NAME=VALUE, for example season=summer")
+        values_of.setdefault(name.strip(), []).append(value)
+    return tuple((name, tuple(values)) for name, values in values_of.items())
 
 
 def parse_price_range(text: str | None) -> tuple[Decimal | None, Decimal | None]:

@@ -26,10 +26,12 @@ from cli.options import (
     Mode,
     NoneOf,
     OptionalMerchant,
+    OwnFields,
     Page,
     PriceRange,
     Threshold,
     Unlike,
+    parse_fields,
     parse_price_range,
 )
 
@@ -56,6 +58,7 @@ def search(
     all_of: AllOf = None,
     any_of: AnyOf = None,
     none_of: NoneOf = None,
+    fields: OwnFields = None,
     price: PriceRange = None,
     currency: Currency = None,
     availability: Available = None,
@@ -76,7 +79,7 @@ def search(
     from catalog.bootstrap import Application, settings_from_environment
     from embeddings.crop_box import CropBox
 
-    filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
+    filters = _filters(category, all_of, any_of, none_of, price, currency, availability, fields)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     box = None if crop is None else CropBox(*_parse_crop(crop))
     settings = settings_from_environment()
@@ -111,6 +114,7 @@ def similar(
     all_of: AllOf = None,
     any_of: AnyOf = None,
     none_of: NoneOf = None,
+    fields: OwnFields = None,
     price: PriceRange = None,
     currency: Currency = None,
     availability: Available = None,
@@ -126,7 +130,7 @@ def similar(
     """Find other items that look like a product of the catalog. Runs no network."""
     from catalog.bootstrap import Application, settings_from_environment
 
-    filters = _filters(category, all_of, any_of, none_of, price, currency, availability)
+    filters = _filters(category, all_of, any_of, none_of, price, currency, availability, fields)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
@@ -170,6 +174,7 @@ def _filters(
     price: str | None,
     currency: str | None,
     availability: list[Availability] | None,
+    fields: list[str] | None,
 ) -> SearchFilters:
     low, high = parse_price_range(price)
     return SearchFilters(
@@ -181,6 +186,7 @@ def _filters(
         max_price=high,
         currency=currency,
         availability=tuple(availability or ()),
+        fields=parse_fields(fields),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from catalog.feeds import values
 from catalog.feeds.columns import Column
 from catalog.feeds.feed_row import FeedRow, ValueFault
+from catalog.feeds.own_fields import own_fields
 from catalog.feeds.row_values import RowValues
 from catalog.types import Availability, FeedImage, Outcome, ProductField, ProductRecord, RowError
 from embeddings.crop_box import CropBox
@@ -26,6 +27,7 @@ def product_of_row(row: FeedRow, names: Mapping[Column, str]) -> tuple[ProductRe
     """
     taken = RowValues(row, names)
     external_id = taken.take_id(Column.ID)
+    known = set(names.values())
     given = frozenset(field for field in ProductField if taken.gives(field))
     product = ProductRecord(
         line=row.line,
@@ -42,6 +44,7 @@ def product_of_row(row: FeedRow, names: Mapping[Column, str]) -> tuple[ProductRe
         raw=row.raw,
         given=given,
         image_box=images[1],
+        fields=own_fields((name, value) for name, value in row.raw.items() if name not in known),
     )
     return (None if taken.has_failed else product), tuple(taken.errors)
 

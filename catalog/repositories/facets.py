@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Text, any_, cast, func, literal, null, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.rows import ImageRow, ImageState, ProductRow
 
@@ -28,6 +28,7 @@ class ProductConditions:
         no_attributes: It has none of these.
         lowest, highest: Inclusive bounds of the price.
         currency, availability: What they must be; None and empty for any.
+        fields_of: Of each of these groups of own fields, ``name=value``, the product has at least one.
     """
 
     categories: Sequence[tuple[str, ...]] | None = None
@@ -37,6 +38,7 @@ class ProductConditions:
     highest: Decimal | None = None
     currency: str | None = None
     availability: Sequence[str] = ()
+    fields_of: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,31 @@ class FacetRepository:
         rows = self._session.execute(select(named.c.value, func.count()).group_by(named.c.value))
         return {row[0]: row[1] for row in rows}
 
+    def fields(
+        self, merchant_id: int, conditions: ProductConditions, names: Sequence[str] | None = None, most: int = 100
+    ) -> dict[str, int]:
+        """Numbers of products by own field, ``name=value``, the most frequent first.
+
+        Args:
+            names: Only those of these names, in normal form; None for all.
+            most: Values per name, those of most products.
+        """
+        entry = func.unnest(ProductRow.fields).label("entry")
+        entries = select(entry).where(*conditions_on_products(merchant_id, conditions)).subquery("entries")
+        name = func.split_part(entries.c.entry, "=", 1)
+        number = func.count()
+        place = func.row_number().over(partition_by=name, order_by=(number.desc(), entries.c.entry))
+        counted = select(entries.c.entry, number.label("number"), place.label("place")).group_by(entries.c.entry)
+        if names is not None:
+            counted = counted.where(name == any_(cast(list(names), ARRAY(Text()))))
+        ranked = counted.subquery("ranked")
+        rows = self._session.execute(
+            select(ranked.c.entry, ranked.c.number)
+            .where(ranked.c.place <= most)
+            .order_by(ranked.c.number.desc(), ranked.c.entry)
+        )
+        return {row[0]: row[1] for row in rows}
+
 
 def _part(
     facet: str,
@@ -141,9 +168,10 @@ def conditions_on_products(merchant_id: int, conditions: ProductConditions) -> l
     if conditions.categories is not None:
         paths = [list(path) for path in conditions.categories]
         found.append(ProductRow.category.in_(paths) if paths else ~true())
-    found.extend(_overlaps(names) for names in conditions.attributes_of)
+    found.extend(_overlaps(ProductRow.attributes, names) for names in conditions.attributes_of)
+    found.extend(_overlaps(ProductRow.fields, entries) for entries in conditions.fields_of)
     if conditions.no_attributes:
-        found.append(~_overlaps(conditions.no_attributes))
+        found.append(~_overlaps(ProductRow.attributes, conditions.no_attributes))
     if conditions.lowest is not None:
         found.append(ProductRow.price >= conditions.lowest)
     if conditions.highest is not None:
@@ -155,6 +183,6 @@ def conditions_on_products(merchant_id: int, conditions: ProductConditions) -> l
     return found
 
 
-def _overlaps(names: Sequence[str]) -> ColumnElement[bool]:
-    overlap: ColumnElement[bool] = cast(ProductRow.attributes, ARRAY(Text())).overlap(cast(list(names), ARRAY(Text())))
+def _overlaps(column: InstrumentedAttribute[list[str]], names: Sequence[str]) -> ColumnElement[bool]:
+    overlap: ColumnElement[bool] = cast(column, ARRAY(Text())).overlap(cast(list(names), ARRAY(Text())))
     return overlap

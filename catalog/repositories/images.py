@@ -44,6 +44,7 @@ class IndexableImage:
     currency: str | None
     availability: str
     item_group: str | None
+    fields: tuple[str, ...] = ()
 
     @property
     def content_key(self) -> str:
@@ -79,6 +80,7 @@ class ImageRepository:
                 ProductRow.currency,
                 ProductRow.availability,
                 ProductRow.item_group,
+                ProductRow.fields,
             )
             .join(ProductRow, ProductRow.id == ImageRow.product_id)
             .where(ImageRow.id.in_(image_ids), ImageRow.state == ImageState.READY, ImageRow.sha256.is_not(None))
@@ -98,6 +100,7 @@ class ImageRepository:
                 currency=row[10],
                 availability=row[11],
                 item_group=row[12],
+                fields=tuple(row[13]),
             )
             for row in rows
         }

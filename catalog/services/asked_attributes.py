@@ -1,9 +1,12 @@
-"""The attributes that a search names, as catalogs have them."""
+"""The attributes and own fields that a search names, as catalogs have them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from catalog.attributes.normalizer import fashion_normalizer
 from catalog.errors import InvalidRequest
+from catalog.feeds.own_fields import field_entry, field_name, field_value
 from embeddings.taxonomy import normalize_attribute
 
 
@@ -46,3 +49,21 @@ def alternatives(attribute: str) -> list[tuple[str, ...]]:
     """
     asked, *meant = names_for(attribute)
     return [(asked, one) for one in meant] or [(asked,)]
+
+
+def entries_for(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """What products have of which one of the values of an own field holds, without repeats.
+
+    Raises:
+        InvalidRequest: the name or a value is empty.
+
+    >>> entries_for("Season", ["Summer", "spring"])
+    ('season=summer', 'season=spring')
+    """
+    if not field_name(name) or not values or not all(map(field_value, values)):
+        raise InvalidRequest(
+            "This is no field",
+            received=f"{name}={' or '.join(values)}",
+            expected="NAME=VALUE, for example season=summer",
+        )
+    return tuple(dict.fromkeys(field_entry(name, value) for value in values))

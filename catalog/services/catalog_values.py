@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from catalog.repositories.facets import ProductConditions, ProductCounts
@@ -14,6 +15,7 @@ SECONDS: Final = 20.0
 SECONDS_OF_DENIALS: Final = 2.0
 """How old it may be where it says that there is no such thing: an ingest may just have brought it."""
 
+MOST_FIELD_VALUES: Final = 200
 _MOST_MERCHANTS: Final = 200
 
 
@@ -23,6 +25,7 @@ class CatalogValues:
     def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
         self._unit_of_work = unit_of_work
         self._currencies = Remembered(self._read_currencies, seconds=SECONDS, most=_MOST_MERCHANTS)
+        self._fields = Remembered(self._read_fields, seconds=SECONDS, most=_MOST_MERCHANTS)
         self._counts = Remembered(self._read_counts, seconds=SECONDS, most=_MOST_MERCHANTS)
 
     def currencies(self, merchant_id: int, seconds: float = SECONDS) -> tuple[str, ...]:
@@ -47,6 +50,18 @@ class CatalogValues:
             return True
         now = self.counts(merchant_id, SECONDS_OF_DENIALS)
         return any(name in now.attributes for name in names)
+
+    def fields(self, merchant_id: int, seconds: float = SECONDS) -> Mapping[str, int]:
+        """Numbers of products by own field, ``name=value``, at most ``MOST_FIELD_VALUES`` of a name.
+
+        Args:
+            seconds: How old they may be.
+        """
+        return self._fields.get(merchant_id, seconds)
+
+    def _read_fields(self, merchant_id: int) -> Mapping[str, int]:
+        with self._unit_of_work() as work:
+            return work.facets.fields(merchant_id, ProductConditions(), most=MOST_FIELD_VALUES)
 
     def _read_currencies(self, merchant_id: int) -> tuple[str, ...]:
         with self._unit_of_work() as work:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from catalog.feeds.own_fields import field_name
 from catalog.ports.vector_index import Filter, Match, Range
 from catalog.repositories.facets import PriceSpan, ProductConditions
 from catalog.services.catalog_values import CatalogValues
@@ -34,6 +35,7 @@ class Facets:
         attributes: By group: values with their numbers.
         categories: Every level as its path from the top, with the number of products below it.
         prices: By currency.
+        fields: By name, of those that were asked for.
         notes: What to know of the filters: what nobody knows, or no product has, with what may have been meant.
     """
 
@@ -42,6 +44,7 @@ class Facets:
     categories: Sequence[tuple[str, int]]
     availability: Sequence[tuple[str, int]]
     prices: Mapping[str, PriceSpan]
+    fields: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -52,8 +55,11 @@ class FacetService:
         self._unit_of_work = unit_of_work
         self._advice = FilterAdvice(CatalogValues(unit_of_work))
 
-    def count(self, merchant: str, filters: SearchFilters | None = None) -> Facets:
+    def count(self, merchant: str, filters: SearchFilters | None = None, count_fields: Sequence[str] = ()) -> Facets:
         """The numbers.
+
+        Args:
+            count_fields: Names of the merchant's own fields whose values are counted, too.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -62,11 +68,18 @@ class FacetService:
         filters = filters or SearchFilters()
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
-            counts = work.facets.counts(merchant_id, conditions_of(work, merchant_id, filters))
+            conditions = conditions_of(work, merchant_id, filters)
+            counts = work.facets.counts(merchant_id, conditions)
+            names = [field_name(name) for name in count_fields]
+            fields = work.facets.fields(merchant_id, conditions, names, MOST_VALUES) if names else {}
         groups: dict[str, list[tuple[str, int]]] = {}
         for attribute, number in _most_frequent(counts.attributes):
             group, _, value = attribute.partition("=")
             groups.setdefault(group, []).append((value, number))
+        values_of: dict[str, list[tuple[str, int]]] = {name: [] for name in names}
+        for entry, number in fields.items():
+            name, _, value = entry.partition("=")
+            values_of[name].append((value, number))
         levels: Counter[str] = Counter()
         for path, number in counts.categories.items():
             for depth in range(1, len(path) + 1):
@@ -77,6 +90,7 @@ class FacetService:
             categories=_most_frequent(levels),
             availability=_most_frequent(counts.availability),
             prices=dict(sorted(counts.prices.items())),
+            fields=values_of,
             notes=self._advice.notes(merchant_id, filters, is_empty=counts.num_products == 0),
         )
 
@@ -101,6 +115,7 @@ def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> Prod
     """
     categories: list[tuple[str, ...]] | None = None
     attributes_of: list[Sequence[str]] = []
+    fields_of: list[Sequence[str]] = []
     lowest = highest = currency = None
     availability: Sequence[str] = ()
     for condition in search.must:
@@ -109,6 +124,8 @@ def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> Prod
                 categories = [path for path in paths if set(values) & set(category_keywords(path))]
             case Match("attributes", values):
                 attributes_of.append([str(value) for value in values])
+            case Match("fields", values):
+                fields_of.append([str(value) for value in values])
             case Match("currency", values):
                 currency = str(values[0])
             case Match("availability", values):
@@ -122,7 +139,7 @@ def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> Prod
             case _:
                 raise ValueError(f"no condition on products: {condition}")
     unwanted = [str(value) for one in search.must_not if isinstance(one, Match) for value in one.values]
-    return ProductConditions(categories, attributes_of, unwanted, lowest, highest, currency, availability)
+    return ProductConditions(categories, attributes_of, unwanted, lowest, highest, currency, availability, fields_of)
 
 
 def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:

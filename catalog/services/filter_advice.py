@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.errors import InvalidRequest
-from catalog.services.asked_attributes import names_for
-from catalog.services.catalog_values import SECONDS_OF_DENIALS, CatalogValues
+from catalog.feeds.own_fields import field_name
+from catalog.services.asked_attributes import entries_for, names_for
+from catalog.services.catalog_values import MOST_FIELD_VALUES, SECONDS_OF_DENIALS, CatalogValues
 from catalog.services.contradictions import has_price_bounds, require_one_currency
 from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keyword, category_keywords
 from catalog.services.similar_names import similar_attributes, similar_texts
@@ -106,6 +108,7 @@ class FilterAdvice:
         if is_empty:
             told.extend(self._empty_category(merchant_id, filters))
             told.extend(self._empty_currency(merchant_id, filters))
+            told.extend(self._empty_fields(merchant_id, filters))
         return tuple(told[:MOST_NOTES])
 
     def _is_known(self, merchant_id: int, name: str, taxonomy: Taxonomy | None) -> bool:
@@ -144,6 +147,20 @@ class FilterAdvice:
         if filters.currency.upper() not in currencies:
             there = f"there are {' and '.join(currencies)}" if currencies else "no product has a price"
             yield f"no price is in {filters.currency.upper()}: {there}"
+
+    def _empty_fields(self, merchant_id: int, filters: SearchFilters) -> Iterator[str]:
+        if not filters.fields:
+            return
+        there = self._values.fields(merchant_id, SECONDS_OF_DENIALS)
+        numbers = Counter(entry.partition("=")[0] for entry in there)
+        for name, values in filters.fields:
+            entries = entries_for(name, values)
+            # Of a name with more values than are read, nobody knows which there are.
+            if numbers[field_name(name)] >= MOST_FIELD_VALUES or not there.keys().isdisjoint(entries):
+                continue
+            similar = similar_attributes(entries[0], there)
+            asked = _either(f"{name}={value}" for value in values)
+            yield f"no product has the field {asked}" + (f"; did you mean {_either(similar)}?" if similar else "")
 
 
 def compared_prices(filters: SearchFilters, currencies: Sequence[str]) -> tuple[str, ...]:

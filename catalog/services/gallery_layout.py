@@ -23,7 +23,7 @@ from catalog.ports.vector_index import (
     VectorSpec,
 )
 from catalog.repositories.images import IndexableImage
-from catalog.services.asked_attributes import alternatives, names_for
+from catalog.services.asked_attributes import alternatives, entries_for, names_for
 from catalog.services.contradictions import refuse_contradictions
 from catalog.types import SearchFilters
 from embeddings.manifest import PROBABILITIES
@@ -40,6 +40,7 @@ FIELDS: Mapping[str, FieldType] = {
     "price": FieldType.FLOAT,
     "currency": FieldType.KEYWORD,
     "availability": FieldType.KEYWORD,
+    "fields": FieldType.KEYWORD,
     "revision": FieldType.INTEGER,
 }
 
@@ -128,6 +129,7 @@ def payload(image: IndexableImage, model_version: str, revision: int) -> Payload
         "price": None if image.price is None else float(image.price),
         "currency": image.currency,
         "availability": image.availability,
+        "fields": list(image.fields),
         "revision": revision,
         "model": model_version,
     }
@@ -157,6 +159,7 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_products: Sequen
         must.append(Match("currency", (filters.currency.upper(),)))
     if filters.availability:
         must.append(Match("availability", tuple(str(one) for one in filters.availability)))
+    must.extend(Match("fields", entries_for(name, values)) for name, values in filters.fields)
     must_not: list[Condition] = []
     if filters.none_of:
         must_not.append(Match("attributes", names_for(*filters.none_of)))

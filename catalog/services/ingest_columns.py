@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+from catalog.feeds.own_fields import kept_fields
 from catalog.types import WHOLE_RAW, ProductField, ProductRecord
 
 _FIELDS: Final[Mapping[str, ProductField]] = {
@@ -58,7 +59,13 @@ def merged_columns(stored: Mapping[str, Any], record: ProductRecord, attributes:
     names = {normal_name(name) for name in {*said["raw"], *(record.raw_names or ())}}
     held = {} if record.raw_names == WHOLE_RAW else stored["raw"]
     kept = {name: value for name, value in held.items() if normal_name(name) not in names}
-    return {**{name: stored[name] for name in _columns(record, attributes)}, **said, "raw": {**kept, **said["raw"]}}
+    stored_fields = () if record.raw_names == WHOLE_RAW else stored["fields"]
+    return {
+        **{name: stored[name] for name in _columns(record, attributes)},
+        **said,
+        "fields": kept_fields(stored_fields, record.fields, names),
+        "raw": {**kept, **said["raw"]},
+    }
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,6 +138,7 @@ def _columns(record: ProductRecord, attributes: Sequence[str]) -> dict[str, Any]
         "availability": str(record.availability),
         "link": record.link,
         "item_group": record.item_group,
+        "fields": list(record.fields),
         "raw": {name: value for name, value in record.raw.items() if value is not None},
     }
 

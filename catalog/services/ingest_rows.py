@@ -156,7 +156,9 @@ class RowWriter:
         whole = self._work.changes.whole_images(sorted(repictured))
         changes: list[ProductChange] = []
         for update in updates:
-            fields = [name for name in update.after if name != "raw"] + _raw_fields(update)
+            # What own columns say is told by their names.
+            untold = {"raw", "fields"} if "raw" in update.after else {"raw"}
+            fields = [name for name in update.after if name not in untold] + _raw_fields(update)
             before: dict[str, Any] = {"columns": update.before}
             after: dict[str, Any] = {"columns": update.after}
             if update.product.id in repictured:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
 
-from catalog.storefront.schemas.fields import MOST_ATTRIBUTES, Amount, AttributeName, CategoryName, CurrencyCode
+from catalog.storefront.schemas.fields import (
+    MOST_ATTRIBUTES,
+    Amount,
+    AttributeName,
+    CategoryName,
+    CurrencyCode,
+    FieldEntry,
+)
 from catalog.storefront.schemas.query import Filters
 from catalog.types import Availability, SearchFilters
 
@@ -22,8 +30,20 @@ async def _filters(
     max_price: Annotated[Amount | None, Query()] = None,
     currency: Annotated[CurrencyCode | None, Query(description="Prices in this currency only.")] = None,
     availability: Annotated[tuple[Availability, ...], Query(max_length=len(Availability))] = (),
+    field: Annotated[
+        tuple[FieldEntry, ...],
+        Query(
+            max_length=MOST_ATTRIBUTES,
+            description="One of the merchant's own columns, such as season=summer; of several values of one name, one "
+            "must hold.",
+        ),
+    ] = (),
 ) -> SearchFilters:
-    return Filters(
+    values_of: dict[str, list[str]] = {}
+    for entry in field:
+        name, _, value = entry.partition("=")
+        values_of.setdefault(name, []).append(value)
+    filters = Filters(
         category=category,
         all=all,
         any=any,
@@ -33,6 +53,7 @@ async def _filters(
         currency=currency,
         availability=availability,
     ).values()
+    return replace(filters, fields=tuple((name, tuple(values)) for name, values in values_of.items()))
 
 
 FilterParameters = Annotated[SearchFilters, Depends(_filters)]

@@ -35,7 +35,7 @@ def test_a_feed_is_told_with_its_faults_and_nothing_is_written(drape, feed, tmp_
     first_line = "Read faulty.csv.gz as a feed of Drape's own columns (CSV in Windows-1252, packed as gzip)."
     assert ran.out.splitlines()[0] == first_line
     assert "Columns used: id, title, price, image." in ran.out
-    assert "Note: Columns kept with the products and not used otherwise: brand." in ran.out
+    assert "Note: Columns kept with the products, to filter by: brand." in ran.out
     assert "6 rows: 3 products, 3 rows failed." in ran.out
     assert "3 images: 1 missing, 1 unreadable." in ran.out
     assert "2  price: expected an amount and a currency, such as 49.90 EUR (lines 3, 7)" in ran.out

@@ -79,6 +79,7 @@ def test_row_with_every_column_is_a_product(tmp_path):
             "image_box": "1,2,30,40",
             "brand": "Acme",
         },
+        fields=("brand=acme",),
     )
 
 

@@ -195,7 +195,7 @@ def test_table_says_more_of_what_is_found(tmp_path):
     assert feed.notes == (
         "What the products are is said by Products.csv (CSV separated by ';' in UTF-8).",
         "Products that the table does not have: 1, the first of them z.",
-        "Columns kept with the products and not used otherwise: brand.",
+        "Columns kept with the products, to filter by: brand.",
     )
 
 

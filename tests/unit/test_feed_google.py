@@ -69,6 +69,7 @@ def test_a_feed_with_sizes_out_of_order():
         "condition=new", "custom-label-0=herbst", "gender=female", "material=elasthan", "material=viskose",
         "size=l", "size=s", "wäsche=30 grad",
     )  # fmt: skip
+    assert blue.fields == ("custom_label_0=herbst",)
     assert blue.price == Price(Decimal("89.90"), "EUR")
     assert blue.availability == Availability.IN_STOCK
     assert blue.link == "https://shop.example/k1?farbe=marine,blau"

@@ -183,5 +183,5 @@ def test_unknown_names_are_noted_once_and_in_bounded_number(tmp_path):
         assert feed.notes == ()
         assert sum(isinstance(item, ProductRecord) for item in feed) == 300
         (note,) = feed.notes
-    assert note.startswith("Columns kept with the products and not used otherwise: new 0, brand, new 1, ")
+    assert note.startswith("Columns kept with the products, to filter by: new 0, brand, new 1, ")
     assert note.endswith(" and 80 more.")

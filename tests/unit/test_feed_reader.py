@@ -79,7 +79,7 @@ def test_unknown_columns_are_noted(tmp_path):
     path.write_text("id,title,image,brand,size\n1,Red,a.jpg,x,y\n2,Blue,b.jpg,x,y\n")
     with open_feed(path) as feed:
         assert feed.columns == ("id", "title", "image", "brand", "size")
-        assert feed.notes == ("Columns kept with the products and not used otherwise: brand, size.",)
+        assert feed.notes == ("Columns kept with the products, to filter by: brand, size.",)
 
 
 def test_a_feed_has_the_name_of_its_file(tmp_path, monkeypatch):

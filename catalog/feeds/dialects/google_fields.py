@@ -48,6 +48,8 @@ class GoogleField(StrEnum):
     CUSTOM_LABEL_4 = "custom_label_4"
 
 
+CUSTOM_LABELS = tuple(field for field in GoogleField if field.startswith("custom_label_"))
+
 REQUIRED_FIELDS = (GoogleField.ID, GoogleField.TITLE, GoogleField.IMAGE_LINK)
 """What a product of Drape cannot do without; Google asks for more."""
 

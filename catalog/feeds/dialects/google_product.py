@@ -10,6 +10,7 @@ from catalog.feeds.dialects.google_fields import GoogleField
 from catalog.feeds.dialects.google_variant import GoogleRow, Variant, VariantReader, color_key, group_of, id_of
 from catalog.feeds.dialects.variants import best_availability, lowest_price, raw_of_variants
 from catalog.feeds.feed_row import ValueFault
+from catalog.feeds.own_fields import own_fields
 from catalog.feeds.values import MAX_ATTRIBUTES, MAX_ID_LENGTH, MAX_IMAGES
 from catalog.types import Availability, FeedImage, Outcome, ProductRecord, RowError
 
@@ -110,6 +111,7 @@ def _merge(
         item_group=item_group,
         images=tuple(FeedImage(source, position) for position, source in enumerate(sources[:MAX_IMAGES])),
         raw=raw_of_variants([variant.raw for variant in variants]),
+        fields=own_fields(label for variant in variants for label in variant.labels),
     )
 
 

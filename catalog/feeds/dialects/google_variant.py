@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from catalog.feeds import values
 from catalog.feeds.dialects.dialect import ReadingOptions
-from catalog.feeds.dialects.google_fields import GoogleField
+from catalog.feeds.dialects.google_fields import CUSTOM_LABELS, GoogleField
 from catalog.feeds.dialects.google_values import (
     check_gtin,
     parse_category_path,
@@ -92,6 +92,7 @@ class Variant:
         sizes: The attributes of its size.
         price: What it costs now.
         sources: Its images, the main one first, each once.
+        labels: The merchant's own, by the names of their fields.
     """
 
     line: int
@@ -106,6 +107,7 @@ class Variant:
     availability: Availability
     link: str | None
     sources: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
     raw: Mapping[str, object]
 
 
@@ -172,6 +174,7 @@ class VariantReader:
             link=_optional(taken, GoogleField.LINK, values.parse_link, None)
             or _optional(taken, GoogleField.MOBILE_LINK, values.parse_link, None),
             sources=self._take_images(row, taken),
+            labels=tuple((field.value, text) for field in CUSTOM_LABELS for text in row.texts(field)),
             raw=row.row.raw,
         )
         _check_kept(row, taken)

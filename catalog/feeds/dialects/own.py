@@ -103,7 +103,7 @@ class _OwnReader(DialectReader):
                 "and bring no new ones."
             )
         if self._unknown:
-            notes.append(f"Columns kept with the products and not used otherwise: {list_names(list(self._unknown))}.")
+            notes.append(f"Columns kept with the products, to filter by: {list_names(list(self._unknown))}.")
         return tuple(notes)
 
     def products(self, rows: Iterable[FeedRow | RowError]) -> Iterator[ProductRecord | RowError]:

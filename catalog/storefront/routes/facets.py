@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from catalog.services.facets import Facets
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.schemas.facets import FacetsAnswered, PriceRange, ValueCount
+from catalog.storefront.schemas.fields import MOST_FIELDS, FieldName
 from catalog.storefront.schemas.prices import plain_amount
 
 router = APIRouter(prefix="/v1")
 
 
 @router.get("/facets", responses=ERRORS, summary="Numbers of products under the filters")
-async def facets(parts: Parts, caller: Searcher, filters: FilterParameters) -> FacetsAnswered:
+async def facets(
+    parts: Parts,
+    caller: Searcher,
+    filters: FilterParameters,
+    count_fields: Annotated[
+        tuple[FieldName, ...],
+        Query(max_length=MOST_FIELDS, description="The merchant's own columns whose values are counted, too."),
+    ] = (),
+) -> FacetsAnswered:
     """Counts of attributes, categories and availability, and the range of prices."""
-    return _answered(await parts.calls.run(parts.facets.count, caller.merchant, filters))
+    return _answered(await parts.calls.run(parts.facets.count, caller.merchant, filters, count_fields))
 
 
 def _answered(found: Facets) -> FacetsAnswered:
@@ -37,6 +47,7 @@ def _answered(found: Facets) -> FacetsAnswered:
             )
             for currency, span in found.prices.items()
         ),
+        fields={name: _counts(values) for name, values in found.fields.items()},
         notes=found.notes,
     )
 

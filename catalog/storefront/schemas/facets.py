@@ -36,4 +36,8 @@ class FacetsAnswered(Answered):
     categories: Annotated[tuple[ValueCount, ...], Field(description="Every level as its path from the top.")]
     availability: tuple[ValueCount, ...]
     prices: tuple[PriceRange, ...]
+    fields: Annotated[
+        Mapping[str, tuple[ValueCount, ...]],
+        Field(description="Of the own columns in `count_fields`, the most frequent first, at most 100 each."),
+    ]
     notes: Notes = ()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
 from catalog.storefront.schemas.fields import (
+    MOST_FIELDS,
     Amount,
     AttributeNames,
     CategoryName,
     CurrencyCode,
+    FieldName,
+    FieldValues,
     ProductId,
     ProductIds,
     Taken,
@@ -52,6 +56,14 @@ class Filters(Taken):
     max_price: Amount | None = None
     currency: Annotated[CurrencyCode | None, Field(description="Prices in this currency only.")] = None
     availability: Annotated[tuple[Availability, ...], Field(max_length=len(Availability))] = ()
+    fields: Annotated[
+        Mapping[FieldName, FieldValues],
+        Field(
+            max_length=MOST_FIELDS,
+            description="The merchant's own columns: of each name one of the values must hold.",
+            examples=[{"season": ["summer", "spring"]}],
+        ),
+    ] = Field(default_factory=dict)
 
     def values(self) -> SearchFilters:
         """The same as the services take it."""
@@ -64,6 +76,7 @@ class Filters(Taken):
             max_price=self.max_price,
             currency=self.currency,
             availability=self.availability,
+            fields=tuple(self.fields.items()),
         )
 
 

@@ -101,6 +101,8 @@ def _take(application: Application, folder: Path, merchant: str, rows) -> None:
             "price": price,
             "availability": availability,
             "image": f"{number}.png",
+            # A column of the shop's own.
+            "Season": "Summer; Spring" if title == "Dress" else "Winter",
         }
         lines.append(json.dumps(row) + "\n")
     feed = folder / "feed.jsonl"

@@ -60,6 +60,46 @@ def test_facets_hold_to_the_filters_as_searches_do(shop, filters, number):
     assert len(found.json()["hits"]) == number
 
 
+@pytest.mark.parametrize(
+    ("entries", "fields", "number"),
+    [
+        (["season=summer"], {"season": ["summer"]}, 2),
+        (["SEASON=winter", "SEASON=Spring"], {"Season ": ["Winter", "spring"]}, 4),
+        (["season=winter", "made=pt"], {"season": ["winter"], "made": ["pt"]}, 0),
+    ],
+)
+def test_the_merchants_own_columns_filter(shop, entries, fields, number):
+    """As parameters and in the body of a search."""
+    assert shop.get("/v1/facets", params={"field": entries}).json()["num_products"] == number
+    found = shop.upload(picture("red"), {"filters": {"fields": fields}, "limit": 100})
+    assert len(found.json()["hits"]) == number
+
+
+def test_values_of_own_columns_are_counted_where_that_is_asked(shop):
+    """By the name that was asked for in its normal form."""
+    assert shop.get("/v1/facets").json()["fields"] == {}
+    asked = {"count_fields": ["Season", "made in"], "category": "Women"}
+    assert shop.get("/v1/facets", params=asked).json()["fields"] == {
+        "season": [
+            {"value": "spring", "count": 2},
+            {"value": "summer", "count": 2},
+            {"value": "winter", "count": 1},
+        ],
+        "made_in": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "fields", [{"season": []}, {"season": [""]}, {"": ["x"]}, {"season": "x"}, {"=": ["x"]}, {"season": [" "]}], ids=str
+)
+def test_own_columns_without_a_name_or_value_are_refused(shop, fields):
+    refused(shop.upload(picture("red"), {"filters": {"fields": fields}}), 422, "invalid_request")
+    if isinstance(fields.get("season"), list):
+        return
+    for entry in ("season", "=x", "season=", "=", "a=\0"):
+        refused(shop.get("/v1/facets", params={"field": entry}), 422, "invalid_request")
+
+
 def _query(filters) -> str:
     lists = ("all", "any", "none")
     as_lists = {name: [value] if name in lists and isinstance(value, str) else value for name, value in filters.items()}
