@@ -144,12 +144,12 @@ class Application:
 
     @cached_property
     def _sessions(self) -> sessionmaker[Session]:
-        from sqlalchemy import create_engine
         from sqlalchemy.orm import sessionmaker
 
+        from catalog.adapters.postgres_engine import create_postgres_engine
         from migrations.runner import upgrade
 
-        engine = create_engine(self.database_url, pool_pre_ping=True)
+        engine = create_postgres_engine(self.database_url)
         self._resources.callback(engine.dispose)
         upgrade(engine)
         return sessionmaker(engine, expire_on_commit=False)
@@ -159,6 +159,23 @@ class Application:
         from catalog.unit_of_work import UnitOfWork
 
         return UnitOfWork(self._sessions, self.announcements)
+
+    @cached_property
+    def _reading_sessions(self) -> sessionmaker[Session]:
+        from sqlalchemy.orm import sessionmaker
+
+        from catalog.adapters.postgres_engine import create_postgres_engine
+
+        assert self._sessions  # The schema is as it should be.
+        engine = create_postgres_engine(self.database_url, only_reads=True)
+        self._resources.callback(engine.dispose)
+        return sessionmaker(engine, expire_on_commit=False)
+
+    def unit_of_reading(self) -> UnitOfWork:
+        """Statements that only read, for use in a ``with`` block."""
+        from catalog.unit_of_work import UnitOfReading
+
+        return UnitOfReading(self._reading_sessions)
 
     def check_database(self) -> None:
         """Ask PostgreSQL whether it is there, and bring its schema up to date.
@@ -478,7 +495,7 @@ class Application:
         """Answers searches."""
         from catalog.services.search import SearchService
 
-        return SearchService(self.unit_of_work, self.index, self._noted_models, self.query_embedding)
+        return SearchService(self.unit_of_reading, self.index, self._noted_models, self.query_embedding)
 
     @cached_property
     def query_embedding(self) -> QueryEmbedding:
@@ -494,7 +511,7 @@ class Application:
         """Counts products of each kind."""
         from catalog.services.facets import FacetService
 
-        return FacetService(self.unit_of_work)
+        return FacetService(self.unit_of_reading)
 
     @cached_property
     def product_browsing(self) -> ProductBrowsing:
@@ -522,7 +539,7 @@ class Application:
         """Gives out the photos of catalogs."""
         from catalog.services.shown_images import ShownImages
 
-        return ShownImages(self.unit_of_work, self.image_store, max_pixels=self.settings.max_image_pixels)
+        return ShownImages(self.unit_of_reading, self.image_store, max_pixels=self.settings.max_image_pixels)
 
     @cached_property
     def readiness(self) -> ReadinessService:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Text,
+    bindparam,
     case,
     cast,
     column,
@@ -50,6 +51,15 @@ class IndexedImage:
     image_id: int
     content_key: str
     revision: int
+
+
+# What every search asks, put together once.
+_SEARCHED = (
+    select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection)
+    .join(MerchantRow, MerchantRow.id == GalleryRow.merchant_id)
+    .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
+    .where(MerchantRow.name == bindparam("merchant"), GalleryRow.state == GalleryState.LIVE)
+)
 
 
 class GalleryRepository:
@@ -94,6 +104,11 @@ class GalleryRepository:
     def live(self, merchant_id: int) -> Gallery | None:
         """The gallery that searches go to."""
         return next((one for one in self.of_merchant(merchant_id) if one.state == GalleryState.LIVE), None)
+
+    def searched(self, merchant: str) -> Gallery | None:
+        """The live gallery of the merchant of this name; None where there is none, or no such merchant."""
+        row = self._session.connection().execute(_SEARCHED, {"merchant": merchant}).one_or_none()
+        return None if row is None else Gallery(row[0], row[1], row[2], row[3], GalleryState.LIVE)
 
     def retired_last(self, merchant_id: int) -> Gallery | None:
         """The gallery that searches left last, also while it is being brought up to date; None where none is known."""

@@ -209,8 +209,10 @@ class SearchService:
 
     def _searched(self, merchant: str) -> SearchedGallery:
         with self._unit_of_work() as work:
-            merchant_id = work.merchants.id_of(merchant)
-            gallery = work.galleries.live(merchant_id)
+            gallery = work.galleries.searched(merchant)
+            if gallery is None:
+                # To tell a merchant that is unknown from one without anything to search.
+                work.merchants.id_of(merchant)
         if gallery is None:
             raise GalleryNotFound(
                 "Nothing of this merchant is searchable yet",
@@ -218,7 +220,7 @@ class SearchService:
                 expected="a merchant with a live gallery",
                 remedy=f"drape ingest FEED --merchant {merchant}",
             )
-        return SearchedGallery(merchant_id, gallery, self._models.describe(gallery.model_version))
+        return SearchedGallery(gallery.merchant_id, gallery, self._models.describe(gallery.model_version))
 
     def _stored(
         self, searched: SearchedGallery, external_ids: Sequence[str], timings: Timings
