@@ -426,7 +426,7 @@ def _engine_query(query: VectorQuery, shard: edge.EdgeShard) -> edge.QueryReques
         filter=among_candidates,
         params=params,
         score_threshold=query.score_threshold,
-        with_payload=True,
+        with_payload=query.with_payload,
         with_vector=list(query.with_vectors) or False,
     )
 

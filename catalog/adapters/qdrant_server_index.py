@@ -310,7 +310,7 @@ class QdrantServerIndex:
             offset=query.offset,
             search_params=params,
             score_threshold=query.score_threshold,
-            with_payload=True,
+            with_payload=query.with_payload,
             with_vectors=list(query.with_vectors) or False,
         ).points
 

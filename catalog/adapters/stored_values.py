@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ def plain_payload(payload: Payload) -> dict[str, Any]:
 def named_vectors(named: object) -> dict[str, Vector]:
     """The vectors of a stored point as float32 arrays; none where none were asked for.
 
-    Collections have named vectors only, so anything but a mapping means that none were asked for.
+    Collections have named vectors only, so anything but a dict means that none were asked for.
     """
-    if not isinstance(named, Mapping):
+    if not isinstance(named, dict):
         return {}
     return {name: np.asarray(vector, dtype=np.float32) for name, vector in named.items()}

@@ -164,6 +164,8 @@ class VectorQuery:
         exact: Compare with every point instead of walking the index.
         score_threshold: Cosine: results scoring lower are left out. Manhattan: results further away are left out.
         with_vectors: Names of vectors to return.
+        with_payload: Whether to return payloads; results have empty ones otherwise. Making them takes an engine as long
+            as finding the points.
     """
 
     using: str
@@ -175,6 +177,7 @@ class VectorQuery:
     exact: bool = False
     score_threshold: float | None = None
     with_vectors: tuple[str, ...] = ()
+    with_payload: bool = True
 
 
 class VectorIndex(Protocol):

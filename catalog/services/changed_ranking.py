@@ -68,6 +68,7 @@ class ChangedSearch:
             filter=self._filter,
             exact=self._options.exact,
             with_vectors=(HIST, self._model.visual_feature),
+            with_payload=False,
         )
 
     def _ranked(self, points: Sequence[ScoredPoint]) -> list[ScoredPoint]:

@@ -59,11 +59,16 @@ class Ranking:
         """Smaller is earlier: the index's own order, with ties in the order of ids."""
         return (-point.score if self._options.mode == SearchMode.VISUAL else point.score, point.id)
 
-    def score(self, point: ScoredPoint) -> float:
-        """Higher is nearer: cosine, or histogram intersection."""
+    def scored(self, points: Sequence[ScoredPoint]) -> list[ScoredPoint]:
+        """The same points with scores of which higher is nearer: cosine, or histogram intersection."""
         if self._options.mode == SearchMode.VISUAL:
-            return point.score
-        return float(intersection_from_distance(point.score, self._sum, self._bound))
+            return list(points)
+        distances = np.array([point.score for point in points], dtype=np.float64)
+        scores: list[float] = intersection_from_distance(distances, self._sum, self._bound).tolist()
+        return [
+            ScoredPoint(point.id, score, point.payload, point.vectors)
+            for point, score in zip(points, scores, strict=True)
+        ]
 
 
 class DirectSearch:
@@ -93,15 +98,12 @@ class DirectSearch:
             points = sorted(self._ask(candidates), key=self._ranking.place)
             # Those that a threshold leaves out of the candidates hide how many there were.
             leaves_out = len(points) >= candidates or self._options.score_threshold is not None
-            return RankedPoints(self._scored(points), are_all=True, leaves_out=leaves_out)
+            return RankedPoints(self._ranking.scored(points), are_all=True, leaves_out=leaves_out)
         found = first_points(self._ask, self._ranking.place, num)
-        return replace(found, points=self._scored(found.points))
+        return replace(found, points=self._ranking.scored(found.points))
 
     def _ask(self, limit: int) -> list[ScoredPoint]:
-        return self._index.search(self._collection, self._ranking.query(limit))
-
-    def _scored(self, points: Sequence[ScoredPoint]) -> list[ScoredPoint]:
-        return [replace(point, score=self._ranking.score(point)) for point in points]
+        return self._index.search(self._collection, replace(self._ranking.query(limit), with_payload=False))
 
 
 class UnrankedSearch:

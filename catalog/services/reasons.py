@@ -15,14 +15,20 @@ REASONS_PER_HIT: Final = 5
 SMALLEST_SHARE: Final = 0.01
 
 
-def reasons(query: NDArray[np.float32], hist: NDArray[np.float32], model: ModelDescription) -> tuple[Reason, ...]:
-    """The attributes with the largest shares of the histogram intersection of a query and a hit.
+def reasons(
+    query: NDArray[np.float32], hists: NDArray[np.float32], model: ModelDescription
+) -> list[tuple[Reason, ...]]:
+    """The attributes with the largest shares of the histogram intersection of a query and each hit.
 
     Args:
         query: (K,) prob.
-        hist: (K + 1,) lifted prob, as the gallery has it.
+        hists: (n, K + 1) lifted prob, as the gallery has it.
     """
-    shares = intersection_shares(query, hist[:-1])
-    largest = np.argsort(-shares, kind="stable")[:REASONS_PER_HIT]
+    shares = intersection_shares(query, hists[:, :-1])
+    largest = np.argsort(-shares, axis=1, kind="stable")[:, :REASONS_PER_HIT]
+    values = np.take_along_axis(shares, largest, axis=1)
     names = model.taxonomy.names
-    return tuple(Reason(names[at], float(shares[at])) for at in largest if shares[at] >= SMALLEST_SHARE)
+    return [
+        tuple(Reason(names[at], share) for at, share in zip(places, row, strict=True) if share >= SMALLEST_SHARE)
+        for places, row in zip(largest.tolist(), values.tolist(), strict=True)
+    ]

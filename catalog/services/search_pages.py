@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import ScoredPoint, VectorIndex
 from catalog.repositories.galleries import Gallery
@@ -88,7 +90,11 @@ class SearchPages:
         first_rank: int,
     ) -> tuple[Hit, ...]:
         stored = self._index.retrieve(searched.gallery.collection, [point.id for point, _ in found], (HIST,))
-        why = {point.id: reasons(ranked.prob, point.vectors[HIST], searched.model) for point in stored}
+        why: dict[int, tuple[Reason, ...]] = {}
+        if stored:
+            hists = np.stack([point.vectors[HIST] for point in stored])
+            ids = [point.id for point in stored]
+            why = dict(zip(ids, reasons(ranked.prob, hists, searched.model), strict=True))
         return tuple(
             # A point that was deleted meanwhile has nothing to say.
             _hit(rank, point.score, shown, why.get(point.id, ()))

@@ -105,7 +105,7 @@ class NumpyIndex:
             ScoredPoint(
                 point.id,
                 score,
-                point.payload,
+                point.payload if query.with_payload else {},
                 {name: self._stored(collection, point, name) for name in query.with_vectors},
             )
             for point, score in ranked[query.offset : query.offset + query.limit]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -189,6 +191,15 @@ def test_search_returns_the_vectors_that_are_named(filled, names, tolerances):
         for name in names:
             assert hit.vectors[name].dtype == np.float32
             np.testing.assert_allclose(hit.vectors[name], wanted.vectors[name], atol=tolerances[name])
+
+
+def test_search_returns_payloads_unless_they_are_not_wanted(filled):
+    """Without payloads the same points come back, each with an empty one."""
+    query = VectorQuery("prob", query_vector("prob"), limit=3)
+    found = filled.index.search(filled.name, query)
+    assert all("merchant" in hit.payload for hit in found)
+    bare = filled.index.search(filled.name, replace(query, with_payload=False))
+    assert [(hit.id, hit.payload) for hit in bare] == [(hit.id, {}) for hit in found]
 
 
 @pytest.mark.parametrize("field", ["merchant", "category", "attributes"])
