@@ -67,6 +67,11 @@ class RequestLimits:
         self._lock = threading.Lock()
         self._alone_until = float("-inf")
 
+    @property
+    def are_here(self) -> bool:
+        """Whether they are counted in this process alone."""
+        return self._shared is None
+
     def take(self, who: str, rate: RequestRate) -> Allowance:
         """Count one request, if one is left."""
         return self._ask(who, rate, is_counted=True)

@@ -63,6 +63,11 @@ class RateLimits:
         self._limits = limits
         self._rate = rate
 
+    @property
+    def are_here(self) -> bool:
+        """Whether this process counts by itself and nobody is waited for."""
+        return self._limits.are_here
+
     def admit(self, caller: Caller, address: str, *, is_photo: bool = False) -> Allowance | None:
         """Count a request; what is left of the rate that is nearest to its end, or None where there is none.
 
