@@ -501,10 +501,12 @@ class Application:
     def query_embedding(self) -> QueryEmbedding:
         """Turns photos that are searched with into features."""
         from catalog.services.batched_query_network import BatchedQueryNetwork
+        from catalog.services.query_cache import QueryCache
         from catalog.services.query_embedding import QueryEmbedding
 
         network = BatchedQueryNetwork(self._noted_models)
-        return QueryEmbedding(self._noted_models, network, max_pixels=self.settings.max_image_pixels)
+        cache = QueryCache(self.settings.query_cache_mb * 2**20)
+        return QueryEmbedding(self._noted_models, network, cache, max_pixels=self.settings.max_image_pixels)
 
     @cached_property
     def facets(self) -> FacetService:

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
 
     max_image_bytes: int = Field(default=64 * 2**20, ge=1)
 
+    query_cache_mb: int = Field(default=16, ge=0, le=65536)
+    """Memory for features of the photos that were searched with lately, which are not embedded again."""
+
     fetch_allow: str = ""
     """Hosts and networks that images and feeds may be fetched from although they are not on the public internet.
 

@@ -26,6 +26,10 @@ class EmbeddedQuery:
 class QueryNetwork(Protocol):
     """Turns one prepared photo into features, while others may ask for the same. Safe to call from several threads."""
 
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many batches this process has run, by the number of their photos."""
+
     def load(self, version: str) -> None:
         """Make the version's network ready, so that no query has to wait for that.
 

@@ -33,6 +33,7 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     """
     metrics = StorefrontMetrics()
     parts = StorefrontParts.of(application, metrics)
+    metrics.watch(application.query_embedding)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:

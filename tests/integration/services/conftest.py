@@ -25,6 +25,7 @@ from catalog.services.gallery_checks import GalleryChecks
 from catalog.services.gallery_pruning import GalleryPruning
 from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
+from catalog.services.query_cache import QueryCache
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.reindexing import ReindexService
 from catalog.services.search import SearchService
@@ -86,7 +87,7 @@ class Shop:
 
     @property
     def query_embedding(self) -> QueryEmbedding:
-        return QueryEmbedding(self.models, BatchedQueryNetwork(self.models), max_pixels=10_000_000)
+        return QueryEmbedding(self.models, BatchedQueryNetwork(self.models), QueryCache(0), max_pixels=10_000_000)
 
     @property
     def indexing(self) -> IndexingService:

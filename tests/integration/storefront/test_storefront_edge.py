@@ -112,15 +112,23 @@ def test_metrics_count_requests_by_route_and_searches_by_stage(application, keys
         shop.get("/v1/products/red-dress/similar")
     shop.get("/v1/products/nothing/similar")
     shop.get("/v1/nothing")
-    shop.upload(picture("red"))
+    before = application.query_embedding.cache_counts
+    for _ in range(2):
+        shop.upload(picture("red", size=(31, 37)))
     text = shop.get("/metrics", headers={}).text
     route = 'method="GET",route="/v1/products/{product_id:path}/similar"'
     assert f'drape_http_requests_total{{{route},status="200"}} 2.0' in text
     assert f'drape_http_requests_total{{{route},status="404"}} 1.0' in text
     assert 'drape_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
     assert f"drape_http_request_seconds_count{{{route}}} 3.0" in text
-    assert 'drape_search_stage_seconds_count{stage="search"} 3.0' in text
+    assert 'drape_search_stage_seconds_count{stage="search"} 4.0' in text
     assert 'drape_search_stage_seconds_count{stage="embed"} 1.0' in text
+    assert f'drape_query_photos_total{{from="network"}} {before.misses + 1:.1f}' in text
+    assert f'drape_query_photos_total{{from="cache"}} {before.hits + 1:.1f}' in text
+    # The buckets add up: a batch of one is also one of at most 16.
+    batches = sum(application.query_embedding.batch_sizes.values())
+    assert f'drape_query_batch_photos_bucket{{le="16"}} {batches:.1f}' in text
+    assert f"drape_query_batch_photos_count {batches:.1f}" in text
 
 
 def test_every_request_is_a_line_in_the_log(shop, caplog):
