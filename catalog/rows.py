@@ -101,9 +101,11 @@ class GalleryState(StrEnum):
 class JobState(StrEnum):
     """A job ends ``done``, ``failed`` (its error says why), ``cancelled`` (somebody asked for it) or ``interrupted``.
 
-    Interrupted means that its process was stopped. All but those that are done can be run again.
+    Interrupted means that its process was stopped. All but those that are done can be run again. A job that was handed
+    over to others waits until one of them takes it, and again where its process was stopped.
     """
 
+    WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
@@ -363,10 +365,18 @@ class OutboxRow(Base):
 
 
 class JobRow(Base):
-    """A run of something that takes long, with its counts, and how far it was, as they stood at ``updated_at``."""
+    """A run of something that takes long, with its counts, and how far it was, as they stood at ``updated_at``.
+
+    ``error_kind`` is the name of the error's class, where it failed with one. ``errors`` are the first of the rows and
+    images that were not taken. ``idempotency_key`` is what its client calls it, so as to ask for it once. Of a job that
+    waits ``started_at`` is when it was handed over.
+    """
 
     __tablename__ = "job"
-    __table_args__ = (CheckConstraint(_one_of("state", JobState), name="state"),)
+    __table_args__ = (
+        CheckConstraint(_one_of("state", JobState), name="state"),
+        UniqueConstraint("merchant_id", "idempotency_key"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"), index=True)
@@ -375,7 +385,10 @@ class JobRow(Base):
     state: Mapped[str]
     counts: Mapped[dict[str, Any]]
     error: Mapped[str | None]
+    error_kind: Mapped[str | None]
+    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     request: Mapped[dict[str, Any] | None]
+    idempotency_key: Mapped[str | None]
     progress_done: Mapped[int | None]
     progress_total: Mapped[int | None]
     progress_unit: Mapped[str | None]
@@ -383,6 +396,23 @@ class JobRow(Base):
     started_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime.datetime | None]
+
+
+class SubmittedFeedRow(Base):
+    """A feed that was handed over, for its waiting job: gone once the job has ended, so one at a time for a merchant.
+
+    ``upload`` is the key of its file in the feed store, or empty of a feed by address.
+    """
+
+    __tablename__ = "submitted_feed"
+    __table_args__ = (UniqueConstraint("merchant_id"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    upload: Mapped[str | None]
+    due_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    lease_until: Mapped[datetime.datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class FeedSightingRow(Base):

@@ -25,6 +25,7 @@ from catalog.repositories.merchants import MerchantRepository
 from catalog.repositories.outbox import OutboxRepository
 from catalog.repositories.photo_hashes import PhotoHashRepository
 from catalog.repositories.products import ProductRepository
+from catalog.repositories.submitted_feeds import SubmittedFeedRepository
 
 _NO_ANNOUNCEMENTS: Final = NoAnnouncements()
 
@@ -36,7 +37,7 @@ class UnitOfWork:
     ``DatabaseUnavailable``: the caller may run the whole block again.
 
     Args:
-        announcements: Told once images have been marked dirty, or wished for, after the commit.
+        announcements: Told once images have been marked dirty, or wished for, or feeds handed over, after the commit.
     """
 
     merchants: MerchantRepository
@@ -53,6 +54,7 @@ class UnitOfWork:
     changes: ChangeRepository
     comparisons: ComparisonRepository
     feed_schedules: FeedScheduleRepository
+    submitted_feeds: SubmittedFeedRepository
 
     def __init__(self, sessions: sessionmaker[Session], announcements: Announcements = _NO_ANNOUNCEMENTS) -> None:
         self._sessions = sessions
@@ -74,6 +76,7 @@ class UnitOfWork:
         self.changes = ChangeRepository(self._session)
         self.comparisons = ComparisonRepository(self._session)
         self.feed_schedules = FeedScheduleRepository(self._session)
+        self.submitted_feeds = SubmittedFeedRepository(self._session)
         return self
 
     def commit(self) -> None:
@@ -84,6 +87,8 @@ class UnitOfWork:
                 self._announcements.announce(queue)
         if self.fetches.take_wished():
             self._announcements.announce(WorkQueue.FETCH)
+        if self.submitted_feeds.take_handed_over():
+            self._announcements.announce(WorkQueue.FEED)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -165,7 +165,7 @@ def _retry(job_id: int, *, as_json: bool) -> None:
 
     with Application(settings_from_environment()) as application:
         job = application.jobs.get(job_id)
-    if job.state in {JobState.RUNNING, JobState.DONE} or job.request is None:
+    if job.state in {JobState.WAITING, JobState.RUNNING, JobState.DONE} or job.request is None:
         raise InvalidRequest(
             "This job cannot be run again",
             received=f"job {job.id}, which is {job.state}"
@@ -173,6 +173,13 @@ def _retry(job_id: int, *, as_json: bool) -> None:
             expected="a job that failed, was cancelled or interrupted",
         )
     asked = dict(job.request)
+    if asked.get("upload"):
+        raise InvalidRequest(
+            "An uploaded feed is kept only until it has been taken",
+            received=f"job {job.id}, of {asked['feed']}",
+            expected="a job whose feed can be read again",
+            remedy="upload the feed again, or ingest the file: drape ingest FEED",
+        )
     if job.kind == JobKind.INGEST:
         ingest(
             feed=asked["feed"],

@@ -8,12 +8,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, column, func, literal, or_, select, table, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    column,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.repositories.merchants import GALLERIES_LOCK, INGEST_LOCK
-from catalog.rows import JobRow, JobState, MerchantRow
+from catalog.repositories.row_counts import num_rows
+from catalog.rows import JobRow, JobState, MerchantRow, SubmittedFeedRow
 
 
 class JobKind(StrEnum):
@@ -45,9 +59,12 @@ class Job:
         request: What it was asked for, to ask again; None of jobs that older versions of Drape ran.
         done, total: How far it is, in ``unit`` (``images``, ``B`` for bytes); None where it has not said.
         is_cancelled: It was asked to end.
+        error_kind: The class of its error, where it failed with one.
+        errors: The first of the rows and images that were not taken; None where they were not noted.
     """
 
     id: int
+    merchant_id: int
     merchant: str
     kind: str
     subject: str
@@ -62,6 +79,8 @@ class Job:
     started_at: datetime.datetime
     updated_at: datetime.datetime
     finished_at: datetime.datetime | None
+    error_kind: str | None
+    errors: Sequence[Mapping[str, Any]] | None
 
 
 class JobRepository:
@@ -106,6 +125,44 @@ class JobRepository:
         self.end(job_id, JobState.DONE, {"products_removed": num_removed + 1})
         return job_id
 
+    def hand_over(
+        self, merchant_id: int, kind: JobKind, subject: str, request: Mapping[str, Any], idempotency_key: str | None
+    ) -> int:
+        """The id of a new job that waits for somebody to begin it."""
+        return self._session.execute(
+            insert(JobRow)
+            .values(
+                merchant_id=merchant_id,
+                kind=kind,
+                subject=subject,
+                state=JobState.WAITING,
+                counts={},
+                request=dict(request),
+                idempotency_key=idempotency_key,
+            )
+            .returning(JobRow.id)
+        ).scalar_one()
+
+    def begin(self, job_id: int, subject: str, request: Mapping[str, Any], unit: str) -> bool:
+        """Have a job that waits run; whether it still waited."""
+        begun = self._session.execute(
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.state == JobState.WAITING)
+            .values(
+                state=JobState.RUNNING,
+                subject=subject,
+                request=dict(request),
+                counts={},
+                progress_done=None,
+                progress_total=None,
+                progress_unit=unit,
+                started_at=func.now(),
+                updated_at=func.now(),
+            )
+            .returning(JobRow.id)
+        )
+        return begun.scalar_one_or_none() is not None
+
     def report(self, job_id: int, counts: Mapping[str, int], done: int | None = None, total: int | None = None) -> None:
         """Write the job's counts as they stand, and how far it is where that is known."""
         values: dict[str, Any] = {"counts": dict(counts), "updated_at": func.now()}
@@ -113,16 +170,52 @@ class JobRepository:
             values.update(progress_done=done, progress_total=total)
         self._session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
 
-    def end(self, job_id: int, state: JobState, counts: Mapping[str, int], error: str | None = None) -> None:
-        """Write how the job ended."""
+    def end(
+        self,
+        job_id: int,
+        state: JobState,
+        counts: Mapping[str, int],
+        error: Exception | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write how the job ended. One that was handed over, and only interrupted, waits again.
+
+        Args:
+            error: Why it failed.
+            errors: The first of the rows and images that were not taken.
+        """
+        told = {"counts": dict(counts), "errors": None if errors is None else list(errors), "updated_at": func.now()}
+        if state is JobState.INTERRUPTED and self._wait_again(JobRow.id == job_id, told):
+            return
         self._session.execute(
             update(JobRow)
             .where(JobRow.id == job_id)
-            .values(state=state, counts=dict(counts), error=error, updated_at=func.now(), finished_at=func.now())
+            .values(
+                state=state,
+                error=None if error is None else _storable(str(error) or type(error).__name__),
+                error_kind=None if error is None else type(error).__name__,
+                finished_at=func.now(),
+                **told,
+            )
         )
+        self._session.execute(delete(SubmittedFeedRow).where(SubmittedFeedRow.job_id == job_id))
 
     def cancel(self, job_id: int) -> bool:
-        """Ask a running job to end; whether there is one of that id."""
+        """Ask a running job to end, or end one that waits; whether there is one of that id."""
+        waited = self._session.execute(
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.state == JobState.WAITING)
+            .values(
+                state=JobState.CANCELLED,
+                cancel_requested_at=func.now(),
+                updated_at=func.now(),
+                finished_at=func.now(),
+            )
+            .returning(JobRow.id)
+        )
+        if waited.scalar_one_or_none() is not None:
+            self._session.execute(delete(SubmittedFeedRow).where(SubmittedFeedRow.job_id == job_id))
+            return True
         asked = self._session.execute(
             update(JobRow)
             .where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
@@ -146,7 +239,19 @@ class JobRepository:
         kinds = [and_(JobRow.kind == kind, ~_is_locked(lock, JobRow.merchant_id)) for kind, lock in _LOCKS.items()]
         self._end_abandoned(or_(*kinds))
 
+    def _wait_again(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
+        """Have running jobs that were handed over wait for somebody else; whether there are any."""
+        is_handed_over = select(SubmittedFeedRow.job_id).where(SubmittedFeedRow.job_id == JobRow.id).exists()
+        waiting = (
+            update(JobRow)
+            .where(which, JobRow.state == JobState.RUNNING, is_handed_over)
+            .values(state=JobState.WAITING, **values)
+            .execution_options(synchronize_session=False)
+        )
+        return num_rows(self._session.execute(waiting)) > 0
+
     def _end_abandoned(self, which: ColumnElement[bool]) -> None:
+        self._wait_again(which, {"updated_at": func.now()})
         self._session.execute(
             update(JobRow)
             .where(which, JobRow.state == JobState.RUNNING)
@@ -160,11 +265,18 @@ class JobRepository:
         limit: int = 5,
         *kinds: JobKind,
         subject: str | None = None,
+        before: int | None = None,
     ) -> list[Job]:
-        """The last jobs, of one merchant or of all, of some kinds or of all, of one feed or of all, newest first."""
+        """The last jobs, of one merchant or of all, of some kinds or of all, of one feed or of all, newest first.
+
+        Args:
+            before: Only those with a smaller id.
+        """
         jobs = _jobs().order_by(JobRow.id.desc()).limit(limit)
         if kinds:
             jobs = jobs.where(JobRow.kind.in_(kinds))
+        if before is not None:
+            jobs = jobs.where(JobRow.id < before)
         if subject is not None:
             jobs = jobs.where(JobRow.subject == subject)
         if merchant_id is not None:
@@ -192,15 +304,30 @@ class JobRepository:
         )
         return dict(self._session.execute(running).all())
 
-    def find(self, job_id: int) -> Job | None:
-        """The job of this id, or None."""
-        row = self._session.execute(_jobs().where(JobRow.id == job_id)).one_or_none()
+    def find(self, job_id: int, merchant_id: int | None = None) -> Job | None:
+        """The job of this id, of this merchant or of anybody, or None."""
+        asked = _jobs().where(JobRow.id == job_id)
+        if merchant_id is not None:
+            asked = asked.where(JobRow.merchant_id == merchant_id)
+        row = self._session.execute(asked).one_or_none()
         return None if row is None else _job(*row)
+
+    def called(self, merchant_id: int, idempotency_key: str) -> Job | None:
+        """The job that the merchant's client calls so, or None."""
+        asked = _jobs().where(JobRow.merchant_id == merchant_id, JobRow.idempotency_key == idempotency_key)
+        row = self._session.execute(asked).one_or_none()
+        return None if row is None else _job(*row)
+
+
+def _storable(text: str) -> str:
+    """Text that PostgreSQL takes."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _jobs() -> Select[Any]:
     return select(
         JobRow.id,
+        JobRow.merchant_id,
         MerchantRow.name,
         JobRow.kind,
         JobRow.subject,
@@ -215,11 +342,21 @@ def _jobs() -> Select[Any]:
         JobRow.started_at,
         JobRow.updated_at,
         JobRow.finished_at,
+        JobRow.error_kind,
+        JobRow.errors,
     ).join(MerchantRow, MerchantRow.id == JobRow.merchant_id)
 
 
-def _job(id: int, merchant: str, kind: str, subject: str, state: str, *facts: Any) -> Job:  # noqa: ANN401 - a row's.
-    return Job(id, merchant, kind, subject, JobState(state), *facts)
+def _job(
+    id: int,
+    merchant_id: int,
+    merchant: str,
+    kind: str,
+    subject: str,
+    state: str,
+    *facts: Any,  # noqa: ANN401 - a row's.
+) -> Job:
+    return Job(id, merchant_id, merchant, kind, subject, JobState(state), *facts)
 
 
 _PG_LOCKS: Final = table(

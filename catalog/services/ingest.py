@@ -18,6 +18,7 @@ from catalog.feeds import Column, FeedReader, ReadingOptions, open_feed, reading
 from catalog.ports.image_store import ImageStore
 from catalog.ports.remote_files import Validators
 from catalog.repositories.jobs import JobKind
+from catalog.services.first_errors import FirstErrors
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest_rows import RowWriter
 from catalog.services.ingest_run import IngestRun, OnError, repeated_id
@@ -49,6 +50,23 @@ class FetchedFrom:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """That a feed was handed over, and somebody else takes it.
+
+    Args:
+        job_id: The job that waits for that.
+        name: What an uploaded file was called where it came from; None of a feed by address.
+        upload: The key of that file in the feed store.
+        sha256: Of that file.
+    """
+
+    job_id: int
+    name: str | None = None
+    upload: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestRequest:
     """What to ingest, and how careful to be.
 
@@ -63,6 +81,7 @@ class IngestRequest:
         dialect: The feed's dialect; None finds it out.
         currency: ISO 4217 code of prices that come without one; None takes no such price.
         fetched: Where the file was fetched from, if it was.
+        handed_over: What is known of the feed, where it was handed over.
     """
 
     feed: Path
@@ -75,10 +94,13 @@ class IngestRequest:
     dialect: DialectName | None = None
     currency: str | None = None
     fetched: FetchedFrom | None = None
+    handed_over: HandedOver | None = None
 
     @property
     def subject(self) -> str:
         """What the feed is called."""
+        if self.handed_over is not None and self.handed_over.name is not None:
+            return self.handed_over.name
         return _storable(self.feed) if self.fetched is None else self.fetched.address
 
     def reading_options(self) -> ReadingOptions:
@@ -92,7 +114,10 @@ class IngestRequest:
     def to_json(self) -> dict[str, object]:
         """The request as JSON-serialisable values, with the feed's address or whole path: to be asked again."""
         asked = dataclasses.asdict(self)
-        del asked["fetched"]
+        del asked["fetched"], asked["handed_over"]
+        if self.handed_over is not None and self.handed_over.name is not None:
+            uploaded = {"upload": self.handed_over.upload, "sha256": self.handed_over.sha256}
+            return {**asked, "feed": self.handed_over.name, **uploaded}
         if self.fetched is None:
             return {**asked, "feed": _storable(self.feed.absolute())}
         validators = dataclasses.asdict(self.fetched.validators)
@@ -240,8 +265,13 @@ class IngestService:
         )
         refusal: RemovalRefused | None = None
         asked = request.to_json()
-        with JobRun(self._unit_of_work, merchant_id, JobKind.INGEST, request.subject, asked, unit="B") as job:
-            run = IngestRun(merchant_id, job.id, on_error, attributes_as_given=request.attributes_as_given)
+        waiting = None if request.handed_over is None else request.handed_over.job_id
+        with JobRun(
+            self._unit_of_work, merchant_id, JobKind.INGEST, request.subject, asked, unit="B", waiting=waiting
+        ) as job:
+            first_errors = FirstErrors(on_error, None if waiting is None else reader.image_folder)
+            job.errors = first_errors.kept
+            run = IngestRun(merchant_id, job.id, first_errors, attributes_as_given=request.attributes_as_given)
 
             def look() -> None:
                 job.end_if_cancelled()
@@ -261,7 +291,7 @@ class IngestService:
                 if request.full_sync:
                     job.end_if_cancelled()
                     refusal = self._remove_unsighted(request, run)
-                    job.failure = None if refusal is None else str(refusal)
+                    job.failure = refusal
             finally:
                 job.counts = run.counts
         return IngestSummary(

@@ -26,6 +26,7 @@ class JobRun:
     Args:
         request: What was asked for, JSON-serialisable, to be asked again.
         unit: What progress is counted in: ``images``, or ``B`` for bytes.
+        waiting: The id of the job, where it was handed over and waits.
         clock: Seconds, monotonic.
     """
 
@@ -38,23 +39,34 @@ class JobRun:
         request: Mapping[str, Any],
         *,
         unit: str,
+        waiting: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """Written down with every report and at the end."""
-        self.failure: str | None = None
+        self.errors: list[Mapping[str, Any]] | None = None
+        """What was not taken, bounded; written down at the end."""
+        self.failure: Exception | None = None
         """Why the job failed, where nothing is raised."""
         self._unit_of_work = unit_of_work
         self._start = (merchant_id, kind, subject, request, unit)
+        self._waiting = waiting
         self._clock = clock
         self._looked = float("-inf")
         self._is_cancelled = False
 
     def __enter__(self) -> Self:
-        merchant_id, kind, *_ = self._start
+        merchant_id, kind, subject, request, unit = self._start
         with self._unit_of_work() as work:
             work.jobs.end_abandoned(merchant_id, kind)
-            self.id = work.jobs.start(*self._start)
+            if self._waiting is None:
+                self.id = work.jobs.start(*self._start)
+            elif work.jobs.begin(self._waiting, subject, request, unit):
+                self.id = self._waiting
+            else:
+                raise JobCancelled(
+                    f"Job {self._waiting} was cancelled before it began", expected="a job that waits to be begun"
+                )
             work.commit()
         return self
 
@@ -88,15 +100,15 @@ class JobRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        reason: Exception | None = None
         if error is None:
-            state = JobState.DONE if self.failure is None else JobState.FAILED
-            reason = self.failure
+            state, reason = (JobState.DONE if self.failure is None else JobState.FAILED), self.failure
         elif isinstance(error, JobCancelled):
-            state, reason = JobState.CANCELLED, None
+            state = JobState.CANCELLED
         elif isinstance(error, Exception):
-            state, reason = JobState.FAILED, str(error) or type(error).__name__
+            state, reason = JobState.FAILED, error
         else:
-            state, reason = JobState.INTERRUPTED, None
+            state = JobState.INTERRUPTED
         with self._unit_of_work() as work:
-            work.jobs.end(self.id, state, self.counts, reason)
+            work.jobs.end(self.id, state, self.counts, reason, self.errors)
             work.commit()

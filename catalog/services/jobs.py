@@ -38,20 +38,40 @@ class JobService:
             work.commit()
         return jobs
 
+    def of_merchant(self, merchant_id: int, limit: int = 20, before: int | None = None) -> list[Job]:
+        """The merchant's last jobs, newest first.
+
+        Args:
+            before: Only those with a smaller id.
+        """
+        with self._unit_of_work() as work:
+            work.jobs.end_lockless()
+            jobs = work.jobs.latest(merchant_id, limit, before=before)
+            work.commit()
+        return jobs
+
+    def images_waiting(self, merchant_id: int) -> int:
+        """How many of the merchant's images wait to be fetched or indexed."""
+        with self._unit_of_work() as work:
+            return work.outbox.backlog(merchant_id).waiting + work.fetches.num_waiting(merchant_id)
+
     def running(self) -> dict[str, int]:
         """The latest running job of each merchant that has one, by the merchant's name."""
         with self._unit_of_work() as work:
             return work.jobs.running()
 
-    def get(self, job_id: int) -> Job:
+    def get(self, job_id: int, merchant_id: int | None = None) -> Job:
         """A job as it is now.
+
+        Args:
+            merchant_id: Whose it must be; None takes anybody's.
 
         Raises:
             JobNotFound: no job has this id.
         """
         with self._unit_of_work() as work:
             work.jobs.end_lockless()
-            job = work.jobs.find(job_id)
+            job = work.jobs.find(job_id, merchant_id)
             work.commit()
         if job is None:
             raise JobNotFound(
@@ -72,18 +92,21 @@ class JobService:
             job = self.get(job_id)
             if job.done is not None:
                 advance(job.done, job.total)
-            if job.state != JobState.RUNNING:
+            if job.state not in (JobState.WAITING, JobState.RUNNING):
                 return job
             self._sleep(LOOK_SECONDS)
 
-    def cancel(self, job_id: int) -> Job:
-        """Ask a job to end. It finishes what it holds; what it has done stays.
+    def cancel(self, job_id: int, merchant_id: int | None = None) -> Job:
+        """Ask a job to end. It finishes what it holds; what it has done stays. One that waits is ended at once.
+
+        Args:
+            merchant_id: Whose it must be; None takes anybody's.
 
         Raises:
             JobNotFound: no job has this id.
-            InvalidRequest: it is not running.
+            InvalidRequest: it is not running, and does not wait.
         """
-        job = self.get(job_id)
+        job = self.get(job_id, merchant_id)
         with self._unit_of_work() as work:
             is_asked = work.jobs.cancel(job_id)
             work.commit()
@@ -91,7 +114,7 @@ class JobService:
             raise InvalidRequest(
                 "Only a running job can be cancelled",
                 received=f"job {job_id}, which is {job.state}",
-                expected="a job that is running",
+                expected="a job that is running or waits",
             )
         return job
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from catalog.errors import GalleryNotFound, JobCancelled
+from catalog.errors import DrapeError, GalleryNotFound, JobCancelled
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.jobs import JobKind
 from catalog.rows import GalleryState
@@ -152,7 +152,7 @@ class ReindexService:
                 job.counts.update(embedded=indexing.embedded, refreshed=indexing.refreshed, removed=indexing.removed)
                 job.counts.update(quarantined=indexing.quarantined, postponed=indexing.postponed)
                 if not summary.live:
-                    job.failure = f"{indexing.postponed} images wait for another try"
+                    job.failure = DrapeError(f"{indexing.postponed} images wait for another try")
         return summary
 
     def _fill(

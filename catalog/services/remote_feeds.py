@@ -71,7 +71,11 @@ class RemoteFeedService:
             As ``fetch`` and ``IngestService.run``.
         """
         with self.fetch(address, request, fetching) as fetched:
-            return fetched if isinstance(fetched, IngestSummary) else self._ingest.run(fetched, on_error, reading)
+            if not isinstance(fetched, IngestSummary):
+                return self._ingest.run(fetched, on_error, reading)
+            if request.handed_over is not None:
+                self._end_unread(request.handed_over.job_id, fetched.job_id)
+            return fetched
 
     @contextmanager
     def fetch(
@@ -110,6 +114,15 @@ class RemoteFeedService:
                     remedy=error.remedy,
                 ) from error
 
+    def _end_unread(self, job_id: int, last_job_id: int) -> None:
+        """End a job that found its feed as the last one left it, with what is needed to find that out again."""
+        with self._unit_of_work() as work:
+            last = work.jobs.find(last_job_id)
+            assert last is not None
+            if work.jobs.begin(job_id, last.subject, last.request or {}, last.unit or "B"):
+                work.jobs.end(job_id, JobState.DONE, {"feed_unchanged": 1})
+            work.commit()
+
     def _last_ingest(self, address: str, request: IngestRequest) -> Job | None:
         """The ingest that took this feed last, where the same version need not be taken again.
 
@@ -122,9 +135,11 @@ class RemoteFeedService:
             merchant_id = work.merchants.find(request.merchant)
             if merchant_id is None:
                 return None
-            jobs = work.jobs.latest(merchant_id, 1, JobKind.INGEST, subject=address)
-            undoings = work.jobs.latest(merchant_id, 1, JobKind.UNDO)
-            ingests = work.jobs.latest(merchant_id, 1, JobKind.INGEST)
+            # The job that waits for this is no ingest yet.
+            before = None if request.handed_over is None else request.handed_over.job_id
+            jobs = work.jobs.latest(merchant_id, 1, JobKind.INGEST, subject=address, before=before)
+            undoings = work.jobs.latest(merchant_id, 1, JobKind.UNDO, before=before)
+            ingests = work.jobs.latest(merchant_id, 1, JobKind.INGEST, before=before)
         if not jobs or jobs[0].state is not JobState.DONE:
             return None
         (last,) = jobs

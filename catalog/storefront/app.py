@@ -15,7 +15,7 @@ from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search, may_see_photos
 from catalog.storefront.rate_limits import RateLimits
-from catalog.storefront.routes import attributes, docs, facets, health, images, page, products, search
+from catalog.storefront.routes import attributes, docs, facets, health, images, jobs, page, products, search
 from catalog.storefront.schemas.query import query_schemas
 from catalog.types import Caller
 
@@ -59,7 +59,7 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     errors.install(app)
     # Where no key is asked for, a page of another site could read the catalog of whoever looks at it.
     app.add_middleware(Edge, metrics=metrics, is_for_pages=open_to is None)
-    for resource in (search, products, images, facets, attributes, health, docs, page):
+    for resource in (search, products, images, facets, attributes, jobs, health, docs, page):
         app.include_router(resource.router)
     _describe_query(app)
     return app

@@ -13,6 +13,7 @@ from catalog.services.attribute_choices import AttributeChoices
 from catalog.services.facets import FacetService
 from catalog.services.product_browsing import ProductBrowsing
 from catalog.services.product_removal import ProductRemoval
+from catalog.services.jobs import JobService
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
@@ -37,6 +38,7 @@ class StorefrontParts:
     browsing: ProductBrowsing
     removal: ProductRemoval
     images: ShownImages
+    jobs: JobService
     readiness: ReadinessService
     remote_files: RemoteFiles
     max_image_bytes: int
@@ -54,6 +56,7 @@ class StorefrontParts:
             application.product_browsing,
             application.product_removal,
             application.shown_images,
+            application.jobs,
             application.readiness,
             application.remote_files,
             application.settings.max_image_bytes,
