@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from catalog.adapters.request_limits import RequestLimits
     from catalog.adapters.shared_models import SharedModels
     from catalog.adapters.stored_models import StoredModels
-    from catalog.ports.announcements import Announcements
+    from catalog.ports.announcements import Announcements, OwnAnnouncements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
     from catalog.ports.remote_files import RemoteFiles
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from catalog.services.facets import FacetService
     from catalog.services.feed_history import FeedHistoryService
     from catalog.services.feed_schedules import FeedScheduleService
+    from catalog.services.feed_submissions import FeedSubmissionService
     from catalog.services.feed_undo import FeedUndoService
     from catalog.services.fetching_and_indexing import FetchingAndIndexing
     from catalog.services.fetching_work import FetchingWork
@@ -200,17 +201,22 @@ class Application:
 
     @cached_property
     def announcements(self) -> Announcements:
-        """Tells workers that there is work, where a broker is configured; else there are none to tell."""
-        from catalog.ports.announcements import NoAnnouncements
-
+        """Tells workers that there is work, where a broker is configured; else threads of this process."""
         if self.settings.broker_url is None:
-            return NoAnnouncements()
+            return self.own_announcements
         from catalog.adapters.celery_announcements import CeleryAnnouncements
         from catalog.adapters.celery_broker import celery_app
 
         announcements = CeleryAnnouncements(celery_app(self.settings.broker_url.get_secret_value()))
         self._resources.callback(announcements.close)
         return announcements
+
+    @cached_property
+    def own_announcements(self) -> OwnAnnouncements:
+        """Wakes the threads of this process that work as workers would, where there are none of these."""
+        from catalog.ports.announcements import OwnAnnouncements
+
+        return OwnAnnouncements()
 
     @cached_property
     def index(self) -> VectorIndex:
@@ -370,6 +376,23 @@ class Application:
 
         lease = datetime.timedelta(seconds=self.settings.lease_seconds)
         return FeedScheduleService(self.unit_of_work, self.remote_feeds, self.galleries, lease=lease)
+
+    @cached_property
+    def feed_submissions(self) -> FeedSubmissionService:
+        """Takes over feeds, for whoever takes them."""
+        from catalog.adapters.fsspec_feed_store import FsspecFeedStore
+        from catalog.services.feed_submissions import FeedSubmissionService
+
+        return FeedSubmissionService(
+            self.unit_of_work,
+            FsspecFeedStore(self.settings.image_store_url),
+            self.ingest,
+            self.remote_feeds,
+            model=self.settings.model,
+            max_image_bytes=self.settings.max_image_bytes,
+            max_feed_bytes=self.settings.max_feed_bytes,
+            lease=datetime.timedelta(seconds=self.settings.lease_seconds),
+        )
 
     @cached_property
     def feed_history(self) -> FeedHistoryService:

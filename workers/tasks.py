@@ -74,7 +74,7 @@ def fetch_images() -> None:
 
 
 def take_feeds() -> None:
-    """Ingest the feeds whose schedules say so, and index what changed as anything else."""
+    """Ingest the feeds that were handed over, and those whose schedules say so; what changed is indexed as ever."""
     touch()
     with time_limits(_is_stopping, soft=FEED_SOFT_SECONDS, hard=FEED_HARD_SECONDS) as enough:
 
@@ -83,10 +83,17 @@ def take_feeds() -> None:
             return enough()
 
         try:
+            submitted = application().feed_submissions.run_due(stop)
             taken = application().feed_schedules.run_due(stop)
         except ExplainedError as error:
             _log.warning("Feeds wait: %s", error)
             return
+    for submission in submitted:
+        told = {"merchant": submission.merchant, "job": submission.job_id, **submission.counts}
+        if submission.error is None:
+            _log.info("Took a feed that was handed over", extra=told)
+        else:
+            _log.warning("A feed that was handed over was not taken: %s", submission.error, extra=told)
     for one in taken:
         fields = {"merchant": one.feed.merchant, "feed": one.feed.feed}
         if one.summary is not None:

@@ -18,7 +18,7 @@ from catalog.feeds.layout import format_of_name
 
 _GZIP = b"\x1f\x8b"
 # A file first; of an archive that holds none, its end.
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_SUFFIXES = (".gz", ".gzip")
 
 # Feeds become some 5 to 50 times smaller. Deflate ends at 1,032 times, so that only the whole can be bounded.
@@ -33,7 +33,7 @@ _MAX_CONTENTS_BYTES = 4 * 2**20
 _DOCUMENT_FILES = ("[Content_Types].xml", "mimetype")
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -74,7 +74,7 @@ class UnpackedFeed:
             if file.path.suffix.casefold() in _GZIP_SUFFIXES:
                 self.name = file.path.stem
             self._stream = cast(IO[bytes], gzip.GzipFile(fileobj=cast(IO[bytes], file), mode="rb"))
-        elif file.start in _ZIP:
+        elif file.start in ZIP:
             self.packing = "ZIP"
             self._open_zip()
 
@@ -92,7 +92,7 @@ class UnpackedFeed:
             return self._file.read(num_bytes)
         try:
             data = self._stream.read(num_bytes)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._damaged(error) from error
         self._at_end = self._at_end or not data
         self._num_unpacked += len(data)
@@ -108,10 +108,10 @@ class UnpackedFeed:
                 remedy="Save the archive as a file, or send the feed through the pipe unpacked or as gzip.",
             )
         try:
-            archive = zipfile.ZipFile(cast(IO[bytes], _SoughtBytes(self._file)))
+            archive = zipfile.ZipFile(cast(IO[bytes], SoughtBytes(self._file)))
             feed = self._find_feed(archive.infolist())
             self._stream = archive.open(feed)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._damaged(error) from error
         self.name = PurePosixPath(feed.filename).name
 
@@ -124,7 +124,7 @@ class UnpackedFeed:
                 expected="CSV, TSV, JSON Lines or XML in UTF-8",
                 remedy="Save the spreadsheet as CSV in UTF-8.",
             )
-        files = [entry for entry in entries if not _is_none(entry.filename)]
+        files = [entry for entry in entries if not is_litter(entry.filename)]
         feeds = [entry for entry in files if format_of_name(entry.filename) is not None]
         if not feeds and len(files) == 1:
             feeds = files
@@ -174,7 +174,7 @@ class UnpackedFeed:
         )
 
 
-class _SoughtBytes:
+class SoughtBytes:
     """The file as zipfile wants it, which otherwise would read a table of contents of any size at once."""
 
     def __init__(self, file: FeedFile) -> None:
@@ -198,7 +198,7 @@ class _SoughtBytes:
         return self._file.read(num_bytes)
 
 
-def _is_none(name: str) -> bool:
+def is_litter(name: str) -> bool:
     """Whether an entry is a folder, or what macOS or Windows put beside files."""
     path = PurePosixPath(name)
     return (

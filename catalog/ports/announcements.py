@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,7 +13,7 @@ class WorkQueue(StrEnum):
     ``embed``: workers with an accelerator, one process for each; they take any dirty image.
     ``index``: workers that run no network: payloads to replace, points to delete, reconciliation.
     ``fetch``: the same workers, or some of their own: images by address to be fetched.
-    ``feed``: the same workers: feeds by address to be ingested on their schedules.
+    ``feed``: the same workers: feeds that were handed over, and those to be ingested on their schedules.
     """
 
     EMBED = "embed"
@@ -33,7 +34,27 @@ class Announcements(Protocol):
 
 
 class NoAnnouncements:
-    """Where there are no workers: whoever marks images dirty indexes them, too."""
+    """Where nobody is to be told: whoever marks images dirty indexes them, too."""
 
     def announce(self, queue: WorkQueue) -> None:
         """Tell nobody."""
+
+
+class OwnAnnouncements:
+    """Where there are no workers: tells the threads of this process that work as such, if it has any."""
+
+    def __init__(self) -> None:
+        self._announced = {queue: threading.Event() for queue in WorkQueue}
+
+    def announce(self, queue: WorkQueue) -> None:
+        """Wake the thread that works for this queue."""
+        self._announced[queue].set()
+
+    def wait(self, queue: WorkQueue, seconds: float | None) -> None:
+        """Return when something was announced in the queue since the last call, or the time is over.
+
+        Args:
+            seconds: None for as long as it takes.
+        """
+        self._announced[queue].wait(seconds)
+        self._announced[queue].clear()

@@ -200,6 +200,12 @@ class JobRepository:
         )
         self._session.execute(delete(SubmittedFeedRow).where(SubmittedFeedRow.job_id == job_id))
 
+    def end_unended(self, job_id: int, error: Exception | None) -> None:
+        """End a job that was handed over and has not ended: as failed, where there is an error, else as cancelled."""
+        job = self.find(job_id)
+        if job is not None and job.finished_at is None:
+            self.end(job_id, JobState.CANCELLED if error is None else JobState.FAILED, job.counts, error)
+
     def cancel(self, job_id: int) -> bool:
         """Ask a running job to end, or end one that waits; whether there is one of that id."""
         waited = self._session.execute(

@@ -14,16 +14,13 @@ from catalog.schedules import Schedule
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest import IngestRequest, IngestSummary, check_merchant_name
 from catalog.services.remote_feeds import RemoteFeedService, check_feed_address
+from catalog.services.stopped import Stopped
 from catalog.types import RowError
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.errors import ExplainedError
 
 BUSY: Final = datetime.timedelta(minutes=1)
 """So long a feed waits whose merchant's catalog is being ingested already."""
-
-
-class _Stopped(BaseException):
-    """The process was asked to end. No failure of the ingest, whose job is interrupted by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ class FeedScheduleService:
                 break
             try:
                 taken.append(self._take(feed, stop))
-            except _Stopped:
+            except Stopped:
                 with self._unit_of_work() as work:
                     work.feed_schedules.give_back(feed.id, datetime.timedelta(0))
                     work.commit()
@@ -141,7 +138,7 @@ class FeedScheduleService:
         def hold(done: int, total: int | None) -> None:  # noqa: ARG001 - as all that are told of progress.
             nonlocal held_at
             if stop():
-                raise _Stopped
+                raise Stopped
             if self._clock() - held_at >= self._lease.total_seconds() / 4:
                 held_at = self._clock()
                 with self._unit_of_work() as work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +17,16 @@ class FirstErrors:
     """Tells every error on, and keeps the first of them as JSON-serialisable values.
 
     Args:
-        folder: A temporary folder that the feed lies in, whose name means nothing to whoever reads the errors.
+        folder: Of the feed. Where that is means nothing to whoever reads a job over HTTP.
 
     Attributes:
         kept: At most ``MOST_KEPT`` of them, as they come.
     """
 
-    def __init__(self, on_error: OnError, folder: Path | None = None) -> None:
-        self.kept: list[dict[str, Any]] = []
+    def __init__(self, on_error: OnError, folder: Path) -> None:
+        self.kept: list[Mapping[str, Any]] = []
         self._on_error = on_error
-        self._folders = () if folder is None else tuple({str(folder), str(folder.absolute()), str(folder.resolve())})
+        self._folders = {str(folder.absolute()), str(folder.resolve())} - {"/"}
 
     def __call__(self, error: RowError) -> None:
         """Note one."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from catalog.attributes.feed_words import FeedWordsReport
-from catalog.errors import InvalidRequest, RemovalRefused
+from catalog.errors import FeedUnreadable, InvalidRequest, RemovalRefused
 from catalog.feeds import Column, FeedReader, ReadingOptions, open_feed, reading_options
 from catalog.ports.image_store import ImageStore
 from catalog.ports.remote_files import Validators
@@ -269,7 +269,7 @@ class IngestService:
         with JobRun(
             self._unit_of_work, merchant_id, JobKind.INGEST, request.subject, asked, unit="B", waiting=waiting
         ) as job:
-            first_errors = FirstErrors(on_error, None if waiting is None else reader.image_folder)
+            first_errors = FirstErrors(on_error, reader.image_folder)
             job.errors = first_errors.kept
             run = IngestRun(merchant_id, job.id, first_errors, attributes_as_given=request.attributes_as_given)
 
@@ -292,6 +292,8 @@ class IngestService:
                     job.end_if_cancelled()
                     refusal = self._remove_unsighted(request, run)
                     job.failure = refusal
+            except FeedUnreadable as error:
+                raise named_as(error, request.feed, request.subject) from error
             finally:
                 job.counts = run.counts
         return IngestSummary(
@@ -413,6 +415,13 @@ def check_merchant_name(name: str) -> None:
             received=ascii(name[:MAX_MERCHANT_NAME]),
             expected=f"1 to {MAX_MERCHANT_NAME} printable characters, without white space around them",
         )
+
+
+def named_as(error: FeedUnreadable, path: Path, name: str) -> FeedUnreadable:
+    """The same error of a feed that people know by another name than its file has."""
+    return FeedUnreadable(
+        error.message.replace(str(path), name), received=error.received, expected=error.expected, remedy=error.remedy
+    )
 
 
 def _storable(path: Path) -> str:

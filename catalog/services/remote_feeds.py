@@ -16,7 +16,7 @@ from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFile, Rem
 from catalog.repositories.jobs import Job, JobKind
 from catalog.rows import JobState
 from catalog.services.galleries import GalleryService
-from catalog.services.ingest import DATED_PRICES, FetchedFrom, IngestRequest, IngestService, IngestSummary
+from catalog.services.ingest import DATED_PRICES, FetchedFrom, IngestRequest, IngestService, IngestSummary, named_as
 from catalog.services.ingest_run import OnError
 from catalog.services.progress import Advance, unheard
 from catalog.types import is_address
@@ -74,7 +74,7 @@ class RemoteFeedService:
             if not isinstance(fetched, IngestSummary):
                 return self._ingest.run(fetched, on_error, reading)
             if request.handed_over is not None:
-                self._end_unread(request.handed_over.job_id, fetched.job_id)
+                self._end_unread(request.handed_over.job_id, fetched.job_id, address, request)
             return fetched
 
     @contextmanager
@@ -107,19 +107,15 @@ class RemoteFeedService:
             try:
                 yield dataclasses.replace(request, feed=file, fetched=fetched)
             except FeedUnreadable as error:
-                raise FeedUnreadable(
-                    error.message.replace(str(file), address),
-                    received=error.received,
-                    expected=error.expected,
-                    remedy=error.remedy,
-                ) from error
+                raise named_as(error, file, address) from error
 
-    def _end_unread(self, job_id: int, last_job_id: int) -> None:
+    def _end_unread(self, job_id: int, last_job_id: int, address: str, request: IngestRequest) -> None:
         """End a job that found its feed as the last one left it, with what is needed to find that out again."""
         with self._unit_of_work() as work:
             last = work.jobs.find(last_job_id)
-            assert last is not None
-            if work.jobs.begin(job_id, last.subject, last.request or {}, last.unit or "B"):
+            validators = None if last is None else (last.request or {}).get("validators")
+            asked = {**request.to_json(), "feed": address, "validators": validators}
+            if work.jobs.begin(job_id, address, asked, "B"):
                 work.jobs.end(job_id, JobState.DONE, {"feed_unchanged": 1})
             work.commit()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +11,20 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from catalog.storefront.errors import BodyMalformed, BodyTooLarge, MediaTypeUnknown
+from catalog.storefront.body_limits import (
+    JSON,
+    MOST_JSON_BYTES,
+    MULTIPART,
+    MULTIPART_OVERHEAD,
+    limited,
+    media_type,
+    too_large,
+    whole,
+)
+from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
 from catalog.storefront.schemas.query import Query
 
-MOST_JSON_BYTES: Final = 2**20
-_MULTIPART_OVERHEAD: Final = 2**16
-_JSON: Final = "application/json"
-_MULTIPART: Final = "multipart/form-data"
+_REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +42,22 @@ async def read_query(request: Request, *, max_image_bytes: int) -> UploadedQuery
         MediaTypeUnknown, BodyTooLarge, BodyMalformed: as their names say.
         RequestValidationError: the JSON is no query.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _JSON:
-        return UploadedQuery(_query(await _all_of(request, MOST_JSON_BYTES)), None)
-    if kind != _MULTIPART:
+    kind = media_type(request)
+    if kind == JSON:
+        return UploadedQuery(_query(await whole(request, MOST_JSON_BYTES, _REMEDY)), None)
+    if kind != MULTIPART:
         raise MediaTypeUnknown(
             "The body is of a type that is not taken",
             received=kind or "no Content-Type",
-            expected=f"{_JSON}, or {_MULTIPART} with a file part `image` and a part `query` of JSON",
+            expected=f"{JSON}, or {MULTIPART} with a file part `image` and a part `query` of JSON",
         )
     return await _multipart(request, max_image_bytes)
 
 
-async def _all_of(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in _limited(request, limit):
-        body += chunk
-    return bytes(body)
-
-
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body's bytes as they come, up to a limit that what the client says of the length is held to first."""
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > limit:
-        raise _too_large(f"a body of {said} bytes", limit)
-    num_bytes = 0
-    async for chunk in request.stream():
-        num_bytes += len(chunk)
-        if num_bytes > limit:
-            raise _too_large(f"more than {limit} bytes", limit)
-        yield chunk
-
-
 async def _multipart(request: Request, max_image_bytes: int) -> UploadedQuery:
-    limit = max_image_bytes + MOST_JSON_BYTES + _MULTIPART_OVERHEAD
+    limit = max_image_bytes + MOST_JSON_BYTES + MULTIPART_OVERHEAD
     parser = MultiPartParser(
-        request.headers, _limited(request, limit), max_files=1, max_fields=1, max_part_size=MOST_JSON_BYTES
+        request.headers, limited(request, limit, _REMEDY), max_files=1, max_fields=1, max_part_size=MOST_JSON_BYTES
     )
     try:
         form = await parser.parse()
@@ -91,7 +77,7 @@ async def _multipart(request: Request, max_image_bytes: int) -> UploadedQuery:
                 expected="a file part `image` and a part `query` of JSON",
             )
         if image.size is not None and image.size > max_image_bytes:
-            raise _too_large(f"a photo of {image.size} bytes", max_image_bytes)
+            raise too_large(f"a photo of {image.size} bytes", max_image_bytes, _REMEDY)
         text = await query.read() if isinstance(query, UploadFile) else query.encode()
         return UploadedQuery(_query(text), await image.read())
     finally:
@@ -108,12 +94,3 @@ def _query(text: bytes) -> Query:
                 "The query is no JSON", received=repr(text[:100]), expected=f"JSON; {found[0]['msg']}"
             ) from error
         raise RequestValidationError(found) from error
-
-
-def _too_large(received: str, limit: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        "The body is too large",
-        received=received,
-        expected=f"at most {limit} bytes",
-        remedy="send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES",
-    )

@@ -16,6 +16,9 @@ THREADS: Final = 8
 FETCH_THREADS: Final = 4
 """For photos by address, which wait for strangers' servers."""
 
+UPLOAD_THREADS: Final = 2
+"""For feeds that come in, which are written to where they are kept."""
+
 MOST_WAITING: Final = 64
 
 Arguments = ParamSpec("Arguments")

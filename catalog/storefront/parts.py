@@ -11,14 +11,15 @@ from catalog.bootstrap import Application
 from catalog.ports.remote_files import RemoteFiles
 from catalog.services.attribute_choices import AttributeChoices
 from catalog.services.facets import FacetService
+from catalog.services.feed_submissions import FeedSubmissionService
+from catalog.services.jobs import JobService
 from catalog.services.product_browsing import ProductBrowsing
 from catalog.services.product_removal import ProductRemoval
-from catalog.services.jobs import JobService
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
 from catalog.storefront.authentication import require, require_for_photos
-from catalog.storefront.calls import FETCH_THREADS, Calls
+from catalog.storefront.calls import FETCH_THREADS, UPLOAD_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.types import Caller, Scope
 
@@ -30,6 +31,7 @@ class StorefrontParts:
     Args:
         calls: For calls that compute, or ask PostgreSQL and the index.
         fetches: For calls that wait for other people's servers.
+        uploads: For calls that write what may be large.
     """
 
     search: SearchService
@@ -39,11 +41,14 @@ class StorefrontParts:
     removal: ProductRemoval
     images: ShownImages
     jobs: JobService
+    submissions: FeedSubmissionService
     readiness: ReadinessService
     remote_files: RemoteFiles
     max_image_bytes: int
+    max_feed_bytes: int
     calls: Calls
     fetches: Calls
+    uploads: Calls
     metrics: StorefrontMetrics
 
     @classmethod
@@ -57,11 +62,14 @@ class StorefrontParts:
             application.product_removal,
             application.shown_images,
             application.jobs,
+            application.feed_submissions,
             application.readiness,
             application.remote_files,
             application.settings.max_image_bytes,
+            application.settings.max_feed_bytes,
             Calls("calls"),
             Calls("fetches", FETCH_THREADS),
+            Calls("uploads", UPLOAD_THREADS),
             metrics,
         )
 
@@ -69,6 +77,7 @@ class StorefrontParts:
         """Wait for what runs. The services stay the application's to close."""
         self.calls.close()
         self.fetches.close()
+        self.uploads.close()
 
 
 async def _parts(request: Request) -> StorefrontParts:

@@ -16,6 +16,7 @@ from catalog.errors import DrapeError, InvalidRequest
 from catalog.services.search import SearchService
 from catalog.storefront.app import create_app
 from catalog.storefront.open_access import is_this_machine
+from catalog.storefront.own_work import OwnWork
 from catalog.types import Caller
 from embeddings.errors import EmbeddingsError
 
@@ -67,6 +68,8 @@ def listen(host: str, port: int, *, is_open: bool = False) -> socket.socket:
 def serve(application: Application, listener: socket.socket, caller: Caller | None, *, load_first: bool) -> None:
     """Answer until the process is asked to stop, then finish what is at hand. For the main thread.
 
+    Where no broker is configured, the process also does what workers would.
+
     Args:
         caller: Whom requests without a key come from; None where each must have one.
         load_first: Load the networks at once, beside the first requests, and not at the first photo.
@@ -95,11 +98,16 @@ def serve(application: Application, listener: socket.socket, caller: Caller | No
         )
     # Made here, because two threads must not make it at the same time.
     loading = threading.Thread(target=_load, args=(application.search,), name="load")
+    own_work = OwnWork(application) if application.settings.broker_url is None else None
     if load_first:
         loading.start()
+    if own_work is not None:
+        own_work.start()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
+        if own_work is not None:
+            own_work.stop()
         if load_first:
             # What it loads with is closed next.
             loading.join()

@@ -1,0 +1,120 @@
+"""What workers do elsewhere, done beside the answering by threads of the process, where no broker is configured."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from catalog.bootstrap import Application
+from catalog.ports.announcements import WorkQueue
+from catalog.services.feed_submissions import FeedSubmissionService
+from catalog.services.image_fetching import ImageFetching
+from catalog.services.indexing import IndexingService
+from embeddings.errors import ExplainedError
+
+_log = logging.getLogger(__name__)
+
+_SECONDS_AFTER_A_FAILURE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Duty:
+    """One thread's.
+
+    Args:
+        work: Does what there is to do.
+        seconds: It looks so often for what nobody announced; None never.
+    """
+
+    name: str
+    queue: WorkQueue
+    work: Callable[[], None]
+    seconds: float | None
+
+
+class OwnWork:
+    """Takes feeds that are handed over, fetches images and indexes, each in a thread, until it is stopped.
+
+    Where the process owns the embedded index, it is the only one that can, and also does what others have left: the
+    marks of commands that ran beside it. Otherwise it does what this process has marked.
+    """
+
+    def __init__(self, application: Application) -> None:
+        # All made here: threads that ask for one at the same time might make it twice.
+        settings = application.settings
+        self._submissions: FeedSubmissionService = application.feed_submissions
+        self._fetching: ImageFetching = application.image_fetching
+        self._indexing: IndexingService = application.indexing
+        self._announcements = application.own_announcements
+        self._is_alone = settings.qdrant_url is None
+        self._has_swept = False
+        self._stopping = threading.Event()
+        sweep = settings.sweep_seconds
+        look = sweep if self._is_alone else None
+        self._threads = [
+            threading.Thread(target=self._run, args=(duty,), name=duty.name)
+            for duty in (
+                _Duty("feeds", WorkQueue.FEED, self._take_feeds, sweep),
+                _Duty("fetching", WorkQueue.FETCH, self._fetch, look),
+                _Duty("indexing", WorkQueue.EMBED, self._index, look),
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin, with what an earlier process has left."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is at hand, and take nothing more. A feed that is being read is given back, and read anew."""
+        self._stopping.set()
+        for queue in WorkQueue:
+            self._announcements.announce(queue)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def _run(self, duty: _Duty) -> None:
+        while not self._stopping.is_set():
+            try:
+                duty.work()
+            except ExplainedError as error:
+                # A service is away. What was not finished is still noted.
+                _log.warning("%s waits: %s", duty.name, error)
+                self._stopping.wait(_SECONDS_AFTER_A_FAILURE)
+            except Exception:  # noqa: BLE001 - whatever it was, the thread must go on with the rest.
+                _log.exception("%s failed", duty.name)
+                self._stopping.wait(_SECONDS_AFTER_A_FAILURE)
+            else:
+                self._announcements.wait(duty.queue, duty.seconds)
+
+    def _take_feeds(self) -> None:
+        if not self._has_swept:
+            if self._is_alone:
+                self._submissions.begin_alone()
+            num_swept = self._submissions.sweep()
+            self._has_swept = True
+            if num_swept:
+                _log.info("Deleted %d uploaded files that nobody asks for", num_swept)
+        for taken in self._submissions.run_due(self._stopping.is_set):
+            fields = {"merchant": taken.merchant, "job": taken.job_id, **taken.counts}
+            if taken.error is None:
+                _log.info("Took a feed that was handed over", extra=fields)
+            else:
+                _log.warning("A feed that was handed over was not taken: %s", taken.error, extra=fields)
+
+    def _fetch(self) -> None:
+        summary = self._fetching.run(stop=self._stopping.is_set, abandon=self._stopping.is_set)
+        if summary.num_settled:
+            _log.info("Fetched %d images", summary.num_settled, extra={"seconds": summary.seconds})
+
+    def _index(self) -> None:
+        summary = self._indexing.run(stop=self._stopping.is_set, leave_unusable=True)
+        if summary.num_images or summary.duplicates:
+            counts = {"embedded": summary.embedded, "refreshed": summary.refreshed, "removed": summary.removed}
+            _log.info("Indexed %d images", summary.num_images, extra={**counts, "seconds": summary.seconds})
+        for reason, number in summary.failures.items():
+            _log.warning("%d images failed: %s", number, reason, extra={"images": number})
