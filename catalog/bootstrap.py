@@ -17,6 +17,7 @@ from catalog.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
+    from catalog.adapters.http_files import HttpFiles
     from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
     from catalog.adapters.request_limits import RequestLimits
     from catalog.adapters.shared_models import SharedModels
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from catalog.services.snapshots import SnapshotService
     from catalog.services.status import StatusService
     from catalog.services.training import TrainingService
+    from catalog.services.webhooks import WebhookService
     from catalog.unit_of_work import UnitOfWork
     from embeddings.model_store import ModelStore
 
@@ -287,6 +289,10 @@ class Application:
     @cached_property
     def remote_files(self) -> RemoteFiles:
         """Fetches images and feeds that are named by their address."""
+        return self._http_files
+
+    @cached_property
+    def _http_files(self) -> HttpFiles:
         from catalog.adapters.fetch_allow_list import FetchAllowList
         from catalog.adapters.http_files import HttpFiles
 
@@ -393,6 +399,13 @@ class Application:
             max_feed_bytes=self.settings.max_feed_bytes,
             lease=datetime.timedelta(seconds=self.settings.lease_seconds),
         )
+
+    @cached_property
+    def webhooks(self) -> WebhookService:
+        """Keeps webhooks, and tells them of jobs that have ended."""
+        from catalog.services.webhooks import WebhookService
+
+        return WebhookService(self.unit_of_work, self._http_files)
 
     @cached_property
     def feed_history(self) -> FeedHistoryService:

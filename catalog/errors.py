@@ -53,6 +53,10 @@ class KeyNotFound(DrapeError):
     """There is no API key of this id or prefix."""
 
 
+class WebhookNotFound(DrapeError):
+    """There is no webhook of this id."""
+
+
 class GalleryNotFound(DrapeError):
     """Nothing is searchable yet: no live gallery, or no such collection."""
 

@@ -415,6 +415,56 @@ class SubmittedFeedRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
+class WebhookRow(Base):
+    """An address that a merchant's servers are told at when a job has ended.
+
+    ``secret`` signs what is sent. It is kept as it is, because a hash cannot sign: who reads this table can pretend to
+    be Drape, to this address alone.
+    """
+
+    __tablename__ = "webhook"
+    __table_args__ = (UniqueConstraint("merchant_id", "url"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    merchant_id: Mapped[int] = mapped_column(ForeignKey("merchant.id", ondelete="CASCADE"))
+    url: Mapped[str]
+    secret: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+
+
+class WebhookDeliveryRow(Base):
+    """What is to be sent to a webhook, written in the transaction that ended the job: ``body`` is sent as it stands.
+
+    ``message_id`` is the same whichever try it is, for receivers to know what they have had. Once it was delivered or
+    given up it is kept for a while, to be looked at.
+    """
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        Index(None, "webhook_id", "id"),
+        Index(
+            "ix_webhook_delivery_due",
+            "due_at",
+            "id",
+            postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhook.id", ondelete="CASCADE"))
+    message_id: Mapped[str]
+    type: Mapped[str]
+    job_id: Mapped[int]
+    body: Mapped[str]
+    created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    due_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
+    lease_until: Mapped[datetime.datetime | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None]
+    delivered_at: Mapped[datetime.datetime | None]
+    given_up_at: Mapped[datetime.datetime | None]
+
+
 class FeedSightingRow(Base):
     """A product id that a merchant's last ingest has met in its feed, with its line.
 

@@ -26,6 +26,7 @@ from catalog.repositories.outbox import OutboxRepository
 from catalog.repositories.photo_hashes import PhotoHashRepository
 from catalog.repositories.products import ProductRepository
 from catalog.repositories.submitted_feeds import SubmittedFeedRepository
+from catalog.repositories.webhooks import WebhookRepository
 
 _NO_ANNOUNCEMENTS: Final = NoAnnouncements()
 
@@ -37,7 +38,8 @@ class UnitOfWork:
     ``DatabaseUnavailable``: the caller may run the whole block again.
 
     Args:
-        announcements: Told once images have been marked dirty, or wished for, or feeds handed over, after the commit.
+        announcements: Told, after the commit, once images have been marked dirty or wished for, feeds were handed over,
+            or jobs have ended of which somebody is to be told.
     """
 
     merchants: MerchantRepository
@@ -55,6 +57,7 @@ class UnitOfWork:
     comparisons: ComparisonRepository
     feed_schedules: FeedScheduleRepository
     submitted_feeds: SubmittedFeedRepository
+    webhooks: WebhookRepository
 
     def __init__(self, sessions: sessionmaker[Session], announcements: Announcements = _NO_ANNOUNCEMENTS) -> None:
         self._sessions = sessions
@@ -77,11 +80,16 @@ class UnitOfWork:
         self.comparisons = ComparisonRepository(self._session)
         self.feed_schedules = FeedScheduleRepository(self._session)
         self.submitted_feeds = SubmittedFeedRepository(self._session)
+        self.webhooks = WebhookRepository(self._session)
         return self
 
     def commit(self) -> None:
         """Make everything done in the block durable, then have workers look for the images that it marked or wished."""
+        # Noted with what it tells of, so that neither is there without the other.
+        has_to_tell = self.webhooks.note(self.jobs.take_ended()) > 0
         self._session.commit()
+        if has_to_tell:
+            self._announcements.announce(WorkQueue.HOOK)
         if self.outbox.take_marked():
             for queue in (WorkQueue.EMBED, WorkQueue.INDEX):
                 self._announcements.announce(queue)

@@ -25,6 +25,7 @@ from cli.serve import serve
 from cli.snapshots import app as snapshot_app
 from cli.status import status
 from cli.train import train
+from cli.webhooks import app as webhooks_app
 from cli.worker import worker
 from embeddings.errors import EmbeddingsError
 
@@ -40,6 +41,7 @@ app.add_typer(feed_app, name="feed")
 app.add_typer(model_app, name="model")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(snapshot_app, name="snapshot")
 
 

@@ -160,7 +160,7 @@ def celery_arguments(queues: list[Queue], concurrency: int | None) -> list[str]:
     pool = ["--pool=prefork", f"--concurrency={concurrency or 1}"] if uses_processes(queues) else ["--pool=solo"]
     return [
         "worker",
-        f"--queues={','.join(tasks)}{',fetch,feed' if Queue.INDEX in tasks else ''}",
+        f"--queues={','.join(tasks)}{',fetch,feed,hook' if Queue.INDEX in tasks else ''}",
         f"--hostname={'-'.join(tasks)}-{os.getpid()}@%h",
         *pool,
         # What workers would tell each other; nobody listens.

@@ -33,6 +33,7 @@ def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any
         WorkQueue.INDEX: seconds * LIGHT_SWEEPS,
         WorkQueue.FETCH: seconds,
         WorkQueue.FEED: FEED_SECONDS,
+        WorkQueue.HOOK: seconds,
     }
     schedule: dict[str, dict[str, Any]] = {
         f"sweep-{queue}": {

@@ -9,7 +9,7 @@ from typing import Final
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, TAKE_FEEDS
+from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, TAKE_FEEDS, TELL_WEBHOOKS
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError, OutOfMemory
@@ -35,6 +35,7 @@ def add_tasks(app: Celery) -> None:
     app.task(name=INDEX_IMAGES)(index_images)
     app.task(name=FETCH_IMAGES)(fetch_images)
     app.task(name=TAKE_FEEDS)(take_feeds)
+    app.task(name=TELL_WEBHOOKS)(tell_webhooks)
     app.task(name=RECONCILE)(reconcile)
 
 
@@ -100,6 +101,24 @@ def take_feeds() -> None:
             _log.info("Took a feed on its schedule", extra={**fields, "job": one.summary.job_id, **one.summary.counts})
         if one.error is not None:
             _log.warning("A feed was not taken: %s", one.error, extra=fields)
+
+
+def tell_webhooks() -> None:
+    """Tell merchants' servers of jobs that have ended, for a while."""
+    touch()
+    with time_limits(_is_stopping, soft=FETCH_SOFT_SECONDS) as enough:
+        try:
+            sent = application().webhooks.run_due(enough)
+        except ExplainedError as error:
+            _log.warning("Webhooks wait: %s", error)
+            return
+    if sent.num_delivered or sent.num_postponed or sent.num_given_up:
+        _log.info(
+            "Webhooks: %d told, %d wait for another try, %d given up",
+            sent.num_delivered,
+            sent.num_postponed,
+            sent.num_given_up,
+        )
 
 
 def reconcile() -> None:

@@ -26,11 +26,15 @@ FETCH_IMAGES: Final = "drape.fetch_images"
 TAKE_FEEDS: Final = "drape.take_feeds"
 """Name of the task that ingests the feeds which are due."""
 
+TELL_WEBHOOKS: Final = "drape.tell_webhooks"
+"""Name of the task that tells merchants' servers of jobs that have ended."""
+
 TASKS: Final = {
     WorkQueue.EMBED: INDEX_IMAGES,
     WorkQueue.INDEX: INDEX_IMAGES,
     WorkQueue.FETCH: FETCH_IMAGES,
     WorkQueue.FEED: TAKE_FEEDS,
+    WorkQueue.HOOK: TELL_WEBHOOKS,
 }
 """What a message in each queue asks for."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -33,6 +33,9 @@ _KEEP_SECONDS: Final = 30.0
 _MAX_VALIDATOR: Final = 1024
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
+_POST_PATIENCE: Final = Patience(connect=5.0, read=15.0, write=15.0, file=20.0, turn=30.0)
+"""Receivers of messages note them and answer; what takes longer is tried again later."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ class HttpFile:
 
 
 class HttpFiles:
-    """Fetches files over http and https; see ``catalog.ports.remote_files``.
+    """Fetches files over http and https; see ``catalog.ports.remote_files``, and ``catalog.ports.remote_posts``.
 
     What the environment says of proxies is not heeded: a proxy would connect to addresses that nobody has checked. A
     name server is waited for as long as this machine's resolver does.
@@ -73,7 +76,8 @@ class HttpFiles:
         resolver: Resolver = resolve,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._guard = AddressGuard(FetchAllowList() if allowed is None else allowed, resolver)
+        self._allowed = FetchAllowList() if allowed is None else allowed
+        self._guard = AddressGuard(self._allowed, resolver)
         self._patience = patience
         self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
         self._connections = HostConnections(self._connect, per_host)
@@ -89,7 +93,7 @@ class HttpFiles:
         deadline = TransferDeadline(self._patience)
         address = WebAddress.parse(url)
         for _ in range(MAX_REDIRECTS + 1):
-            with self._asked(address, known, deadline) as exchange:
+            with self._asked(address, self._get(address, known), deadline) as exchange:
                 location = exchange.header("location") if exchange.status in _REDIRECTS else None
                 if not location:
                     yield _answer(exchange, max_bytes, known)
@@ -103,9 +107,35 @@ class HttpFiles:
             remedy="give the address of the file itself",
         )
 
+    def check(self, url: str) -> None:
+        """See whether messages may be sent to an address; see ``catalog.ports.remote_posts``."""
+        address = WebAddress.parse(url)
+        self._guard.check_port(address.port)
+        found = self._guard.addresses(address.host, address.port)
+        is_within = self._allowed.has_host(address.host, address.port) or all(
+            self._allowed.has_address(one, address.port) for one in found
+        )
+        if address.scheme != "https" and not is_within:
+            raise FetchRefused(
+                "Messages go over https",
+                received=address.shown,
+                expected="an https address; http only where DRAPE_FETCH_ALLOW names the host or its network",
+                remedy="have the server take https",
+            )
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a message; see ``catalog.ports.remote_posts``."""
+        address = WebAddress.parse(url)
+        request = self._request(
+            "POST", address, [*headers.items(), ("Content-Length", str(len(body)))], _POST_PATIENCE, body
+        )
+        with self._asked(address, request, TransferDeadline(_POST_PATIENCE)) as exchange:
+            exchange.skip_body()
+            return exchange.status
+
     @contextmanager
     def _asked(
-        self, address: WebAddress, known: Validators | None, deadline: TransferDeadline
+        self, address: WebAddress, request: httpcore.Request, deadline: TransferDeadline
     ) -> Iterator[HttpExchange]:
         self._guard.check_port(address.port)
         with ExitStack() as stack:
@@ -118,12 +148,11 @@ class HttpFiles:
                     expected="a host that gives its files in time",
                     remedy="it is tried again; DRAPE_FETCH_PER_HOST sets how many are fetched at the same time",
                 )
-            exchange = self._send(address, known, deadline)
+            exchange = self._send(address, request, deadline)
             stack.callback(exchange.close)
             yield exchange
 
-    def _send(self, address: WebAddress, known: Validators | None, deadline: TransferDeadline) -> HttpExchange:
-        request = self._request(address, known)
+    def _send(self, address: WebAddress, request: httpcore.Request, deadline: TransferDeadline) -> HttpExchange:
         origin = request.url.origin
         with explained(address, deadline):
             kept = self._connections.kept(origin)
@@ -145,26 +174,37 @@ class HttpFiles:
             raise
         return HttpExchange(address, response, connection, self._connections, deadline)
 
-    def _request(self, address: WebAddress, known: Validators | None) -> httpcore.Request:
-        headers = [
+    def _get(self, address: WebAddress, known: Validators | None) -> httpcore.Request:
+        headers = []
+        if known is not None and known.etag is not None:
+            headers.append(("If-None-Match", known.etag))
+        if known is not None and known.last_modified is not None:
+            headers.append(("If-Modified-Since", known.last_modified))
+        return self._request("GET", address, headers, self._patience)
+
+    def _request(
+        self,
+        method: str,
+        address: WebAddress,
+        headers: Sequence[tuple[str, str]],
+        patience: Patience,
+        body: bytes | None = None,
+    ) -> httpcore.Request:
+        common = [
             ("Host", address.authority),
             ("User-Agent", self._user_agent),
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
         ]
-        if known is not None and known.etag is not None:
-            headers.append(("If-None-Match", known.etag))
-        if known is not None and known.last_modified is not None:
-            headers.append(("If-Modified-Since", known.last_modified))
         url = httpcore.URL(
             scheme=address.scheme.encode(),
             host=address.host.encode(),
             port=address.port,
             target=address.target.encode(),
         )
-        timeouts = {"connect": self._patience.connect, "read": self._patience.read, "write": self._patience.write}
-        encoded = [(name.encode(), value.encode("utf-8")) for name, value in headers]
-        return httpcore.Request("GET", url, headers=encoded, extensions={"timeout": timeouts})
+        timeouts = {"connect": patience.connect, "read": patience.read, "write": patience.write}
+        encoded = [(name.encode(), value.encode("utf-8")) for name, value in [*common, *headers]]
+        return httpcore.Request(method, url, headers=encoded, content=body, extensions={"timeout": timeouts})
 
     def _connect(self, origin: httpcore.Origin) -> HostConnection:
         backend = GuardedBackend(self._guard)

@@ -12,8 +12,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 KEPT: Final = 10
 """Open connections that a process keeps: more than it has threads that ask at the same time."""
 
-MORE: Final = 5
-"""So many more are opened where those do not do, and closed after use."""
+MORE: Final = 15
+"""So many more are opened where those do not do, and closed after use: a server without workers also indexes, fetches
+and ingests."""
 
 SECONDS_TRUSTED: Final = 1.0
 """A connection that was used less than this long ago is used again as it is.

@@ -14,12 +14,14 @@ class WorkQueue(StrEnum):
     ``index``: workers that run no network: payloads to replace, points to delete, reconciliation.
     ``fetch``: the same workers, or some of their own: images by address to be fetched.
     ``feed``: the same workers: feeds that were handed over, and those to be ingested on their schedules.
+    ``hook``: the same workers: merchants' servers to be told of jobs that have ended.
     """
 
     EMBED = "embed"
     INDEX = "index"
     FETCH = "fetch"
     FEED = "feed"
+    HOOK = "hook"
 
 
 class Announcements(Protocol):

@@ -88,6 +88,13 @@ class JobRepository:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._ended: list[int] = []
+
+    def take_ended(self) -> list[Job]:
+        """The jobs that have ended in this transaction since the last call, each once."""
+        ended, self._ended = dict.fromkeys(self._ended), []
+        found = (self.find(job_id) for job_id in ended)
+        return [job for job in found if job is not None and job.finished_at is not None]
 
     def start(self, merchant_id: int, kind: JobKind, subject: str, request: Mapping[str, Any], unit: str) -> int:
         """A new running job's id."""
@@ -199,6 +206,7 @@ class JobRepository:
             )
         )
         self._session.execute(delete(SubmittedFeedRow).where(SubmittedFeedRow.job_id == job_id))
+        self._ended.append(job_id)
 
     def end_unended(self, job_id: int, error: Exception | None) -> None:
         """End a job that was handed over and has not ended: as failed, where there is an error, else as cancelled."""
@@ -220,6 +228,7 @@ class JobRepository:
             .returning(JobRow.id)
         )
         if waited.scalar_one_or_none() is not None:
+            self._ended.append(job_id)
             self._session.execute(delete(SubmittedFeedRow).where(SubmittedFeedRow.job_id == job_id))
             return True
         asked = self._session.execute(
@@ -258,12 +267,14 @@ class JobRepository:
 
     def _end_abandoned(self, which: ColumnElement[bool]) -> None:
         self._wait_again(which, {"updated_at": func.now()})
-        self._session.execute(
+        ended = self._session.execute(
             update(JobRow)
             .where(which, JobRow.state == JobState.RUNNING)
             .values(state=JobState.INTERRUPTED, error="the process ended without a word", finished_at=func.now())
+            .returning(JobRow.id)
             .execution_options(synchronize_session=False)
         )
+        self._ended.extend(ended.scalars())
 
     def latest(
         self,

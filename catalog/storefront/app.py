@@ -15,7 +15,19 @@ from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search, may_see_photos
 from catalog.storefront.rate_limits import RateLimits
-from catalog.storefront.routes import attributes, docs, facets, feeds, health, images, jobs, page, products, search
+from catalog.storefront.routes import (
+    attributes,
+    docs,
+    facets,
+    feeds,
+    health,
+    images,
+    jobs,
+    page,
+    products,
+    search,
+    webhooks,
+)
 from catalog.storefront.schemas.feeds import feed_schemas
 from catalog.storefront.schemas.query import query_schemas
 from catalog.types import Caller
@@ -60,7 +72,7 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     errors.install(app)
     # Where no key is asked for, a page of another site could read the catalog of whoever looks at it.
     app.add_middleware(Edge, metrics=metrics, is_for_pages=open_to is None)
-    for resource in (search, products, images, facets, attributes, feeds, jobs, health, docs, page):
+    for resource in (search, products, images, facets, attributes, feeds, jobs, webhooks, health, docs, page):
         app.include_router(resource.router)
     _describe_query(app)
     return app

@@ -37,6 +37,7 @@ from catalog.errors import (
     OriginNotAllowed,
     ProductNotFound,
     ScopeMissing,
+    WebhookNotFound,
 )
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 from catalog.ports.remote_files import FetchFailed, FetchRefused
@@ -96,6 +97,7 @@ TABLE: Final[Mapping[type[ExplainedError], Told]] = {
     # Its facts are the names of all merchants.
     MerchantNotFound: Told(HTTPStatus.NOT_FOUND, "merchant_not_found", has_facts=False),
     ProductNotFound: Told(HTTPStatus.NOT_FOUND, "product_not_found"),
+    WebhookNotFound: Told(HTTPStatus.NOT_FOUND, "webhook_not_found"),
     StoredImageMissing: Told(HTTPStatus.NOT_FOUND, "image_not_found", has_facts=False),
     GalleryBusy: Told(HTTPStatus.CONFLICT, "gallery_busy"),
     IngestRunning: Told(HTTPStatus.CONFLICT, "ingest_running"),

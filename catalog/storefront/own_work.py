@@ -13,6 +13,7 @@ from catalog.ports.announcements import WorkQueue
 from catalog.services.feed_submissions import FeedSubmissionService
 from catalog.services.image_fetching import ImageFetching
 from catalog.services.indexing import IndexingService
+from catalog.services.webhooks import WebhookService
 from embeddings.errors import ExplainedError
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class _Duty:
 
 
 class OwnWork:
-    """Takes feeds that are handed over, fetches images and indexes, each in a thread, until it is stopped.
+    """Takes feeds that are handed over, fetches images, indexes and tells webhooks, a thread each, until it is stopped.
 
     Where the process owns the embedded index, it is the only one that can, and also does what others have left: the
     marks of commands that ran beside it. Otherwise it does what this process has marked.
@@ -48,6 +49,7 @@ class OwnWork:
         self._submissions: FeedSubmissionService = application.feed_submissions
         self._fetching: ImageFetching = application.image_fetching
         self._indexing: IndexingService = application.indexing
+        self._webhooks: WebhookService = application.webhooks
         self._announcements = application.own_announcements
         self._is_alone = settings.qdrant_url is None
         self._has_swept = False
@@ -60,6 +62,7 @@ class OwnWork:
                 _Duty("feeds", WorkQueue.FEED, self._take_feeds, sweep),
                 _Duty("fetching", WorkQueue.FETCH, self._fetch, look),
                 _Duty("indexing", WorkQueue.EMBED, self._index, look),
+                _Duty("webhooks", WorkQueue.HOOK, self._tell_webhooks, sweep),
             )
         ]
 
@@ -105,6 +108,12 @@ class OwnWork:
                 _log.info("Took a feed that was handed over", extra=fields)
             else:
                 _log.warning("A feed that was handed over was not taken: %s", taken.error, extra=fields)
+
+    def _tell_webhooks(self) -> None:
+        sent = self._webhooks.run_due(self._stopping.is_set)
+        if sent.num_delivered or sent.num_postponed or sent.num_given_up:
+            counts = (sent.num_delivered, sent.num_postponed, sent.num_given_up)
+            _log.info("Webhooks: %d told, %d wait for another try, %d given up", *counts)
 
     def _fetch(self) -> None:
         summary = self._fetching.run(stop=self._stopping.is_set, abandon=self._stopping.is_set)

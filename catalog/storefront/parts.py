@@ -18,6 +18,7 @@ from catalog.services.product_removal import ProductRemoval
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
+from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
 from catalog.storefront.calls import FETCH_THREADS, UPLOAD_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
@@ -42,6 +43,7 @@ class StorefrontParts:
     images: ShownImages
     jobs: JobService
     submissions: FeedSubmissionService
+    webhooks: WebhookService
     readiness: ReadinessService
     remote_files: RemoteFiles
     max_image_bytes: int
@@ -63,6 +65,7 @@ class StorefrontParts:
             application.shown_images,
             application.jobs,
             application.feed_submissions,
+            application.webhooks,
             application.readiness,
             application.remote_files,
             application.settings.max_image_bytes,

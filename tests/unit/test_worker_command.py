@@ -17,13 +17,15 @@ def test_a_worker_that_runs_networks_works_on_one_task_at_a_time():
 
 
 def test_without_a_network_there_may_be_several_processes():
-    assert {"--queues=index,fetch,feed", "--pool=prefork", "--concurrency=4"} <= set(celery_arguments([Queue.INDEX], 4))
+    assert {"--queues=index,fetch,feed,hook", "--pool=prefork", "--concurrency=4"} <= set(
+        celery_arguments([Queue.INDEX], 4)
+    )
     assert "--concurrency=1" in celery_arguments([Queue.INDEX], None)
 
 
 def test_one_process_can_do_everything():
     arguments = celery_arguments([Queue.EMBED, Queue.INDEX, Queue.BEAT], None)
-    assert {"--queues=embed,index,fetch,feed", "--pool=solo", "--with-beat"} <= set(arguments)
+    assert {"--queues=embed,index,fetch,feed,hook", "--pool=solo", "--with-beat"} <= set(arguments)
 
 
 def test_beat_by_itself_takes_no_tasks_and_leaves_no_file():

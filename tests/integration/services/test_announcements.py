@@ -8,7 +8,15 @@ import pytest
 from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, TAKE_FEEDS, celery_app, require_redis
+from catalog.adapters.celery_broker import (
+    FETCH_IMAGES,
+    INDEX_IMAGES,
+    RECONCILE,
+    TAKE_FEEDS,
+    TELL_WEBHOOKS,
+    celery_app,
+    require_redis,
+)
 from catalog.errors import BrokerUnavailable, IndexUnavailable
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing import IndexingService
@@ -191,8 +199,15 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
         "sweep-index": 60.0,
         "sweep-fetch": 5.0,
         "sweep-feed": 60.0,
+        "sweep-hook": 5.0,
     }
-    assert [entry["task"] for entry in schedule.values()] == [INDEX_IMAGES, INDEX_IMAGES, FETCH_IMAGES, TAKE_FEEDS]
+    assert [entry["task"] for entry in schedule.values()] == [
+        INDEX_IMAGES,
+        INDEX_IMAGES,
+        FETCH_IMAGES,
+        TAKE_FEEDS,
+        TELL_WEBHOOKS,
+    ]
     nightly = sweep_schedule(5.0, "03:30")["reconcile"]["schedule"]
     assert (nightly.hour, nightly.minute) == ({3}, {30})
     with RedisServer(tmp_path / "redis") as redis:
@@ -203,7 +218,7 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
             for _ in range(3):
                 scheduler.apply_entry(entry)
         with redis.client as client:
-            assert [client.llen(f"drape:{queue}") for queue in WorkQueue] == [1, 1, 1, 1]
+            assert [client.llen(f"drape:{queue}") for queue in WorkQueue] == [1] * len(WorkQueue)
             assert json.loads(client.lindex("drape:fetch", 0))["headers"]["task"] == FETCH_IMAGES
             # A reconciliation does not wait for an empty queue.
             scheduler.apply_entry(scheduler.Entry(name="reconcile", task=RECONCILE, app=app))

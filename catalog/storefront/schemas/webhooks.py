@@ -1,0 +1,92 @@
+"""Addresses that are told of jobs."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from catalog.repositories.webhooks import Delivery, Webhook
+from catalog.services.webhooks import CreatedWebhook
+from catalog.storefront.schemas.fields import Answered, Taken, WebAddress
+from catalog.storefront.schemas.jobs import JobAnswered
+
+
+class WebhookTaken(Taken):
+    """An address to be told."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://shop.example/hooks/drape"}]})
+
+    url: Annotated[WebAddress, Field(description="Its https address.")]
+
+
+class DeliveryAnswered(Answered):
+    """A message that was sent, or is to be."""
+
+    id: Annotated[str, Field(description="The header `webhook-id`; the same at every try.")]
+    type: Annotated[str, Field(examples=["job.finished"])]
+    job: int
+    created_at: datetime.datetime
+    attempts: int
+    last_error: str | None
+    next_attempt_at: datetime.datetime | None
+    delivered_at: datetime.datetime | None
+    given_up_at: datetime.datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> DeliveryAnswered:
+        """A delivery's answer."""
+        is_over = delivery.delivered_at is not None or delivery.given_up_at is not None
+        return cls(
+            id=delivery.message_id,
+            type=delivery.type,
+            job=delivery.job_id,
+            created_at=delivery.created_at,
+            attempts=delivery.attempts,
+            last_error=delivery.last_error,
+            next_attempt_at=None if is_over else delivery.due_at,
+            delivered_at=delivery.delivered_at,
+            given_up_at=delivery.given_up_at,
+        )
+
+
+class WebhookAnswered(Answered):
+    """An address that is told of jobs."""
+
+    id: int
+    url: str
+    created_at: datetime.datetime
+    deliveries: Annotated[tuple[DeliveryAnswered, ...], Field(description="The last five, the latest first.")]
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> WebhookAnswered:
+        """A webhook's answer."""
+        deliveries = tuple(DeliveryAnswered.of(delivery) for delivery in webhook.deliveries)
+        return cls(id=webhook.id, url=webhook.url, created_at=webhook.created_at, deliveries=deliveries)
+
+
+class WebhookMade(WebhookAnswered):
+    """A new one."""
+
+    secret: Annotated[str, Field(description="What signs its messages. It is shown this once.")]
+
+    @classmethod
+    def with_secret(cls, created: CreatedWebhook) -> WebhookMade:
+        """Its answer."""
+        return cls(**WebhookAnswered.of(created.webhook).model_dump(), secret=created.secret)
+
+
+class WebhooksAnswered(Answered):
+    """All of a merchant's."""
+
+    webhooks: tuple[WebhookAnswered, ...]
+
+
+class WebhookMessage(Answered):
+    """What is sent, as the body of a POST."""
+
+    id: Annotated[str, Field(examples=["msg_5f0c"])]
+    type: Annotated[str, Field(description="`job.finished` or `job.failed`.")]
+    created_at: datetime.datetime
+    data: Annotated[JobAnswered, Field(description="The job as it ended, as `/v1/jobs/{id}` tells it.")]
