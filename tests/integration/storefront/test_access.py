@@ -101,6 +101,7 @@ ROUTES: dict[tuple[str, str], Route] = {
         for_theirs=lambda theirs: [(f"/v1/products/{theirs.product}/similar", {})],
     ),
     ("GET", "/v1/facets"): Route(SEARCH, "/v1/facets"),
+    ("GET", "/v1/attributes"): Route(SEARCH, "/v1/attributes"),
     ("GET", "/v1/images/{sha256}"): Route(
         SEARCH,
         f"/v1/images/{'0' * 64}",
