@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import limits
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from catalog.request_rates import Period, RequestRate
+
+if TYPE_CHECKING:
+    from limits.storage import RedisStorage
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +105,11 @@ def _asked(limiter: SlidingWindowCounterRateLimiter, who: str, rate: RequestRate
 
 
 def _redis(url: str) -> RedisStorage:
+    # Redis's client takes a sixth of the server's start, and is of no use without a server of it.
+    from limits.storage import RedisStorage
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     scheme, _, rest = url.partition("://")
     return RedisStorage(
         f"{'redis+unix' if scheme.lower() == 'unix' else scheme.lower()}://{rest}",
