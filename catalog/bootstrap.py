@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from catalog.services.shown_images import ShownImages
     from catalog.services.snapshots import SnapshotService
     from catalog.services.status import StatusService
+    from catalog.services.tagging import TaggingService
     from catalog.services.training import TrainingService
     from catalog.services.webhooks import WebhookService
     from catalog.unit_of_work import UnitOfWork
@@ -543,6 +544,13 @@ class Application:
         network = BatchedQueryNetwork(self._noted_models)
         cache = QueryCache(self.settings.query_cache_mb * 2**20)
         return QueryEmbedding(self._noted_models, network, cache, max_pixels=self.settings.max_image_pixels)
+
+    @cached_property
+    def tagging(self) -> TaggingService:
+        """Tells what photos show."""
+        from catalog.services.tagging import TaggingService
+
+        return TaggingService(self.unit_of_work, self._noted_models, self.query_embedding)
 
     @cached_property
     def facets(self) -> FacetService:

@@ -24,6 +24,7 @@ from cli.search import search, similar
 from cli.serve import serve
 from cli.snapshots import app as snapshot_app
 from cli.status import status
+from cli.tag import tag
 from cli.train import train
 from cli.webhooks import app as webhooks_app
 from cli.worker import worker
@@ -35,7 +36,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, ingest, search, similar, attributes, train, evaluate, reindex, reconcile, status, serve, worker):
+for command in (
+    *(demo, ingest, search, similar, tag, attributes),
+    *(train, evaluate, reindex, reconcile, status, serve, worker),
+):
     app.command()(command)
 app.add_typer(feed_app, name="feed")
 app.add_typer(model_app, name="model")

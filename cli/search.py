@@ -81,7 +81,7 @@ def search(
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability, fields)
     options = _options(mode, limit, page, candidates, exact, threshold, every_image)
-    box = None if crop is None else CropBox(*_parse_crop(crop))
+    box = None if crop is None else CropBox(*parse_crop(crop))
     settings = settings_from_environment()
     examples = _examples(like, unlike)
     if (photo is not None) + (words is not None) > 1 or not (photo or words or examples):
@@ -92,7 +92,7 @@ def search(
         )
     if photo is None and box is not None:
         raise typer.BadParameter("--crop belongs to a photo")
-    image = None if photo is None else _read(photo, settings.max_image_bytes)
+    image = None if photo is None else read_photo(photo, settings.max_image_bytes)
     with Application(settings) as application:
         name = merchant or only_merchant(application)
         if words is not None:
@@ -218,7 +218,12 @@ def _examples(like: list[str] | None, unlike: list[str] | None) -> Examples:
     return Examples(tuple(like or ()), tuple(unlike or ()))
 
 
-def _read(photo: Path, max_bytes: int) -> bytes:
+def read_photo(photo: Path, max_bytes: int) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        InvalidRequest: it cannot be read, or is larger.
+    """
     try:
         with photo.open("rb") as file:
             image = file.read(max_bytes + 1)
@@ -233,7 +238,8 @@ def _read(photo: Path, max_bytes: int) -> bytes:
     return image
 
 
-def _parse_crop(text: str) -> tuple[int, int, int, int]:
+def parse_crop(text: str) -> tuple[int, int, int, int]:
+    """The edges of a box."""
     try:
         left, top, right, bottom = (int(edge) for edge in text.split(","))
     except ValueError:

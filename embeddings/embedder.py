@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.manifest import PROBABILITIES
+from embeddings.normalization import Normalization, divisor, normalize
 from embeddings.taxonomy import Taxonomy
+
+PROB_SCALE: Final = "prob_scale"
+"""Beside the features, what ``prob`` was divided by: (n, 1) float32. ``prob`` times that is what the network said."""
 
 
 class Embedder(Protocol):
@@ -46,6 +51,9 @@ class Embedder(Protocol):
             OutOfMemory: half of the batches are still too large.
         """
 
+    def embed_with_scale(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """``embed``, and ``PROB_SCALE``: for whoever is to be told how sure the network is, not only of what."""
+
 
 class MeasurableEmbedder(Embedder, Protocol):
     """One whose speed depends on how many images it takes at once.
@@ -73,3 +81,23 @@ def check_prepared(images: NDArray[np.uint8], input_size: int) -> None:
             f"expected images of shape (n, {', '.join(map(str, expected))}), n ≥ 1, uint8; "
             f"received {images.shape} {images.dtype}"
         )
+
+
+def scaled_features(
+    outputs: Mapping[str, NDArray[np.float32]], normalizations: Mapping[str, Normalization]
+) -> dict[str, NDArray[np.float32]]:
+    """What networks put out, (n, size) each, as ``Embedder.embed`` gives it.
+
+    Raises:
+        ValueError: a component is not finite.
+    """
+    return {name: normalize(outputs[name], how) for name, how in normalizations.items()}
+
+
+def with_prob_scale(
+    features: Mapping[str, NDArray[np.float32]],
+    outputs: Mapping[str, NDArray[np.float32]],
+    normalizations: Mapping[str, Normalization],
+) -> dict[str, NDArray[np.float32]]:
+    """Scaled features with what ``prob`` was divided by, as ``Embedder.embed_with_scale`` gives them."""
+    return {**features, PROB_SCALE: divisor(outputs[PROBABILITIES], normalizations[PROBABILITIES])}

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from embeddings.backend import keras
 from embeddings.batch_size import USUAL_BATCH_SIZE, fastest_batch_size
-from embeddings.embedder import check_prepared
+from embeddings.embedder import check_prepared, scaled_features, with_prob_scale
 from embeddings.errors import OutOfMemory, UnusableModel
 from embeddings.manifest import ModelManifest, NetworkSpec, Precision
 from embeddings.model_store import ModelVersion
 from embeddings.networks import build
-from embeddings.normalization import normalize
 from embeddings.weights import load_weights
 
 _log = logging.getLogger(__name__)
@@ -98,13 +97,21 @@ class KerasEmbedder:
             ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
             OutOfMemory: half of a batch is still too large for the memory.
         """
+        return scaled_features(self._outputs(images), self._normalizations)
+
+    def embed_with_scale(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The same with what ``prob`` was divided by; see ``embeddings.embedder.Embedder.embed_with_scale``."""
+        outputs = self._outputs(images)
+        return with_prob_scale(scaled_features(outputs, self._normalizations), outputs, self._normalizations)
+
+    def _outputs(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         check_prepared(images, self.input_size)
         size = self.batch_size
         try:
-            return self._embed(images, size)
+            return self._run_all(images, size)
         except OutOfMemory:
             self._halve(size)
-            return self._embed(images, self.batch_size)
+            return self._run_all(images, self.batch_size)
 
     def find_batch_size(self) -> int:
         """Measure how many images at once the networks run fastest, and run so many from now on.
@@ -148,7 +155,7 @@ class KerasEmbedder:
             self._compiled.clear()
         _log.warning("Batches of %d images do not fit into the memory: now %d", size, self.batch_size)
 
-    def _embed(self, images: NDArray[np.uint8], size: int) -> dict[str, NDArray[np.float32]]:
+    def _run_all(self, images: NDArray[np.uint8], size: int) -> dict[str, NDArray[np.float32]]:
         expected = (self.input_size, self.input_size, 3)
         num_full = len(images) - len(images) % size
         parts: list[_Outputs] = [self._run(images[start : start + size], size) for start in range(0, num_full, size)]
@@ -159,10 +166,7 @@ class KerasEmbedder:
             filled = np.zeros((size, *expected), dtype=np.uint8)
             filled[: len(rest)] = rest
             parts.append({name: values[: len(rest)] for name, values in self._run(filled, size).items()})
-        return {
-            name: normalize(np.concatenate([part[name] for part in parts]), how)
-            for name, how in self._normalizations.items()
-        }
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._normalizations}
 
     def _run(self, batch: NDArray[np.uint8], size: int | None) -> dict[str, NDArray[np.float32]]:
         """Outputs of a batch, by the function for this many images, or for any number."""

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.embedder import check_prepared
+from embeddings.embedder import check_prepared, scaled_features, with_prob_scale
 from embeddings.errors import UnusableModel
 from embeddings.manifest import ModelManifest, Precision, require_int8
 from embeddings.model_store import ModelVersion
-from embeddings.normalization import normalize
 from embeddings.quiet_start import without_chatter
 from embeddings.weights.digest import checked_bytes
 
@@ -49,7 +48,7 @@ class LiteRtNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         self._input_size = manifest.input_size
-        self._normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
+        self.normalizations = {name: feature.normalization for name, feature in manifest.features.items()}
         self._sizes = sizes or {name: feature.size for name, feature in manifest.features.items()}
         threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
         try:
@@ -74,6 +73,14 @@ class LiteRtNetwork:
         Raises:
             ValueError: the images have another form.
         """
+        return scaled_features(self.outputs(images), self.normalizations)
+
+    def outputs(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The same as the network puts it out.
+
+        Raises:
+            ValueError: the images have another form.
+        """
         check_prepared(images, self._input_size)
         found = {name: np.empty((len(images), size), np.float32) for name, size in self._sizes.items()}
         for position in range(len(images)):
@@ -81,7 +88,7 @@ class LiteRtNetwork:
                 outputs = self._run(**{INPUT: images[position : position + 1]})
                 for name, rows in found.items():
                     rows[position] = outputs[name][0]
-        return {name: normalize(rows, self._normalizations[name]) for name, rows in found.items()}
+        return found
 
     def _unusable(self, manifest: ModelManifest, received: str) -> UnusableModel:
         sizes = ", ".join(f"{name} {size}" for name, size in self._sizes.items())
@@ -132,6 +139,12 @@ class LiteRtEmbedder:
             ValueError: the images are not (n, input_size, input_size, 3) uint8 with n ≥ 1.
         """
         return self._network.features(images)
+
+    def embed_with_scale(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The same with what ``prob`` was divided by; see ``embeddings.embedder.Embedder.embed_with_scale``."""
+        outputs = self._network.outputs(images)
+        normalizations = self._network.normalizations
+        return with_prob_scale(scaled_features(outputs, normalizations), outputs, normalizations)
 
 
 def _shown(tensors: Mapping[str, tuple[tuple[int, ...], type]]) -> str:

@@ -38,5 +38,11 @@ class WhitenedEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Features of prepared images; see ``embeddings.embedder.Embedder.embed``."""
-        features = self._networks.embed(images)
+        return self._whitened(self._networks.embed(images))
+
+    def embed_with_scale(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The same with what ``prob`` was divided by; see ``embeddings.embedder.Embedder.embed_with_scale``."""
+        return self._whitened(self._networks.embed_with_scale(images))
+
+    def _whitened(self, features: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return {**features, self.visual_feature: self._whitening.apply(features[self.visual_feature])}

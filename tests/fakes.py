@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.ports.models import ModelDescription
-from embeddings.embedder import check_prepared
+from embeddings.embedder import PROB_SCALE, check_prepared
 from embeddings.similarity import l2_normalize
 from embeddings.taxonomy import Taxonomy
 
@@ -48,6 +48,11 @@ class ColorEmbedder:
         prob = np.stack([(nearest == color).mean(axis=1) for color in range(len(palette))], axis=1)
         # One grey level more than black, because a zero vector has no direction.
         return {"pool": l2_normalize(pool + 1.0), "prob": l2_normalize(prob.astype(np.float32))}
+
+    def embed_with_scale(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        features = self.embed(images)
+        # The shares sum to 1.
+        return {**features, PROB_SCALE: 1 / features["prob"].sum(axis=1, keepdims=True)}
 
 
 class ColorModels:

@@ -15,7 +15,8 @@ class EmbeddedQuery:
     """One photo's features.
 
     Args:
-        features: A float32 vector for each feature of the model version, scaled as the version says.
+        features: A float32 vector for each feature of the model version, scaled as the version says; and under
+            ``embeddings.embedder.PROB_SCALE``, (1,), what ``prob`` was divided by.
         timings_ms: Milliseconds per stage that they took.
     """
 

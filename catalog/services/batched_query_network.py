@@ -120,7 +120,7 @@ def _embed(batch: Sequence[_Photo]) -> None:
     """Resolve all of them, with features or an error."""
     begun = time.perf_counter()
     try:
-        features = batch[0].embedder.embed(np.stack([photo.prepared for photo in batch]))
+        features = batch[0].embedder.embed_with_scale(np.stack([photo.prepared for photo in batch]))
     except Exception as error:  # noqa: BLE001 - each thread raises its own.
         if len(batch) == 1:
             batch[0].embedded.set_exception(error)

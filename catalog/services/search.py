@@ -9,7 +9,7 @@ import numpy as np
 
 from catalog.attributes.mentions import fashion_reader
 from catalog.attributes.vocabulary import fashion_vocabulary
-from catalog.errors import GalleryNotFound, InvalidRequest, ProductNotFound
+from catalog.errors import InvalidRequest, ProductNotFound
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import Filter, VectorIndex
 from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
@@ -18,6 +18,7 @@ from catalog.services.changed_ranking import ChangedSearch
 from catalog.services.example_queries import checked_examples, query_of_examples
 from catalog.services.filter_advice import FilterAdvice, compared_prices
 from catalog.services.gallery_layout import HIST, PROB, search_filter
+from catalog.services.live_gallery import live_gallery
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.query_words import understand
@@ -209,17 +210,7 @@ class SearchService:
 
     def _searched(self, merchant: str) -> SearchedGallery:
         with self._unit_of_work() as work:
-            gallery = work.galleries.searched(merchant)
-            if gallery is None:
-                # To tell a merchant that is unknown from one without anything to search.
-                work.merchants.id_of(merchant)
-        if gallery is None:
-            raise GalleryNotFound(
-                "Nothing of this merchant is searchable yet",
-                received=merchant,
-                expected="a merchant with a live gallery",
-                remedy=f"drape ingest FEED --merchant {merchant}",
-            )
+            gallery = live_gallery(work, merchant)
         return SearchedGallery(gallery.merchant_id, gallery, self._models.describe(gallery.model_version))
 
     def _stored(

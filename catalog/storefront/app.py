@@ -26,10 +26,12 @@ from catalog.storefront.routes import (
     page,
     products,
     search,
+    tags,
     webhooks,
 )
 from catalog.storefront.schemas.feeds import feed_schemas
 from catalog.storefront.schemas.query import query_schemas
+from catalog.storefront.schemas.tags import tag_schemas
 from catalog.types import Caller
 
 _DESCRIPTION = """Which items look like this one, and why.
@@ -72,20 +74,20 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     errors.install(app)
     # Where no key is asked for, a page of another site could read the catalog of whoever looks at it.
     app.add_middleware(Edge, metrics=metrics, is_for_pages=open_to is None)
-    for resource in (search, products, images, facets, attributes, feeds, jobs, webhooks, health, docs, page):
+    for resource in (search, tags, products, images, facets, attributes, feeds, jobs, webhooks, health, docs, page):
         app.include_router(resource.router)
     _describe_query(app)
     return app
 
 
 def _describe_query(app: FastAPI) -> None:
-    """Put the body of searches, which is read by hand, among the shapes that the API's description refers to."""
+    """Put the bodies of queries, which are read by hand, among the shapes that the API's description refers to."""
     made = app.openapi
 
     def openapi() -> dict[str, object]:
         if app.openapi_schema is None:
             description = made()
-            description["components"]["schemas"].update(query_schemas() | feed_schemas())
+            description["components"]["schemas"].update(query_schemas() | tag_schemas() | feed_schemas())
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -22,21 +22,24 @@ from catalog.storefront.body_limits import (
     whole,
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
-from catalog.storefront.schemas.query import Query
+from catalog.storefront.schemas.fields import Taken
 
 _REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
 
 
+Shape = TypeVar("Shape", bound=Taken)
+
+
 @dataclass(frozen=True, slots=True)
-class UploadedQuery:
+class UploadedQuery(Generic[Shape]):
     """A query and the photo that came with it, if one did."""
 
-    query: Query
+    query: Shape
     image: bytes | None
 
 
-async def read_query(request: Request, *, max_image_bytes: int) -> UploadedQuery:
-    """The body of a search: JSON, or multipart with the parts ``image`` (a file) and ``query`` (JSON).
+async def read_query(request: Request, shape: type[Shape], *, max_image_bytes: int) -> UploadedQuery[Shape]:
+    """A query of this shape: JSON, or multipart with the parts ``image`` (a file) and ``query`` (JSON).
 
     Raises:
         MediaTypeUnknown, BodyTooLarge, BodyMalformed: as their names say.
@@ -44,17 +47,17 @@ async def read_query(request: Request, *, max_image_bytes: int) -> UploadedQuery
     """
     kind = media_type(request)
     if kind == JSON:
-        return UploadedQuery(_query(await whole(request, MOST_JSON_BYTES, _REMEDY)), None)
+        return UploadedQuery(_query(shape, await whole(request, MOST_JSON_BYTES, _REMEDY)), None)
     if kind != MULTIPART:
         raise MediaTypeUnknown(
             "The body is of a type that is not taken",
             received=kind or "no Content-Type",
             expected=f"{JSON}, or {MULTIPART} with a file part `image` and a part `query` of JSON",
         )
-    return await _multipart(request, max_image_bytes)
+    return await _multipart(request, shape, max_image_bytes)
 
 
-async def _multipart(request: Request, max_image_bytes: int) -> UploadedQuery:
+async def _multipart(request: Request, shape: type[Shape], max_image_bytes: int) -> UploadedQuery[Shape]:
     limit = max_image_bytes + MOST_JSON_BYTES + MULTIPART_OVERHEAD
     parser = MultiPartParser(
         request.headers, limited(request, limit, _REMEDY), max_files=1, max_fields=1, max_part_size=MOST_JSON_BYTES
@@ -72,21 +75,21 @@ async def _multipart(request: Request, max_image_bytes: int) -> UploadedQuery:
         image, query = form.get("image"), form.get("query", "{}")
         if unknown or not isinstance(image, UploadFile):
             raise BodyMalformed(
-                "The parts of the body are not those of a search",
+                "The parts of the body are not those of a query",
                 received=f"a part {unknown[0][:100]!r}" if unknown else "no file part `image`",
                 expected="a file part `image` and a part `query` of JSON",
             )
         if image.size is not None and image.size > max_image_bytes:
             raise too_large(f"a photo of {image.size} bytes", max_image_bytes, _REMEDY)
         text = await query.read() if isinstance(query, UploadFile) else query.encode()
-        return UploadedQuery(_query(text), await image.read())
+        return UploadedQuery(_query(shape, text), await image.read())
     finally:
         await form.close()
 
 
-def _query(text: bytes) -> Query:
+def _query(shape: type[Shape], text: bytes) -> Shape:
     try:
-        return Query.model_validate_json(text)
+        return shape.model_validate_json(text)
     except ValidationError as error:
         found = error.errors(include_url=False)
         if found[0]["type"] == "json_invalid":

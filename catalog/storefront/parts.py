@@ -18,6 +18,7 @@ from catalog.services.product_removal import ProductRemoval
 from catalog.services.readiness import ReadinessService
 from catalog.services.search import SearchService
 from catalog.services.shown_images import ShownImages
+from catalog.services.tagging import TaggingService
 from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
 from catalog.storefront.calls import FETCH_THREADS, UPLOAD_THREADS, Calls
@@ -36,6 +37,7 @@ class StorefrontParts:
     """
 
     search: SearchService
+    tagging: TaggingService
     facets: FacetService
     attributes: AttributeChoices
     browsing: ProductBrowsing
@@ -58,6 +60,7 @@ class StorefrontParts:
         """Those of an application, all made now: threads that ask for one at the same time might make it twice."""
         return cls(
             application.search,
+            application.tagging,
             application.facets,
             application.attribute_choices,
             application.product_browsing,

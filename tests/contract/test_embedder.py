@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from embeddings.embedder import Embedder
+from embeddings.embedder import PROB_SCALE, Embedder
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.quantization import quantize
 from embeddings.export.whitened_version import WhiteningRequest, whiten
@@ -194,3 +194,17 @@ def test_images_of_another_form_are_refused(embedder, wrong):
     size = embedder.input_size
     with pytest.raises(ValueError, match=rf"expected images of shape \(n, {size}, {size}, 3\).*received"):
         embedder.embed(wrong(size))
+
+
+def test_the_scale_gives_the_networks_own_probabilities_back(embedder, kind, features, images):
+    """Beside the same features, what ``prob`` was divided by: times that, it is what the activation said."""
+    scaled = embedder.embed_with_scale(images)
+    assert set(scaled) == {*features, PROB_SCALE}
+    for name, values in features.items():
+        np.testing.assert_allclose(scaled[name], values, rtol=0, atol=kind.tolerances[name])
+    assert (scaled[PROB_SCALE].shape, scaled[PROB_SCALE].dtype) == ((NUM_IMAGES, 1), np.float32)
+    probabilities = scaled["prob"] * scaled[PROB_SCALE]
+    assert probabilities.min() >= 0
+    assert probabilities.max() <= 1 + 1e-6
+    lengths = np.linalg.norm(probabilities, ord=kind.prob_scale, axis=1, keepdims=True)
+    np.testing.assert_allclose(lengths, scaled[PROB_SCALE], rtol=1e-5)

@@ -47,6 +47,13 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     assert hits[0]["id"] == rows[3]["id"]
     assert hits[0]["why"]
 
+    tagged = drape.run_here("tag", photo, "--top", "1", "--min-confidence", "0.5", "--json")
+    assert tagged.code == 0, tagged.err
+    seen = {one["attribute"]: one["confidence"] for group in tagged.json["groups"] for one in group["values"]}
+    assert seen
+    assert all(0.5 <= confidence <= 1 for confidence in seen.values())
+    assert "%" in drape.run_here("tag", photo).out
+
     table = drape.run("similar", rows[3]["id"], "--mode", "native")
     assert table.code == 0
     assert rows[3]["id"] not in [line.split()[2] for line in table.out.splitlines() if line[:4].strip().isdigit()]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from embeddings.embedder import PROB_SCALE
 from embeddings.errors import UnusableModel, UnusableWeights
 from embeddings.keras_embedder import KerasEmbedder
 from embeddings.manifest import FeatureSpec, Precision
@@ -57,6 +58,13 @@ def test_features_are_the_networks_outputs_normalised(features, networks, images
         np.testing.assert_allclose(features[name], l2_normalize(outputs[name]), atol=TOLERANCES[name])
     # The two networks differ, so taking prob from the wrong one would be seen.
     assert np.abs(l2_normalize(first["prob"]) - features["prob"]).max() > 0.05
+
+
+def test_probabilities_come_back_by_their_scale(embedder, networks, images):
+    """What the activation of the network that computes prob said, before it was scaled to unit length."""
+    scaled = embedder.embed_with_scale(images)
+    said = networks[1].predict_on_batch(images.astype(np.float32))["prob"]
+    np.testing.assert_allclose(scaled["prob"] * scaled[PROB_SCALE], said, atol=TOLERANCES["prob"])
 
 
 def test_another_precision_is_another_version(model, features, images):

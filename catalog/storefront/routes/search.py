@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
 from catalog.errors import InvalidRequest
-from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFiles
 from catalog.storefront.bodies import read_query
 from catalog.storefront.parts import Parts, Searcher
+from catalog.storefront.photo_bodies import described_body, photo_at
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.schemas.hits import SearchAnswered
 from catalog.storefront.schemas.query import Query
@@ -19,34 +18,15 @@ from catalog.storefront.schemas.query import Query
 router = APIRouter(prefix="/v1")
 
 
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Query"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {
-                        "image": {"type": "string", "format": "binary"},
-                        "query": {"$ref": "#/components/schemas/Query"},
-                    },
-                },
-                "encoding": {"query": {"contentType": "application/json"}},
-            },
-        },
-    }
-}
-
-
-@router.post("/search", openapi_extra=_BODY, responses=ERRORS, summary="Search by a photo, a product or words")
+@router.post(
+    "/search", openapi_extra=described_body("Query"), responses=ERRORS, summary="Search by a photo, a product or words"
+)
 async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnswered:
     """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
     uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON; each as it is, or with
     other attributes (`but`, `without`). Or items that are as `words` say, or like several products and not like others
     (`like`, `unlike`)."""
-    body = await read_query(request, max_image_bytes=parts.max_image_bytes)
+    body = await read_query(request, Query, max_image_bytes=parts.max_image_bytes)
     query, image = body.query, body.image
     _require_one_subject(query, has_image=image is not None)
     filters, options = query.filters.values(), query.values()
@@ -63,7 +43,7 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
     else:
         if query.image_url is not None:
             start = time.perf_counter()
-            image = await parts.fetches.run(_fetched, parts.remote_files, query.image_url, parts.max_image_bytes)
+            image = await parts.fetches.run(photo_at, parts.remote_files, query.image_url, parts.max_image_bytes)
             fetching = (time.perf_counter() - start) * 1000
         assert image is not None
         crop = None if query.crop is None else query.crop.box()
@@ -122,10 +102,3 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
             expected="crop with a photo",
             remedy="leave crop out, or upload the product's photo",
         )
-
-
-def _fetched(files: RemoteFiles, url: str, max_bytes: int) -> bytes:
-    with files.open(url, max_bytes=max_bytes) as answer:
-        if isinstance(answer, NotModified):
-            raise FetchFailed("The server sent nothing", received="304 Not Modified", expected="the file")
-        return b"".join(answer.chunks())

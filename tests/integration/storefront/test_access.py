@@ -88,6 +88,7 @@ ROUTES: dict[tuple[str, str], Route] = {
             ("/v1/search", {"json": {"product_id": theirs.product, "but": ["color=blue"]}}),
         ],
     ),
+    ("POST", "/v1/tag"): Route(SEARCH, "/v1/tag", {"files": {"image": picture("red")}}),
     ("GET", "/v1/products"): Route(SEARCH, "/v1/products"),
     ("GET", "/v1/products/{product_id:path}"): Route(
         SEARCH, "/v1/products/red-dress", for_theirs=lambda theirs: [(f"/v1/products/{theirs.product}", {})]
