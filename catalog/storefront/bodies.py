@@ -9,15 +9,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from catalog.storefront.body_limits import (
     JSON,
     MOST_JSON_BYTES,
     MULTIPART,
     MULTIPART_OVERHEAD,
-    limited,
     media_type,
+    read_form,
     too_large,
     whole,
 )
@@ -25,6 +24,7 @@ from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
 from catalog.storefront.schemas.fields import Taken
 
 _REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
+_PARTS: Final = "a file part `image` and a part `query` of JSON"
 
 
 Shape = TypeVar("Shape", bound=Taken)
@@ -42,7 +42,7 @@ async def read_query(request: Request, shape: type[Shape], *, max_image_bytes: i
     """A query of this shape: JSON, or multipart with the parts ``image`` (a file) and ``query`` (JSON).
 
     Raises:
-        MediaTypeUnknown, BodyTooLarge, BodyMalformed: as their names say.
+        MediaTypeUnknown, BodyTooLarge, BodyTooSlow, BodyMalformed: as their names say.
         RequestValidationError: the JSON is no query.
     """
     kind = media_type(request)
@@ -52,24 +52,14 @@ async def read_query(request: Request, shape: type[Shape], *, max_image_bytes: i
         raise MediaTypeUnknown(
             "The body is of a type that is not taken",
             received=kind or "no Content-Type",
-            expected=f"{JSON}, or {MULTIPART} with a file part `image` and a part `query` of JSON",
+            expected=f"{JSON}, or {MULTIPART} with {_PARTS}",
         )
     return await _multipart(request, shape, max_image_bytes)
 
 
 async def _multipart(request: Request, shape: type[Shape], max_image_bytes: int) -> UploadedQuery[Shape]:
     limit = max_image_bytes + MOST_JSON_BYTES + MULTIPART_OVERHEAD
-    parser = MultiPartParser(
-        request.headers, limited(request, limit, _REMEDY), max_files=1, max_fields=1, max_part_size=MOST_JSON_BYTES
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise BodyMalformed(
-            "The body is no multipart message that can be read",
-            received=error.message,
-            expected="a file part `image` and a part `query` of JSON",
-        ) from error
+    form = await read_form(request, limit, _REMEDY, _PARTS)
     try:
         unknown = sorted(set(form) - {"image", "query"})
         image, query = form.get("image"), form.get("query", "{}")
@@ -77,7 +67,7 @@ async def _multipart(request: Request, shape: type[Shape], max_image_bytes: int)
             raise BodyMalformed(
                 "The parts of the body are not those of a query",
                 received=f"a part {unknown[0][:100]!r}" if unknown else "no file part `image`",
-                expected="a file part `image` and a part `query` of JSON",
+                expected=_PARTS,
             )
         if image.size is not None and image.size > max_image_bytes:
             raise too_large(f"a photo of {image.size} bytes", max_image_bytes, _REMEDY)

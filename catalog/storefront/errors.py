@@ -42,6 +42,7 @@ from catalog.errors import (
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.storefront.authentication import CHALLENGE
+from catalog.storefront.body_pace import BodyTooSlow
 from catalog.storefront.rate_limits import RateLimited
 from catalog.storefront.schemas.errors import ErrorAnswer, ErrorFacts
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableImage, UnusableModel
@@ -99,6 +100,7 @@ TABLE: Final[Mapping[type[ExplainedError], Told]] = {
     ProductNotFound: Told(HTTPStatus.NOT_FOUND, "product_not_found"),
     WebhookNotFound: Told(HTTPStatus.NOT_FOUND, "webhook_not_found"),
     StoredImageMissing: Told(HTTPStatus.NOT_FOUND, "image_not_found", has_facts=False),
+    BodyTooSlow: Told(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow"),
     GalleryBusy: Told(HTTPStatus.CONFLICT, "gallery_busy"),
     IngestRunning: Told(HTTPStatus.CONFLICT, "ingest_running"),
     BodyTooLarge: Told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
@@ -168,6 +170,9 @@ async def _explained(request: Request, error: Exception) -> JSONResponse:
     headers = dict(CHALLENGE) if how.status == HTTPStatus.UNAUTHORIZED else {}
     if how.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+    if isinstance(error, BodyTooSlow):
+        # What is still to come is not waited for.
+        headers["Connection"] = "close"
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.seconds)
     if how.has_facts:

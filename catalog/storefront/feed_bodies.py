@@ -11,15 +11,14 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from catalog.storefront.body_limits import (
     JSON,
     MOST_JSON_BYTES,
     MULTIPART,
     MULTIPART_OVERHEAD,
-    limited,
     media_type,
+    read_form,
     too_large,
     whole,
 )
@@ -48,7 +47,7 @@ async def read_feed(request: Request, *, max_feed_bytes: int) -> AsyncGenerator[
     The file is gone after the ``with`` block.
 
     Raises:
-        MediaTypeUnknown, BodyTooLarge, BodyMalformed: as their names say.
+        MediaTypeUnknown, BodyTooLarge, BodyTooSlow, BodyMalformed: as their names say.
         RequestValidationError: the JSON is not what it should be.
     """
     kind = media_type(request)
@@ -62,15 +61,7 @@ async def read_feed(request: Request, *, max_feed_bytes: int) -> AsyncGenerator[
             expected=f"{JSON} with a url, or {MULTIPART} with {_PARTS}",
         )
     limit = max_feed_bytes + MOST_JSON_BYTES + MULTIPART_OVERHEAD
-    parser = MultiPartParser(
-        request.headers, limited(request, limit, _REMEDY), max_files=1, max_fields=1, max_part_size=MOST_JSON_BYTES
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise BodyMalformed(
-            "The body is no multipart message that can be read", received=error.message, expected=_PARTS
-        ) from error
+    form = await read_form(request, limit, _REMEDY, _PARTS)
     try:
         unknown = sorted(set(form) - {"feed", "options"})
         feed, options = form.get("feed"), form.get("options", "{}")
