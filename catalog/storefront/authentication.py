@@ -101,7 +101,7 @@ def _looked_up(request: Request, presented: str) -> Caller:
     try:
         return keys.authenticate(presented)
     except KeyRefused:
-        limits.note_guess(address)
+        limits.note_guess(address, presented)
         raise
 
 

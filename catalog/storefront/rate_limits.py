@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,7 +27,9 @@ PHOTOS: Final = 10
 """So many photos may be loaded for each request."""
 
 GUESSES: Final = RequestRate(30, Period.MINUTE)
-"""So many requests with keys that do not count an address may make."""
+"""So many different keys that do not count an address may try."""
+
+_MOST_REMEMBERED: Final = 4096
 
 _IPV6_NETWORK: Final = 64
 """What one subscriber has; within it, addresses are free to choose from."""
@@ -62,6 +67,8 @@ class RateLimits:
     def __init__(self, limits: RequestLimits, rate: RequestRate | None) -> None:
         self._limits = limits
         self._rate = rate
+        self._guesses: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def are_here(self) -> bool:
@@ -96,9 +103,20 @@ class RateLimits:
         if not allowance.is_granted:
             raise RateLimited("Too many API keys from this address did not count", allowance, "check the key")
 
-    def note_guess(self, address: str) -> None:
-        """A key from this address did not count."""
-        self._limits.take(f"guesses:{address}", GUESSES)
+    def note_guess(self, address: str, key: str) -> None:
+        """A key from this address did not count.
+
+        The same one again is nobody who tries keys out, but a shop whose key was revoked; it must not keep others out.
+        """
+        guess = (address, hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
+        with self._lock:
+            is_known = guess in self._guesses
+            self._guesses[guess] = None
+            self._guesses.move_to_end(guess)
+            while len(self._guesses) > _MOST_REMEMBERED:
+                self._guesses.popitem(last=False)
+        if not is_known:
+            self._limits.take(f"guesses:{address}", GUESSES)
 
     def _take(self, who: str, rate: RequestRate, remedy: str) -> Allowance:
         allowance = self._limits.take(who, rate)

@@ -19,6 +19,8 @@ from urllib.parse import quote
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from catalog.request_rates import Period, RequestRate
+from catalog.storefront import rate_limits
 from catalog.types import Scope, SearchFilters
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, _take, ids, refused
@@ -36,7 +38,15 @@ SECRETS = [
         "4711.11 EUR",
         "in_stock",
     ),
-    ("qvault-id", "Qvaultskirt", "red", ["red", "red", "black"], "Qvaultshelf > Skirts", "4711.12 EUR", "in_stock"),
+    (
+        "qvault-id",
+        "Qvaultskirt",
+        "qvaultish",
+        ["red", "red", "black"],
+        "Qvaultshelf > Skirts",
+        "4711.12 EUR",
+        "in_stock",
+    ),
 ]
 WORDS = ("qvault", "4711.11", "4711.12")
 """One of these is in everything that ``trove`` has and ``atelier`` has not; so are the hashes of its photos."""
@@ -151,6 +161,12 @@ def theirs(application, tmp_path_factory) -> Theirs:
         merchant_id = work.merchants.id_of("trove")
     photo = application.image_store.put(picture("red", "red", "black"))
     return Theirs("qvault-id", photo, merchant_id)
+
+
+@pytest.fixture(autouse=True)
+def _guesses_without_end(monkeypatch):
+    """There are more keys here that do not count than an address may try in a minute."""
+    monkeypatch.setattr(rate_limits, "GUESSES", RequestRate(100_000, Period.HOUR))
 
 
 def _key(application, scopes: tuple[Scope, ...], **options: Any) -> str:
@@ -300,8 +316,8 @@ def test_filters_that_rule_out_or_allow_everything_see_the_own_catalog_alone(eve
     wide = [
         {},
         {"none": ["color=nothing"]},
-        {"any": ["color=red", "color=blue", "color=qvault"]},
-        {"min_price": "0", "max_price": "99999"},
+        {"any": ["color=red", "color=blue", "color=qvaulxish"]},
+        {"min_price": "0", "max_price": "99999", "currency": "EUR"},
         {"availability": ["in_stock", "out_of_stock", "preorder", "backorder"]},
         {"category": "Dresses"},
     ]
@@ -313,6 +329,12 @@ def test_filters_that_rule_out_or_allow_everything_see_the_own_catalog_alone(eve
                 answered = everything.upload(picture("red", "red", "black"), query)
                 assert set(ids(answered)) <= own
                 assert not _is_theirs_told(answered, theirs)
+    # Nor is one of their attributes what may have been meant.
+    for path in ("/v1/facets", "/v1/attributes", "/v1/products"):
+        for name in ("all", "any", "none"):
+            answered = everything.get(path, params={name: "color=qvaulxish"})
+            assert not _is_theirs_told(answered, theirs)
+    assert not _is_theirs_told(everything.get("/v1/attributes", params={"q": "qvaul"}), theirs)
     assert everything.get("/v1/facets").json()["num_products"] == len(own)
     theirs_alone = everything.get("/v1/facets", params={"category": "Qvaultshelf"})
     assert theirs_alone.json()["num_products"] == 0
@@ -395,6 +417,7 @@ def test_both_see_their_own_of_the_same_id(application, shop, everything, theirs
     """``red-dress`` is a product of either."""
     trove = replace(everything, key=application.api_keys.create("trove", "own", [Scope.SEARCH]).secret)
     assert trove.get("/v1/products/red-dress").json()["title"] == "Qvaultdress"
+    assert "qvaultish" in trove.get("/v1/facets").text
     assert everything.get("/v1/products/red-dress").json()["title"] == "Dress"
     assert ids(trove.get("/v1/products/red-dress/similar")) == ["qvault-id"]
     assert "qvault-id" not in ids(everything.get("/v1/products/red-dress/similar"))

@@ -249,6 +249,7 @@ def test_photos_of_every_kind_are_taken(shop, mode):
         {"filters": {"all": "color=red"}},
         {"filters": {"all": ["color="]}},
         {"filters": {"all": [None]}},
+        {"filters": {"all": ["color=red"], "none": ["color=red"]}},
         {"filters": {"category": " > > "}},
         {"filters": {"category": "a" * 501}},
         {"filters": {"min_price": -1}},
@@ -274,16 +275,15 @@ def test_queries_without_a_meaning_are_refused(shop, query):
     ("filters", "page"),
     [
         ({"all": ["color=red", "color=blue"]}, 0),
-        ({"all": ["color=red"], "none": ["color=red"]}, 0),
         ({"category": "nothing > of > this"}, 0),
         ({"all": ["group-that-is-not=there"]}, 0),
-        ({"min_price": "2147483648"}, 0),
+        ({"min_price": "2147483648", "currency": "EUR"}, 0),
         ({"currency": "xxx"}, 0),
         ({}, 99),
     ],
     ids=str,
 )
 def test_what_nothing_meets_is_an_empty_answer(shop, filters, page):
-    """Filters that contradict each other, and pages past the end, are questions with an answer."""
+    """Filters that no product passes, and pages past the end, are questions with an answer."""
     assert ids(shop.post("/v1/search", json={"product_id": "red-dress", "filters": filters, "page": page})) == []
     assert ids(shop.upload(picture("red"), {"filters": filters, "page": page, "limit": 100})) == []

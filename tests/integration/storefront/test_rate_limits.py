@@ -89,13 +89,16 @@ def test_photos_are_counted_by_themselves(application):
 
 
 def test_keys_are_not_tried_out_without_end_and_those_that_count_go_on(application, monkeypatch):
-    """After three, here, an address gets no more of them looked up; another address does."""
+    """After three, here, an address gets no more looked up; another address does. One again and again is one."""
     monkeypatch.setattr(rate_limits, "GUESSES", THREE)
     good = _key(application)
     shop = _client(application, good, None, "192.0.2.7")
     assert shop.get("/v1/facets").status_code == 200
+    again = dataclasses.replace(shop, key="drape_sk_" + "c" * 43)
+    assert [again.get("/v1/facets").status_code for _ in range(5)] == [401] * 5
     wrong = dataclasses.replace(shop, key="drape_sk_" + "a" * 43)
-    assert [wrong.get("/v1/facets").status_code for _ in range(3)] == [401] * 3
+    for other in ("drape_sk_" + "b" * 43, "x"):
+        assert dataclasses.replace(shop, key=other).get("/v1/facets").status_code == 401
     over = wrong.get("/v1/facets")
     refused(over, 429, "rate_limited")
     assert int(over.headers["retry-after"]) >= 1
