@@ -314,6 +314,7 @@ class GalleryRow(Base):
     """A merchant's images in the collection of one model version. Searches go to the one that is live.
 
     ``retired_at`` is when searches last left it; it is empty while it is live, and where they never went to it.
+    ``indexed_at`` is when it was last noted that its points changed; before the first, when it was made, empty.
     """
 
     __tablename__ = "gallery"
@@ -330,6 +331,7 @@ class GalleryRow(Base):
     state: Mapped[str]
     created_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
     retired_at: Mapped[datetime.datetime | None]
+    indexed_at: Mapped[datetime.datetime] = mapped_column(server_default=func.now())
 
 
 class IndexedImageRow(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -348,6 +349,21 @@ class Hit:
     given_attributes: tuple[str, ...] = ()
 
 
+class TotalRelation(StrEnum):
+    """Whether a number is known or a bound."""
+
+    EXACT = "exact"
+    AT_LEAST = "at_least"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many hits there are on all pages."""
+
+    value: int
+    relation: TotalRelation
+
+
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
     """A page of hits with what produced it.
@@ -358,6 +374,9 @@ class SearchAnswer:
         timings_ms: Milliseconds per stage, in order.
         understood: What was made of the words that were searched with.
         notes: What to know of the filters: what nobody knows, or no product has, with what may have been meant.
+        total: How many hits there are on all pages.
+        indexed_at: When it was last noted that what is searched changed.
+        ranked_by: The features that rank, such as ``pool`` and ``prob``; none where words only filter.
     """
 
     hits: tuple[Hit, ...]
@@ -367,6 +386,9 @@ class SearchAnswer:
     timings_ms: Mapping[str, float]
     understood: UnderstoodWords | None = None
     notes: tuple[str, ...] = ()
+    total: Total | None = None
+    indexed_at: datetime.datetime | None = None
+    ranked_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from catalog.types import Availability, Price, Reason, SearchMode, UnderstoodWords
+from catalog.types import Availability, Price, Reason, SearchMode, Total, TotalRelation, UnderstoodWords
 
 _WITHOUT_DECIMALS = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"]
@@ -67,6 +67,15 @@ def understood_text(words: UnderstoodWords) -> str:
             said.append(f"{limit} {amount}{f' {words.currency}' if words.currency else ''}")
     ignored = f". Ignored: {', '.join(words.ignored)}" if words.ignored else ""
     return f"Understood: {', '.join(said)}{ignored}"
+
+
+def hits_text(num_shown: int, total: Total | None) -> str:
+    """``3 hits``, ``10 of 1,234 hits``, ``10 of at least 87 hits``."""
+    exact = total is None or total.relation is TotalRelation.EXACT
+    if total is None or (exact and total.value == num_shown):
+        return f"{num_shown:,} hit{'' if num_shown == 1 else 's'}"
+    bound = "" if exact else "at least "
+    return f"{num_shown:,} of {bound}{total.value:,} hit{'' if total.value == 1 else 's'}"
 
 
 def mode_text(mode: SearchMode) -> str:

@@ -14,6 +14,7 @@ from catalog.types import Availability, Hit, Price, SearchAnswer, UnderstoodWord
 from cli.consoles import table_console
 from cli.hit_wording import (
     availability_text,
+    hits_text,
     mode_text,
     plain_amount,
     plain_text,
@@ -40,18 +41,24 @@ def print_answer(answer: SearchAnswer, *, title: str = "", file: TextIO | None =
 def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as JSON-serialisable values. The keys are part of the command line's contract.
 
-    ``mode``, ``model_version``, ``collection``; ``timings_ms``: stage to milliseconds; ``hits``: a list of ``rank``
-    (from 1), ``score`` (higher is nearer), ``id`` (the merchant's), ``title``, ``category`` (level names, general
-    first), ``attributes`` (``group=value``), ``given_attributes`` (the feed's own words for them), ``price``
-    (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``, ``item_group`` (or null),
-    ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to 1), largest first.
+    ``mode``, ``ranked_by`` (features), ``model_version``, ``collection``, ``indexed_at`` (ISO 8601, or null);
+    ``total``: ``value`` and ``relation`` (``exact`` or ``at_least``), or null; ``timings_ms``: stage to milliseconds;
+    ``hits``: a list of ``rank`` (from 1), ``score`` (higher is nearer), ``id`` (the merchant's), ``title``,
+    ``category`` (level names, general first), ``attributes`` (``group=value``), ``given_attributes`` (the feed's own
+    words for them), ``price`` (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``,
+    ``item_group`` (or null), ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to
+    1), largest first.
     Of a search by words, ``understood``: ``all``, ``none``, ``category``, ``min_price`` and ``max_price`` (decimal
     strings), ``currency`` and ``ignored``. Where there is anything to know of the filters, ``notes``: sentences.
     """
+    total = answer.total
     return {
         "mode": answer.mode.value,
+        "ranked_by": list(answer.ranked_by),
         "model_version": answer.model_version,
         "collection": answer.collection,
+        "indexed_at": None if answer.indexed_at is None else answer.indexed_at.isoformat(),
+        "total": None if total is None else {"value": total.value, "relation": total.relation.value},
         "timings_ms": {stage: round(value, 3) for stage, value in answer.timings_ms.items()},
         "hits": [_hit_as_json(hit) for hit in answer.hits],
         **({} if answer.understood is None else {"understood": _understood_as_json(answer.understood)}),
@@ -136,7 +143,7 @@ class ResultTable:
 
     def _footer(self) -> str:
         answer = self._answer
-        number = f"{len(answer.hits)} hit{'' if len(answer.hits) == 1 else 's'}"
+        number = hits_text(len(answer.hits), answer.total)
         mode = f"{answer.mode.value}: {mode_text(answer.mode)}"
         return " · ".join([number, mode, answer.model_version, timings_text(answer.timings_ms)])
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, any_, cast, func, literal, n
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from catalog.rows import ImageRow, ImageState, ProductRow
+from catalog.rows import ImageRow, ImageState, IndexedImageRow, ProductRow
 
 _NO_VALUE: Final = cast(null(), Text())
 _NO_PATH: Final = cast(null(), ARRAY(Text()))
@@ -148,6 +148,27 @@ class FacetRepository:
             .order_by(ranked.c.number.desc(), ranked.c.entry)
         )
         return {row[0]: row[1] for row in rows}
+
+    def num_held(self, merchant_id: int, gallery_id: int, conditions: ProductConditions, at_most: int) -> int:
+        """How many of the products the gallery holds an image of; not more than so many are counted."""
+        held = (
+            select(literal(1))
+            .select_from(ImageRow)
+            .join(IndexedImageRow, IndexedImageRow.image_id == ImageRow.id)
+            .where(
+                ImageRow.product_id == ProductRow.id,
+                ImageRow.state == ImageState.READY,
+                IndexedImageRow.gallery_id == gallery_id,
+            )
+        )
+        some = (
+            select(literal(1))
+            .select_from(ProductRow)
+            .where(*conditions_on_products(merchant_id, conditions), held.exists())
+            .limit(at_most)
+            .subquery("some")
+        )
+        return self._session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def _part(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Text,
     bindparam,
     case,
@@ -34,13 +35,18 @@ _COLLECTION_LOCK = 7245
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A merchant's images in the collection of one model version."""
+    """A merchant's images in the collection of one model version.
+
+    Args:
+        indexed_at: When it was last noted that its points changed; of an empty one, when it was made.
+    """
 
     id: int
     merchant_id: int
     model_version: str
     collection: str
     state: GalleryState
+    indexed_at: datetime.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +94,21 @@ class GalleryRepository:
     def of_merchant(self, merchant_id: int) -> list[Gallery]:
         """All galleries of the merchant, in the order they were made."""
         rows = self._session.execute(
-            select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection, GalleryRow.state)
+            select(
+                GalleryRow.id,
+                GalleryRow.merchant_id,
+                ModelVersionRow.name,
+                GalleryRow.collection,
+                GalleryRow.state,
+                GalleryRow.indexed_at,
+            )
             .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
             .where(GalleryRow.merchant_id == merchant_id)
             .order_by(GalleryRow.id)
         )
         return [
-            Gallery(id, merchant, version, name, GalleryState(state)) for id, merchant, version, name, state in rows
+            Gallery(id, merchant, version, name, GalleryState(state), indexed_at)
+            for id, merchant, version, name, state, indexed_at in rows
         ]
 
     def fed(self, merchant_id: int) -> list[Gallery]:
@@ -173,6 +187,7 @@ class GalleryRepository:
 
     def switch(self, merchant_id: int, gallery_id: int) -> None:
         """Make this gallery the live one and retire the one that was. Searches see the one or the other."""
+        self._lock_in_order(GalleryRow.merchant_id == merchant_id)
         self._session.execute(
             update(GalleryRow)
             .where(GalleryRow.merchant_id == merchant_id, GalleryRow.state == GalleryState.LIVE)
@@ -230,6 +245,21 @@ class GalleryRepository:
                 )
             )
             .execution_options(synchronize_session=False)
+        )
+
+    def note_change(self, gallery_ids: Collection[int]) -> None:
+        """Note that the points of these galleries have changed now."""
+        if not gallery_ids:
+            return
+        self._lock_in_order(GalleryRow.id.in_(gallery_ids))
+        self._session.execute(
+            update(GalleryRow).where(GalleryRow.id.in_(gallery_ids)).values(indexed_at=func.clock_timestamp())
+        )
+
+    def _lock_in_order(self, which: ColumnElement[bool]) -> None:
+        """Keep others from changing these galleries until the transaction ends; nobody waits for each other so."""
+        self._session.execute(
+            select(GalleryRow.id).where(which).order_by(GalleryRow.id).with_for_update(key_share=True)
         )
 
     def count_indexed(self, gallery_id: int) -> int:

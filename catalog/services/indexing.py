@@ -559,6 +559,7 @@ class IndexingService:
                 ]
             )
             work.galleries.forget_indexed([(gallery.id, image_id) for gallery, image_id in batch.removals])
+            changed = {task.gallery.id for task in done} | {gallery.id for gallery, _ in batch.removals}
             for image_id, reason in sorted(batch.hopeless.items()):
                 revision = batch.images[image_id].revision
                 work.products.quarantine(image_id, revision, reason, forget_content=image_id in batch.lost)
@@ -566,4 +567,6 @@ class IndexingService:
                 claim.image_id: _postponement(claim, batch) for claim in batch.claims if claim.image_id in batch.failed
             }
             work.outbox.mark_again(work.outbox.finish(batch.claims, postponed))
+            # Last, because the rows are locked from here on to the end, and other indexers wait for them.
+            work.galleries.note_change(changed)
             work.commit()

@@ -254,7 +254,7 @@ class SearchService:
         timings: Timings,
     ) -> SearchAnswer:
         ranked = self._ranked(searched, query, changes, search, options)
-        return self._pages.answer(searched, ranked, options, timings)
+        return self._pages.answer(searched, ranked, search, options, timings)
 
     def _ranked(
         self,

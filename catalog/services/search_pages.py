@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalog.ports.models import ModelDescription
-from catalog.ports.vector_index import ScoredPoint, VectorIndex
+from catalog.ports.vector_index import Filter, ScoredPoint, VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.products import ShownProduct
 from catalog.services.gallery_layout import HIST
+from catalog.services.hit_totals import HitTotals
 from catalog.services.ranked_search import RankedSearch
 from catalog.services.reasons import reasons
 from catalog.services.search_timings import Timings
@@ -34,11 +35,21 @@ class SearchPages:
     def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
+        self._totals = HitTotals(unit_of_work, index)
 
     def answer(
-        self, searched: SearchedGallery, ranked: RankedSearch, options: SearchOptions, timings: Timings
+        self,
+        searched: SearchedGallery,
+        ranked: RankedSearch,
+        search: Filter,
+        options: SearchOptions,
+        timings: Timings,
     ) -> SearchAnswer:
-        """The page that the options ask for; empty past the last."""
+        """The page that the options ask for; empty past the last.
+
+        Args:
+            search: The filter that is ranked under.
+        """
         first = options.page * options.limit
         wanted = first + options.limit
         found: list[tuple[ScoredPoint, ShownProduct]] = []
@@ -56,7 +67,18 @@ class SearchPages:
         with timings.stage("explain"):
             hits = self._hits(searched, ranked, found[first:wanted], first + 1)
         gallery = searched.gallery
-        return SearchAnswer(hits, options.mode, gallery.model_version, gallery.collection, timings.milliseconds)
+        with timings.stage("total"):
+            total = self._totals.of(gallery, ranked, ranking, search, per_product=options.per_product)
+        return SearchAnswer(
+            hits,
+            options.mode,
+            gallery.model_version,
+            gallery.collection,
+            timings.milliseconds,
+            total=total,
+            indexed_at=gallery.indexed_at,
+            ranked_by=ranked.ranked_by,
+        )
 
     def _with_products(
         self, merchant_id: int, points: Sequence[ScoredPoint], wanted: int, options: SearchOptions

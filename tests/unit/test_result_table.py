@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 from dataclasses import replace
@@ -10,8 +11,18 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchMode, UnderstoodWords
-from cli.hit_wording import plain_text, price_text, timings_text
+from catalog.types import (
+    Availability,
+    Hit,
+    Price,
+    Reason,
+    SearchAnswer,
+    SearchMode,
+    Total,
+    TotalRelation,
+    UnderstoodWords,
+)
+from cli.hit_wording import hits_text, plain_text, price_text, timings_text
 from cli.result_table import answer_as_json, print_answer, result_table
 
 LONG_ID = "QZX" * 25
@@ -92,6 +103,21 @@ def test_no_hits_are_said_in_words():
     assert "0 hits" in text
 
 
+@pytest.mark.parametrize(
+    ("num_shown", "total", "text"),
+    [
+        (3, None, "3 hits"),
+        (1, Total(1, TotalRelation.EXACT), "1 hit"),
+        (10, Total(1234, TotalRelation.EXACT), "10 of 1,234 hits"),
+        (10, Total(87, TotalRelation.AT_LEAST), "10 of at least 87 hits"),
+        (0, Total(1, TotalRelation.EXACT), "0 of 1 hit"),
+    ],
+)
+def test_the_footer_tells_how_many_hits_there_are(num_shown, total, text):
+    """All of them are told once; a bound is told as one."""
+    assert hits_text(num_shown, total) == text
+
+
 def test_a_hit_may_lack_what_is_optional():
     """No price, no category, no reasons: nothing in their place, no 'None'."""
     bare = replace(HIT, price=None, category=(), why=(), link=None, item_group=None)
@@ -110,8 +136,17 @@ def test_titles_cannot_steer_the_terminal_or_the_markup():
 
 def test_json_holds_everything_under_stable_keys():
     """The documented keys, exact amounts as text, and nothing that JSON cannot hold."""
-    assert json.loads(json.dumps(answer_as_json(ANSWER))) == {
+    answer = replace(
+        ANSWER,
+        total=Total(87, TotalRelation.AT_LEAST),
+        indexed_at=datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
+        ranked_by=("prob",),
+    )
+    assert json.loads(json.dumps(answer_as_json(answer))) == {
         "mode": "rerank",
+        "ranked_by": ["prob"],
+        "indexed_at": "2026-01-02T03:04:05+00:00",
+        "total": {"value": 87, "relation": "at_least"},
         "model_version": "compact-1",
         "collection": "c-9",
         "timings_ms": {"embed": 31.4, "search": 2.13},

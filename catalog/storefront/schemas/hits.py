@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from catalog.storefront.schemas.fields import Answered, Notes
 from catalog.storefront.schemas.prices import PriceAnswer, plain_amount, price_answer
-from catalog.types import Availability, Hit, SearchAnswer, SearchMode, SearchOptions, UnderstoodWords
+from catalog.types import Availability, Hit, SearchAnswer, SearchMode, SearchOptions, TotalRelation, UnderstoodWords
 
 
 class ReasonAnswer(Answered):
@@ -99,15 +100,33 @@ class UnderstoodAnswer(Answered):
         )
 
 
+class TotalAnswer(Answered):
+    """How many hits there are on all pages, known or bounded."""
+
+    value: Annotated[int, Field(ge=0)]
+    relation: Annotated[
+        TotalRelation,
+        Field(
+            description="exact: counted. at_least: more may pass the filters, but only candidates are ranked, or a "
+            "threshold cuts the ranking, or no more are counted. Of candidates it is how many hits they allow."
+        ),
+    ]
+
+
 class SearchAnswered(Answered):
     """A page of hits with what produced it."""
 
     hits: tuple[HitAnswer, ...]
+    total: TotalAnswer
     page: int
     limit: int
     mode: SearchMode
     model_version: str
     gallery: Annotated[str, Field(description="The collection that was searched.")]
+    ranked_by: Annotated[
+        tuple[str, ...], Field(description="The model's features that rank; none where words only filter.")
+    ]
+    indexed_at: Annotated[datetime.datetime, Field(description="When what is searched was last noted to change.")]
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
     understood: Annotated[UnderstoodAnswer | None, Field(description="Of a search by words.")] = None
     notes: Notes = ()
@@ -115,13 +134,18 @@ class SearchAnswered(Answered):
     @classmethod
     def of(cls, answer: SearchAnswer, options: SearchOptions) -> SearchAnswered:
         """An answer of the services."""
+        assert answer.total is not None, "searches count their hits"
+        assert answer.indexed_at is not None, "galleries know when they changed"
         return cls(
             hits=tuple(HitAnswer.of(hit) for hit in answer.hits),
+            total=TotalAnswer(value=answer.total.value, relation=answer.total.relation),
             page=options.page,
             limit=options.limit,
             mode=answer.mode,
             model_version=answer.model_version,
             gallery=answer.collection,
+            ranked_by=answer.ranked_by,
+            indexed_at=answer.indexed_at,
             timings_ms={stage: round(value, 3) for stage, value in answer.timings_ms.items()},
             understood=None if answer.understood is None else UnderstoodAnswer.of(answer.understood),
             notes=answer.notes,

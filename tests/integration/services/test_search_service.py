@@ -191,6 +191,30 @@ def test_a_merchant_sees_its_own_catalog_alone(gallery):
         gallery.search.by_product("other", "R4")
 
 
+def test_the_answer_tells_when_the_gallery_last_changed(shop):
+    """Later with every change of what is indexed, and the total with it; the same while nothing changes."""
+    rows = [{"id": f"P{number}", "title": "t", "image": shop.photo("red.png", "red")} for number in range(3)]
+    search, options = shop.search, SearchOptions(mode=SearchMode.NATIVE, limit=1)
+
+    def told():
+        answer = search.by_image(MERCHANT, picture("red"), options=options)
+        return answer.indexed_at, answer.total.value
+
+    shop.take(rows[:2])
+    first, total = told()
+    assert total == 2
+    shop.take(rows[:2])
+    assert told() == (first, 2)
+    shop.take(rows)
+    second, total = told()
+    assert second > first
+    assert total == 3
+    shop.take(rows[2:], full_sync=True, max_removal=1.0)
+    third, total = told()
+    assert third > second
+    assert total == 1
+
+
 def test_wrong_questions_get_clear_errors(gallery):
     """Each names what was received and what would be right."""
     search = gallery.search

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import threading
 
@@ -26,7 +27,9 @@ def test_an_uploaded_photo_finds_what_looks_like_it(shop):
     answered = found.json()
     assert (answered["page"], answered["limit"], answered["mode"]) == (0, 2, "visual")
     assert (answered["model_version"], answered["gallery"]) == ("colors-1", "drape-colors-1")
-    assert set(answered["timings_ms"]) == {"cache", "decode", "load", "wait", "embed", "search", "products", "explain"}
+    assert set(answered["timings_ms"]) == {
+        *("cache", "decode", "load", "wait", "embed", "search", "products", "explain", "total")
+    }
     hit = answered["hits"][0]
     assert hit["rank"] == 1
     assert hit["score"] == pytest.approx(1.0, abs=1e-3)
@@ -351,3 +354,43 @@ def test_prices_of_words_without_a_currency_are_told_to_be_mere_numbers(shop):
     assert ids(found) == ["red-dress", "red-skirt", "blue-dress"]
     assert found.json()["notes"] == ["prices in EUR and USD were compared as mere numbers; name the currency, too"]
     assert shop.post("/v1/search", json={"words": "red under 90 EUR"}).json()["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        # Everything but the product itself, which passes no filter that it would not pass otherwise.
+        ({"mode": "native"}, (3, "exact")),
+        ({"mode": "visual", "limit": 1}, (3, "exact")),
+        ({"mode": "native", "limit": 1, "filters": {"all": ["color=red"]}}, (2, "exact")),
+        ({"mode": "native", "limit": 1, "filters": {"all": ["color=blue"]}}, (1, "exact")),
+        ({"mode": "native", "limit": 1, "filters": {"category": "women > dresses"}}, (1, "exact")),
+        ({"mode": "native", "limit": 1, "per_product": False}, (3, "exact")),
+        ({"mode": "native", "limit": 1, "page": 70}, (3, "exact")),
+        # Candidates: all there are, or the best of more.
+        ({"mode": "rerank"}, (3, "exact")),
+        ({"mode": "rerank", "limit": 1, "candidates": 2}, (2, "at_least")),
+        ({"mode": "rerank", "limit": 1, "candidates": 2, "page": 5}, (2, "at_least")),
+        # 0.58 and 0.5 reach the threshold; the page of one has seen both.
+        ({"mode": "native", "score_threshold": 0.5}, (2, "exact")),
+        ({"but": ["color=blue"], "limit": 1}, (3, "exact")),
+        ({"filters": {"all": ["color=green"]}}, (0, "exact")),
+    ],
+    ids=str,
+)
+def test_answers_tell_how_many_hits_there_are(shop, query, total):
+    answered = shop.post("/v1/search", json={"product_id": "red-dress", **query}).json()
+    assert (answered["total"]["value"], answered["total"]["relation"]) == total
+
+
+def test_answers_tell_what_they_were_ranked_by_and_when_it_changed(application, shop):
+    with application.unit_of_work() as work:
+        changed = work.galleries.live(work.merchants.id_of("atelier")).indexed_at
+    ranked_by = {}
+    for mode in ("visual", "rerank", "native"):
+        answered = shop.post("/v1/search", json={"product_id": "red-dress", "mode": mode}).json()
+        ranked_by[mode] = answered["ranked_by"]
+        assert datetime.datetime.fromisoformat(answered["indexed_at"]) == changed
+    assert ranked_by == {"visual": ["pool"], "rerank": ["prob"], "native": ["prob"]}
+    filtered = shop.post("/v1/search", json={"words": "dresses"}).json()
+    assert (filtered["ranked_by"], filtered["total"]) == ([], {"value": 2, "relation": "exact"})

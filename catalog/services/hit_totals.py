@@ -1,0 +1,114 @@
+"""How many hits a search has on all pages."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from catalog.ports.vector_index import Filter, Match, ScoredPoint, StoredPoint, VectorIndex
+from catalog.repositories.galleries import Gallery
+from catalog.services.facets import product_conditions
+from catalog.services.ranked_search import RankedPoints, RankedSearch
+from catalog.services.search_limits import MAX_LIMIT, MAX_PAGE
+from catalog.types import Total, TotalRelation
+from catalog.unit_of_work import UnitOfWorkFactory
+
+MOST_COUNTED: Final = MAX_LIMIT * (MAX_PAGE + 1)
+"""Products that are counted: as many as all pages together can show."""
+
+MOST_KEPT: Final = 1_000
+"""Numbers that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a number is of. A change of the gallery makes it another."""
+
+    gallery_id: int
+    indexed_at: datetime.datetime
+    search: Filter
+    per_product: bool
+
+
+class HitTotals:
+    """Counts what rankings rank.
+
+    Numbers of a filter are remembered until the gallery changes, so that the usual search does not count. The products
+    that are searched with, which are no hits, differ from search to search and are taken off afterwards.
+    """
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
+        self._unit_of_work = unit_of_work
+        self._index = index
+        self._kept: OrderedDict[_Counted, Total] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(
+        self, gallery: Gallery, ranked: RankedSearch, ranking: RankedPoints, search: Filter, *, per_product: bool
+    ) -> Total:
+        """The number, or a bound of it.
+
+        Where everything that passes the filter is ranked, that is counted. Where only candidates are ranked, it is as
+        many as these allow, and exact where there were no others. Where a threshold cuts the ranking, it is what has
+        been seen above it.
+
+        Args:
+            ranking: As much of it as the page needed.
+            search: The filter, without the products that are searched with.
+            per_product: A product is one hit, however many of its images are ranked.
+        """
+        if ranking.are_all or not ranked.ranks_all:
+            exact = ranking.are_all and not ranking.leaves_out
+            return Total(
+                _num_hits(ranking.points, per_product=per_product),
+                TotalRelation.EXACT if exact else TotalRelation.AT_LEAST,
+            )
+        anything, own = _without_own(search)
+        total = self._counted(gallery, anything, per_product=per_product)
+        if not own or total.relation is TotalRelation.AT_LEAST:
+            return total
+        among = replace(anything, must=(*anything.must, Match("product", own)))
+        points = self._index.scroll(gallery.collection, among)
+        return replace(total, value=max(0, total.value - _num_hits(points, per_product=per_product)))
+
+    def _counted(self, gallery: Gallery, search: Filter, *, per_product: bool) -> Total:
+        key = _Counted(gallery.id, gallery.indexed_at, search, per_product)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        total = self._num_products(gallery, search) if per_product else self._num_images(gallery, search)
+        with self._lock:
+            self._kept[key] = total
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return total
+
+    def _num_images(self, gallery: Gallery, search: Filter) -> Total:
+        return Total(self._index.count(gallery.collection, search), TotalRelation.EXACT)
+
+    def _num_products(self, gallery: Gallery, search: Filter) -> Total:
+        # Not by the index, which knows images alone.
+        with self._unit_of_work() as work:
+            by_category = any(isinstance(one, Match) and one.field == "category" for one in search.must)
+            paths = work.facets.categories(gallery.merchant_id) if by_category else []
+            conditions = product_conditions(search, paths)
+            number = work.facets.num_held(gallery.merchant_id, gallery.id, conditions, MOST_COUNTED + 1)
+        if number > MOST_COUNTED:
+            return Total(MOST_COUNTED, TotalRelation.AT_LEAST)
+        return Total(number, TotalRelation.EXACT)
+
+
+def _num_hits(points: Sequence[ScoredPoint | StoredPoint], *, per_product: bool) -> int:
+    return len({point.payload["product"] for point in points}) if per_product else len(points)
+
+
+def _without_own(search: Filter) -> tuple[Filter, tuple[str | int, ...]]:
+    """The filter without what it leaves out as searched with, and that."""
+    own = [one for one in search.must_not if isinstance(one, Match) and one.field == "product"]
+    others = tuple(one for one in search.must_not if one not in own)
+    return replace(search, must_not=others), tuple(value for one in own for value in one.values)

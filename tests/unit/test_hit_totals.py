@@ -1,0 +1,96 @@
+"""Totals of hits: counted, bounded, remembered until the gallery changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+
+from catalog.ports.vector_index import Filter, Match, Range, ScoredPoint, StoredPoint
+from catalog.repositories.galleries import Gallery
+from catalog.rows import GalleryState
+from catalog.services.hit_totals import HitTotals
+from catalog.services.ranked_search import RankedPoints
+from catalog.types import Total, TotalRelation
+
+EXACT, AT_LEAST = TotalRelation.EXACT, TotalRelation.AT_LEAST
+GALLERY = Gallery(3, 2, "m", "c", GalleryState.LIVE, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+RED = Filter(must=(Match("merchant", ("2",)), Match("attributes", ("color=red",))))
+
+
+class CountingIndex:
+    """40 images pass any filter; the products that are searched with have two images each."""
+
+    def __init__(self) -> None:
+        self.counted: list[Filter] = []
+
+    def count(self, _collection, filter):
+        self.counted.append(filter)
+        return 40
+
+    def scroll(self, _collection, filter):
+        (own,) = [one for one in filter.must if one.field == "product"]
+        return [StoredPoint(10 * id + part, {"product": id}, {}) for id in own.values for part in range(2)]
+
+
+@dataclasses.dataclass
+class Ranked:
+    ranks_all: bool = True
+
+
+def _points(*products: int) -> list[ScoredPoint]:
+    return [ScoredPoint(number, 0.5, {"product": product}, {}) for number, product in enumerate(products)]
+
+
+@pytest.fixture
+def index() -> CountingIndex:
+    return CountingIndex()
+
+
+@pytest.fixture
+def totals(index) -> HitTotals:
+    return HitTotals(None, index)  # type: ignore[arg-type] - images are counted by the index alone.
+
+
+@pytest.mark.parametrize(
+    ("ranked", "ranking", "per_product", "expected"),
+    [
+        # All of it was ranked and seen: two products, three images.
+        (Ranked(), RankedPoints(_points(7, 7, 8), are_all=True), True, Total(2, EXACT)),
+        (Ranked(), RankedPoints(_points(7, 7, 8), are_all=True), False, Total(3, EXACT)),
+        # All candidates were seen, and there were more than candidates.
+        (Ranked(ranks_all=False), RankedPoints(_points(7, 7, 8), True, leaves_out=True), True, Total(2, AT_LEAST)),
+        (Ranked(ranks_all=False), RankedPoints(_points(7, 8), True), True, Total(2, EXACT)),
+        # More are above the threshold than the page needed.
+        (Ranked(ranks_all=False), RankedPoints(_points(7, 8), are_all=False), True, Total(2, AT_LEAST)),
+        (Ranked(), RankedPoints([], are_all=True), True, Total(0, EXACT)),
+    ],
+)
+def test_what_was_seen_is_told_as_what_it_is(totals, index, ranked, ranking, per_product, expected):
+    """Without counting anything."""
+    assert totals.of(GALLERY, ranked, ranking, RED, per_product=per_product) == expected
+    assert index.counted == []
+
+
+def test_what_is_searched_with_is_taken_off(totals, index):
+    """40 images, of which two products that are searched with have two each; the number of 40 is asked for once."""
+    some = RankedPoints(_points(7, 8), are_all=False)
+    with_own = dataclasses.replace(RED, must_not=(Match("attributes", ("fit=slim",)), Match("product", (5, 6))))
+    assert totals.of(GALLERY, Ranked(), some, with_own, per_product=False) == Total(36, EXACT)
+    other = dataclasses.replace(with_own, must_not=(*with_own.must_not[:1], Match("product", (9,))))
+    assert totals.of(GALLERY, Ranked(), some, other, per_product=False) == Total(38, EXACT)
+    assert index.counted == [dataclasses.replace(RED, must_not=with_own.must_not[:1])]
+
+
+def test_numbers_hold_until_the_gallery_changes(totals, index):
+    """The same filter is counted anew after a change, and another filter by itself."""
+    some = RankedPoints(_points(7, 8), are_all=False)
+    for _ in range(3):
+        totals.of(GALLERY, Ranked(), some, RED, per_product=False)
+    assert index.counted == [RED]
+    cheap = dataclasses.replace(RED, must=(*RED.must, Range("price", None, 5.0)))
+    totals.of(GALLERY, Ranked(), some, cheap, per_product=False)
+    changed = dataclasses.replace(GALLERY, indexed_at=GALLERY.indexed_at + datetime.timedelta(seconds=1))
+    totals.of(changed, Ranked(), some, RED, per_product=False)
+    assert index.counted == [RED, cheap, RED]
