@@ -42,14 +42,26 @@ class Scope(StrEnum):
 class SearchMode(StrEnum):
     """How hits are ranked.
 
-    ``visual``: cosine on the model's visual feature (fc6 or pool).
+    ``fused``: candidates by either, ranked by cosine on the visual feature and histogram intersection of prob together.
+    ``visual``: cosine on the model's visual feature (fc6 or pool); these names of features are understood, too.
     ``rerank``: candidates by cosine on prob, ranked by its histogram intersection, in one round trip.
     ``native``: histogram intersection over the whole gallery.
+    ``exact``: the same, compared with every image instead of walking the index; for checking.
     """
 
+    FUSED = "fused"
     VISUAL = "visual"
     RERANK = "rerank"
     NATIVE = "native"
+    EXACT = "exact"
+
+    @classmethod
+    def _missing_(cls, value: object) -> SearchMode | None:
+        return cls.VISUAL if value in VISUAL_FEATURES else None
+
+
+VISUAL_FEATURES = ("fc6", "pool")
+"""Other names of the mode ``visual``: of the features that it may rank by."""
 
 
 class AttributeSource(StrEnum):
@@ -299,7 +311,8 @@ class SearchOptions:
     Args:
         limit: Hits per page, 1 to 100.
         page: 0-based, at most 99.
-        candidates: How many candidates ``rerank`` takes from the first stage, at least ``limit``.
+        candidates: How many candidates ``rerank`` takes from the first stage, and ``fused`` of either kind; at least
+            ``limit``.
         exact: Compare with every point instead of walking the index; for checking.
         score_threshold: Hits scoring lower are left out.
         per_product: One hit per product, its best image shown.
@@ -312,6 +325,11 @@ class SearchOptions:
     exact: bool = False
     score_threshold: float | None = None
     per_product: bool = True
+
+    @property
+    def compares_all(self) -> bool:
+        """Whether the query is compared with every point."""
+        return self.exact or self.mode == SearchMode.EXACT
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _section(
     query = dataset.queries[number]
     found = [int(position) for position in row.ranking[number]]
     right = frozenset(str(position) for position in found if _is_right(query, dataset.gallery[position], level))
-    mode = SearchMode.NATIVE if row.feature.startswith("prob") else SearchMode.VISUAL
+    mode = _mode(row)
     hits = tuple(_hit(rank, position, dataset.gallery[position], level) for rank, position in enumerate(found, 1))
     return SheetSection(
         heading=f"{row.model}: {row.feature}, {row.metric}",
@@ -119,6 +119,13 @@ def _section(
         # A ranking is kept without its scores, which differ from feature to feature in what they mean.
         show_scores=False,
     )
+
+
+def _mode(row: EvaluatedRow) -> SearchMode:
+    """The one whose words say what a row was ranked by."""
+    if " + " in row.feature:
+        return SearchMode.FUSED
+    return SearchMode.NATIVE if row.feature.startswith("prob") else SearchMode.VISUAL
 
 
 def _is_right(query: DatasetImage, found: DatasetImage, level: str | None) -> bool:

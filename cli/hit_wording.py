@@ -16,9 +16,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DIRECTION_MARKS = re.compile(r"[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 _MODES: Mapping[SearchMode, str] = {
+    SearchMode.FUSED: "candidates by looks and by attributes, ranked by both",
     SearchMode.VISUAL: "ranked by looks",
     SearchMode.RERANK: "candidates by attributes, re-ranked by how much of them is shared",
     SearchMode.NATIVE: "ranked by how much of the attributes is shared",
+    SearchMode.EXACT: "ranked by how much of the attributes is shared, compared with every image",
 }
 
 

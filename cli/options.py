@@ -124,16 +124,33 @@ Available = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Hits per page.")]
 Page = Annotated[int, typer.Option("--page", min=0, max=99, help="Which page, from 0.")]
+
+
+def parse_mode(text: str) -> SearchMode:
+    """The mode of a name.
+
+    Raises:
+        typer.BadParameter: there is none.
+    """
+    try:
+        return SearchMode(text)
+    except ValueError:
+        raise typer.BadParameter(f"received {text!r}, expected one of {', '.join(SearchMode)}") from None
+
+
 Mode = Annotated[
     SearchMode,
     typer.Option(
         "--mode",
-        help="visual: cosine of the visual feature. rerank: the best candidates by histogram intersection. "
-        "native: histogram intersection over everything.",
+        parser=parse_mode,
+        metavar=f"[{'|'.join(SearchMode)}]",
+        help="fused: the best candidates by looks and attributes together. visual (or fc6, pool): cosine of the visual "
+        "feature. rerank: the best candidates by histogram intersection. native: histogram intersection over "
+        "everything. exact: the same, compared with every image.",
     ),
 ]
 CandidatesOption = Annotated[
-    int, typer.Option("--candidates", min=1, max=10_000, help="How many candidates rerank looks at.")
+    int, typer.Option("--candidates", min=1, max=10_000, help="How many candidates rerank looks at, fused by either.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Compare with every point; for checking the index.")]
 Threshold = Annotated[

@@ -61,7 +61,7 @@ class IndexedImage:
 
 # What every search asks, put together once.
 _SEARCHED = (
-    select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection)
+    select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection, GalleryRow.indexed_at)
     .join(MerchantRow, MerchantRow.id == GalleryRow.merchant_id)
     .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
     .where(MerchantRow.name == bindparam("merchant"), GalleryRow.state == GalleryState.LIVE)
@@ -122,7 +122,7 @@ class GalleryRepository:
     def searched(self, merchant: str) -> Gallery | None:
         """The live gallery of the merchant of this name; None where there is none, or no such merchant."""
         row = self._session.connection().execute(_SEARCHED, {"merchant": merchant}).one_or_none()
-        return None if row is None else Gallery(row[0], row[1], row[2], row[3], GalleryState.LIVE)
+        return None if row is None else Gallery(row[0], row[1], row[2], row[3], GalleryState.LIVE, row[4])
 
     def retired_last(self, merchant_id: int) -> Gallery | None:
         """The gallery that searches left last, also while it is being brought up to date; None where none is known."""

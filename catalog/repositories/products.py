@@ -102,6 +102,12 @@ _SHOWN = (
         ImageRow.sha256.is_not(None),
     )
 )
+_NUM_SHOWN = select(func.count(ImageRow.product_id.distinct())).where(
+    ImageRow.id == any_(bindparam("image_ids", type_=ARRAY(BigInteger()))),
+    ImageRow.merchant_id == bindparam("merchant_id"),
+    ImageRow.state == ImageState.READY,
+    ImageRow.sha256.is_not(None),
+)
 _INDEXABLE_IMAGES = (
     select(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
     .join(ProductRow, ProductRow.id == ImageRow.product_id)
@@ -292,6 +298,12 @@ class ProductRepository:
         """Remove the products that the job's feed did not have, and their images; returns how many products."""
         removal = delete(ProductRow).where(*self._unsighted(merchant_id, job_id))
         return num_rows(self._session.execute(removal.execution_options(synchronize_session=False)))
+
+    def num_shown(self, image_ids: Sequence[int], merchant_id: int) -> int:
+        """How many products these images show; what the merchant no longer has does not count."""
+        arguments = {"image_ids": list(image_ids), "merchant_id": merchant_id}
+        number: int = self._session.connection().execute(_NUM_SHOWN, arguments).scalar_one()
+        return number
 
     def shown(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, ShownProduct]:
         """What to show for these images, by image id; what the merchant no longer has is left out."""

@@ -66,7 +66,7 @@ class ChangedSearch:
             query=query if by_cosine else lift_query(query[np.newaxis])[0],
             limit=limit,
             filter=self._filter,
-            exact=self._options.exact,
+            exact=self._options.compares_all,
             with_vectors=(HIST, self._model.visual_feature),
             with_payload=False,
         )

@@ -16,6 +16,7 @@ from catalog.errors import InvalidRequest
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import VectorIndex
 from catalog.services.engine_rankings import EngineRankings
+from catalog.services.fused_ranking import PROB_WEIGHT
 from catalog.services.progress import Advance, unheard
 from catalog.services.trained_catalog import is_of_catalog
 from catalog.types import SearchMode
@@ -46,6 +47,7 @@ _ENGINE_METRICS: Mapping[SearchMode, str] = {
     SearchMode.VISUAL: "engine, visual: cosine, int8",
     SearchMode.NATIVE: "engine, native: {intersection}",
     SearchMode.RERANK: "engine, rerank: {intersection} of 200",
+    SearchMode.FUSED: "engine, fused: cosine + {intersection} of 200 each",
 }
 
 
@@ -326,7 +328,12 @@ class EvaluationService:
                 )
             intersection = METRIC_NAMES[INTERSECTION_OF[model.prob_normalization]]
             for mode, metric in _ENGINE_METRICS.items():
-                feature = model.visual_feature if mode is SearchMode.VISUAL else PROBABILITIES
+                feature, size = PROBABILITIES, prob.shape[1]
+                if mode is SearchMode.VISUAL:
+                    feature, size = model.visual_feature, visual.shape[1]
+                elif mode is SearchMode.FUSED:
+                    feature = f"{model.visual_feature} + {PROB_WEIGHT:g} {PROBABILITIES}"
+                    size += visual.shape[1]
                 with phase(f"{name}: searching, {mode.value}", "queries") as advance:
                     ranking = rankings.rank(mode, on_queries=_of(advance, num_queries))
                 if ranking.shape[1] < truth.num_ranks:
@@ -336,7 +343,6 @@ class EvaluationService:
                     )
                 if not ranking.shape[1]:
                     continue
-                size = files[feature].shape[1]
                 measured = truth.measure(ranking)
                 row = EvaluatedRow(
                     name, feature, size, metric.format(intersection=intersection), measured, ranking, is_engine=True

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from catalog.ports.vector_index import Filter, Match, ScoredPoint, StoredPoint, VectorIndex
+from catalog.ports.vector_index import Filter, Match, VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.services.facets import product_conditions
 from catalog.services.ranked_search import RankedPoints, RankedSearch
@@ -48,7 +47,14 @@ class HitTotals:
         self._lock = threading.Lock()
 
     def of(
-        self, gallery: Gallery, ranked: RankedSearch, ranking: RankedPoints, search: Filter, *, per_product: bool
+        self,
+        gallery: Gallery,
+        ranked: RankedSearch,
+        ranking: RankedPoints,
+        search: Filter,
+        *,
+        per_product: bool,
+        num_found: int | None = None,
     ) -> Total:
         """The number, or a bound of it.
 
@@ -60,20 +66,26 @@ class HitTotals:
             ranking: As much of it as the page needed.
             search: The filter, without the products that are searched with.
             per_product: A product is one hit, however many of its images are ranked.
+            num_found: How many hits the ranked points are, where that is known already.
         """
         if ranking.are_all or not ranked.ranks_all:
             exact = ranking.are_all and not ranking.leaves_out
-            return Total(
-                _num_hits(ranking.points, per_product=per_product),
-                TotalRelation.EXACT if exact else TotalRelation.AT_LEAST,
-            )
+            number = self._num_ranked(gallery, ranking, per_product=per_product) if num_found is None else num_found
+            return Total(number, TotalRelation.EXACT if exact else TotalRelation.AT_LEAST)
         anything, own = _without_own(search)
         total = self._counted(gallery, anything, per_product=per_product)
         if not own or total.relation is TotalRelation.AT_LEAST:
             return total
         among = replace(anything, must=(*anything.must, Match("product", own)))
         points = self._index.scroll(gallery.collection, among)
-        return replace(total, value=max(0, total.value - _num_hits(points, per_product=per_product)))
+        num_own = len({point.payload["product"] for point in points}) if per_product else len(points)
+        return replace(total, value=max(0, total.value - num_own))
+
+    def _num_ranked(self, gallery: Gallery, ranking: RankedPoints, *, per_product: bool) -> int:
+        if not per_product or not ranking.points:
+            return len(ranking.points)
+        with self._unit_of_work() as work:
+            return work.products.num_shown([point.id for point in ranking.points], gallery.merchant_id)
 
     def _counted(self, gallery: Gallery, search: Filter, *, per_product: bool) -> Total:
         key = _Counted(gallery.id, gallery.indexed_at, search, per_product)
@@ -101,10 +113,6 @@ class HitTotals:
         if number > MOST_COUNTED:
             return Total(MOST_COUNTED, TotalRelation.AT_LEAST)
         return Total(number, TotalRelation.EXACT)
-
-
-def _num_hits(points: Sequence[ScoredPoint | StoredPoint], *, per_product: bool) -> int:
-    return len({point.payload["product"] for point in points}) if per_product else len(points)
 
 
 def _without_own(search: Filter) -> tuple[Filter, tuple[str | int, ...]]:

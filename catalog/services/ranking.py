@@ -12,7 +12,7 @@ from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import Candidates, Filter, ScoredPoint, VectorIndex, VectorQuery
 from catalog.services.gallery_layout import HIST, PROB, intersection_bound
 from catalog.services.query_vectors import QueryVectors
-from catalog.services.ranked_search import RankedPoints, RankedSearch, first_points
+from catalog.services.ranked_search import RankedPoints, first_points
 from catalog.types import SearchMode, SearchOptions
 from embeddings.similarity import intersection_from_distance, lift_query
 
@@ -38,7 +38,7 @@ class Ranking:
                 query=self._query.visual,
                 limit=limit,
                 filter=self._filter,
-                exact=options.exact,
+                exact=options.compares_all,
                 score_threshold=threshold,
             )
         candidates = None
@@ -50,7 +50,7 @@ class Ranking:
             limit=limit,
             filter=self._filter,
             candidates=candidates,
-            exact=options.exact,
+            exact=options.compares_all,
             # HI = ½(Σa + S − d) ≥ t is d ≤ Σa + S − 2t.
             score_threshold=None if threshold is None else self._sum + self._bound - 2 * threshold,
         )
@@ -129,18 +129,3 @@ class UnrankedSearch:
         return RankedPoints(
             [ScoredPoint(point.id, 0.0, point.payload, {}) for point in points], are_all=len(points) <= num
         )
-
-
-def ranked_search(
-    index: VectorIndex,
-    collection: str,
-    model: ModelDescription,
-    query: QueryVectors,
-    search: Filter,
-    options: SearchOptions,
-) -> RankedSearch:
-    """The search of the options' mode."""
-    # What has no attributes has no direction either, and ranks nothing.
-    if options.mode != SearchMode.VISUAL and not query.prob.any():
-        return UnrankedSearch(index, collection, query.prob, search, options)
-    return DirectSearch(index, collection, model, query, search, options)

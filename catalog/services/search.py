@@ -23,7 +23,7 @@ from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.query_words import understand
 from catalog.services.ranked_search import RankedSearch
-from catalog.services.ranking import ranked_search
+from catalog.services.ranked_searches import ranked_search
 from catalog.services.requested_attributes import split_changes, with_words
 from catalog.services.search_limits import checked, refuse_visual
 from catalog.services.search_pages import SearchedGallery, SearchPages

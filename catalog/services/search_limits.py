@@ -44,6 +44,6 @@ def refuse_visual(options: SearchOptions, subject: str) -> None:
         raise InvalidRequest(
             f"Looks alone cannot be searched by {subject}",
             received=f"mode {options.mode}",
-            expected=f"{SearchMode.RERANK} or {SearchMode.NATIVE}",
+            expected=", ".join(mode for mode in SearchMode if mode != SearchMode.VISUAL),
             remedy="choose one of these modes, or leave the mode out",
         )

@@ -68,7 +68,11 @@ class SearchPages:
             hits = self._hits(searched, ranked, found[first:wanted], first + 1)
         gallery = searched.gallery
         with timings.stage("total"):
-            total = self._totals.of(gallery, ranked, ranking, search, per_product=options.per_product)
+            # A page that is not filled has seen all there is.
+            num_found = len(found) if ranking.are_all and len(found) < wanted else None
+            total = self._totals.of(
+                gallery, ranked, ranking, search, per_product=options.per_product, num_found=num_found
+            )
         return SearchAnswer(
             hits,
             options.mode,

@@ -40,7 +40,7 @@ class Ranked:
 
 
 def _points(*products: int) -> list[ScoredPoint]:
-    return [ScoredPoint(number, 0.5, {"product": product}, {}) for number, product in enumerate(products)]
+    return [ScoredPoint(100 * product + number, 0.5, {}, {}) for number, product in enumerate(products)]
 
 
 @pytest.fixture
@@ -48,9 +48,26 @@ def index() -> CountingIndex:
     return CountingIndex()
 
 
+class Database:
+    """Knows the product of each point of ``_points``: a hundredth of the point's id."""
+
+    def __init__(self) -> None:
+        self.products = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def num_shown(self, image_ids, merchant_id):
+        assert merchant_id == GALLERY.merchant_id
+        return len({id // 100 for id in image_ids})
+
+
 @pytest.fixture
 def totals(index) -> HitTotals:
-    return HitTotals(None, index)  # type: ignore[arg-type] - images are counted by the index alone.
+    return HitTotals(Database, index)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +87,7 @@ def totals(index) -> HitTotals:
 def test_what_was_seen_is_told_as_what_it_is(totals, index, ranked, ranking, per_product, expected):
     """Without counting anything."""
     assert totals.of(GALLERY, ranked, ranking, RED, per_product=per_product) == expected
+    assert totals.of(GALLERY, ranked, ranking, RED, per_product=per_product, num_found=1).value == 1
     assert index.counted == []
 
 

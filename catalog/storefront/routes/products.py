@@ -55,7 +55,9 @@ async def similar(
     exact: Annotated[bool, Query(description="Compare with every image; for checking the index.")] = False,
     limit: Annotated[int, Query(ge=1, le=100, description="Hits per page.")] = 10,
     page: Annotated[int, Query(ge=0, le=99, description="Which page, from 0.")] = 0,
-    candidates: Annotated[int, Query(ge=1, le=10_000, description="How many candidates rerank looks at.")] = 200,
+    candidates: Annotated[
+        int, Query(ge=1, le=10_000, description="How many candidates rerank looks at, and fused by either.")
+    ] = 200,
     score_threshold: Annotated[Threshold | None, Query(description="Leave out hits that score lower.")] = None,
     per_product: Annotated[bool, Query(description="One hit per product, its best image shown.")] = True,
 ) -> SearchAnswered:

@@ -86,14 +86,17 @@ class Ranking(Taken):
     mode: Annotated[
         SearchMode,
         Field(
-            description="visual: cosine of the visual feature. rerank: the best candidates by histogram intersection. "
-            "native: histogram intersection over everything."
+            description="fused: the best candidates by looks and attributes together. visual (or fc6, pool): cosine of "
+            "the visual feature. rerank: the best candidates by histogram intersection. native: histogram intersection "
+            "over everything. exact: the same, compared with every image."
         ),
     ] = SearchMode.RERANK
     exact: Annotated[bool, Field(description="Compare with every image; for checking the index.")] = False
     limit: Annotated[int, Field(ge=1, le=100, description="Hits per page.")] = 10
     page: Annotated[int, Field(ge=0, le=99, description="Which page, from 0.")] = 0
-    candidates: Annotated[int, Field(ge=1, le=10_000, description="How many candidates rerank looks at.")] = 200
+    candidates: Annotated[
+        int, Field(ge=1, le=10_000, description="How many candidates rerank looks at, and fused by either.")
+    ] = 200
     score_threshold: Annotated[Threshold | None, Field(description="Leave out hits that score lower.")] = None
     per_product: Annotated[bool, Field(description="One hit per product, its best image shown.")] = True
 

@@ -15,6 +15,7 @@ from catalog.services.attribute_mining import AttributeMiningService, MiningOpti
 from catalog.services.catalog_dataset import CatalogDatasets
 from catalog.services.engine_rankings import EngineRankings
 from catalog.services.evaluation import EvaluationRequest, EvaluationService
+from catalog.services.fused_ranking import PROB_WEIGHT
 from catalog.types import AttributeSource, SearchMode
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
@@ -24,6 +25,7 @@ from embeddings.evaluation.ground_truth import GroundTruth
 from embeddings.evaluation.ranking import rank_blockwise
 from embeddings.evaluation.scoring import FeatureScoring, Metric
 from embeddings.model_store import ModelStore
+from embeddings.similarity import histogram_intersection, l2_normalize
 from tests.fakes import ColorModels
 from tests.integration.services.conftest import MERCHANT, picture
 
@@ -157,6 +159,18 @@ def test_the_engine_answers_as_exact_comparison_does(tmp_path, own_share):
             assert not (truth.gallery_ids[found] == truth.query_ids[:, np.newaxis]).any()
             agreed = np.mean([len(set(one) & set(other)) / 50 for one, other in zip(found, exact, strict=True)])
             assert agreed >= 1 - lost, mode
+        # Fused, with all 400 as candidates in effect: 200 nearest by either, of which the 50 nearest by both are.
+        looks = l2_normalize(visual)[truth.query_ids] @ l2_normalize(visual)[truth.gallery_ids].T
+        parts = l2_normalize(prob)
+        common = histogram_intersection(parts[truth.query_ids], parts[truth.gallery_ids])
+        fused = (1 - PROB_WEIGHT) * looks + PROB_WEIGHT * common / parts[truth.query_ids].sum(axis=1, keepdims=True)
+        fused[truth.gallery_ids == truth.query_ids[:, np.newaxis]] = -1
+        exact = np.argsort(-fused, axis=1)[:, :50]
+        found = engine.rank(SearchMode.FUSED)
+        assert found.shape == (20, 50)
+        assert not (truth.gallery_ids[found] == truth.query_ids[:, np.newaxis]).any()
+        agreed = np.mean([len(set(one) & set(other)) / 50 for one, other in zip(found, exact, strict=True)])
+        assert agreed >= 0.97
     finally:
         index.close()
 

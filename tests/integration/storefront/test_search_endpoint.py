@@ -48,7 +48,7 @@ def test_a_crop_is_what_is_searched_with(shop):
     assert ids(shop.upload(photo, {"mode": "visual"}))[0] == "half/half"
 
 
-@pytest.mark.parametrize("mode", ["visual", "rerank", "native"])
+@pytest.mark.parametrize("mode", ["fused", "visual", "rerank", "native", "exact"])
 def test_products_are_searched_with_by_both_ways(shop, mode):
     by_body = shop.post("/v1/search", json={"product_id": "red-dress", "mode": mode, "exact": True})
     by_address = shop.get("/v1/products/red-dress/similar", params={"mode": mode, "exact": True})
@@ -84,6 +84,20 @@ def test_pages_are_parts_of_one_ranking(shop):
     pages = [shop.get("/v1/products/red-dress/similar", params={"limit": 1, "page": page}) for page in range(4)]
     assert [ids(page) for page in pages] == [["red-skirt"], ["half/half"], ["blue-dress"], []]
     assert [hit["rank"] for page in pages for hit in page.json()["hits"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["fused", "visual", "rerank", "native", "exact"])
+@pytest.mark.parametrize("subject", [{"product_id": "red-dress"}, {"like": ["red-dress", "blue-dress"]}])
+def test_pages_of_every_mode_are_the_long_answer_in_parts(shop, mode, subject):
+    """Without repeats and gaps, with the same total throughout; past the end there is nothing, and no error."""
+    query = {**subject, "mode": mode}
+    whole = shop.post("/v1/search", json=query).json()
+    pages = [shop.post("/v1/search", json={**query, "limit": 1, "page": page}).json() for page in range(5)]
+    assert [hit for page in pages for hit in page["hits"]] == whole["hits"]
+    assert [page["total"] for page in pages] == [whole["total"]] * 5
+    assert whole["total"] == {"value": len(whole["hits"]), "relation": "exact"}
+    last = shop.post("/v1/search", json={**query, "limit": 100, "page": 99}).json()
+    assert (last["hits"], last["total"]) == ([], whole["total"])
 
 
 def test_a_threshold_leaves_out_what_scores_lower(shop):
@@ -288,7 +302,7 @@ def test_words_and_changes_without_a_meaning_are_refused(shop, query):
     refused(shop.post("/v1/search", json=query), 422, "invalid_request")
 
 
-@pytest.mark.parametrize("mode", ["visual", "rerank", "native"])
+@pytest.mark.parametrize("mode", ["fused", "visual", "rerank", "native", "exact"])
 def test_several_products_are_searched_with(shop, mode):
     """Of red and half-red the red skirt is the nearest; what is unlike blue is red, and vice versa; none is a hit."""
     both = shop.post("/v1/search", json={"like": ["red-dress", "half/half"], "mode": mode})
@@ -296,7 +310,7 @@ def test_several_products_are_searched_with(shop, mode):
     assert "embed" not in both.json()["timings_ms"]
     without_blue = shop.post("/v1/search", json={"like": ["half/half"], "unlike": ["blue-dress"], "mode": mode})
     # By looks the skirt's white third is nearer to half/half, less blue, than red alone.
-    assert ids(without_blue) == sorted(["red-dress", "red-skirt"], reverse=mode == "visual")
+    assert ids(without_blue) == sorted(["red-dress", "red-skirt"], reverse=mode in ("visual", "fused"))
     without_red = shop.post("/v1/search", json={"product_id": "half/half", "unlike": ["red-dress"], "mode": mode})
     assert ids(without_red) == ["blue-dress", "red-skirt"]
     page = {"like": ["half/half"], "unlike": ["blue-dress"], "mode": mode, "limit": 1, "page": 1}
@@ -367,6 +381,10 @@ def test_prices_of_words_without_a_currency_are_told_to_be_mere_numbers(shop):
         ({"mode": "native", "limit": 1, "filters": {"category": "women > dresses"}}, (1, "exact")),
         ({"mode": "native", "limit": 1, "per_product": False}, (3, "exact")),
         ({"mode": "native", "limit": 1, "page": 70}, (3, "exact")),
+        ({"mode": "exact", "limit": 1}, (3, "exact")),
+        ({"mode": "fused", "limit": 1}, (3, "exact")),
+        # The nearest by looks is the nearest by attributes, too.
+        ({"mode": "fused", "limit": 1, "candidates": 1}, (1, "at_least")),
         # Candidates: all there are, or the best of more.
         ({"mode": "rerank"}, (3, "exact")),
         ({"mode": "rerank", "limit": 1, "candidates": 2}, (2, "at_least")),
@@ -387,10 +405,20 @@ def test_answers_tell_what_they_were_ranked_by_and_when_it_changed(application, 
     with application.unit_of_work() as work:
         changed = work.galleries.live(work.merchants.id_of("atelier")).indexed_at
     ranked_by = {}
-    for mode in ("visual", "rerank", "native"):
+    for mode in ("fused", "visual", "fc6", "pool", "rerank", "native", "exact"):
         answered = shop.post("/v1/search", json={"product_id": "red-dress", "mode": mode}).json()
-        ranked_by[mode] = answered["ranked_by"]
+        assert answered["mode"] == ("visual" if mode in ("fc6", "pool") else mode)
+        ranked_by[answered["mode"]] = answered["ranked_by"]
         assert datetime.datetime.fromisoformat(answered["indexed_at"]) == changed
-    assert ranked_by == {"visual": ["pool"], "rerank": ["prob"], "native": ["prob"]}
+    assert ranked_by == {
+        "fused": ["pool", "prob"],
+        "visual": ["pool"],
+        "rerank": ["prob"],
+        "native": ["prob"],
+        "exact": ["prob"],
+    }
+    assert shop.get("/v1/products/red-dress/similar", params={"mode": "fc6"}).json()["mode"] == "visual"
+    # Words have no looks to rank by.
+    assert shop.post("/v1/search", json={"words": "red", "mode": "fused"}).json()["ranked_by"] == ["prob"]
     filtered = shop.post("/v1/search", json={"words": "dresses"}).json()
     assert (filtered["ranked_by"], filtered["total"]) == ([], {"value": 2, "relation": "exact"})
