@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from catalog.ports.announcements import Announcements, OwnAnnouncements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
+    from catalog.ports.query_network import QueryNetwork
     from catalog.ports.remote_files import RemoteFiles
     from catalog.ports.vector_index import VectorIndex
     from catalog.ports.vector_snapshots import VectorSnapshots
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from catalog.services.product_browsing import ProductBrowsing
     from catalog.services.product_removal import ProductRemoval
     from catalog.services.query_embedding import QueryEmbedding
+    from catalog.services.query_work import QueryWork
     from catalog.services.readiness import ReadinessService
     from catalog.services.reconciliation import ReconciliationService
     from catalog.services.reindexing import ReindexService
@@ -537,13 +539,37 @@ class Application:
     @cached_property
     def query_embedding(self) -> QueryEmbedding:
         """Turns photos that are searched with into features."""
-        from catalog.services.batched_query_network import BatchedQueryNetwork
         from catalog.services.query_cache import QueryCache
         from catalog.services.query_embedding import QueryEmbedding
 
-        network = BatchedQueryNetwork(self._noted_models)
         cache = QueryCache(self.settings.query_cache_mb * 2**20)
-        return QueryEmbedding(self._noted_models, network, cache, max_pixels=self.settings.max_image_pixels)
+        return QueryEmbedding(self._noted_models, self._query_network, cache, max_pixels=self.settings.max_image_pixels)
+
+    @cached_property
+    def _query_network(self) -> QueryNetwork:
+        """In this process, or on workers."""
+        if self.settings.query_embedder == "here":
+            from catalog.services.batched_query_network import BatchedQueryNetwork
+
+            return BatchedQueryNetwork(self._noted_models)
+        from catalog.adapters.broker_url import require_broker_url
+        from catalog.adapters.redis_query_network import RedisQueryNetwork
+
+        broker_url = require_broker_url(self.settings.broker_url)
+        network = RedisQueryNetwork(broker_url, self.announcements, self.settings.query_deadline)
+        self._resources.callback(network.close)
+        return network
+
+    @cached_property
+    def query_work(self) -> QueryWork:
+        """Embeds photos that are searched with elsewhere."""
+        from catalog.adapters.broker_url import require_broker_url
+        from catalog.adapters.redis_query_requests import RedisQueryRequests
+        from catalog.services.query_work import QueryWork
+
+        requests = RedisQueryRequests(require_broker_url(self.settings.broker_url))
+        self._resources.callback(requests.close)
+        return QueryWork(self.unit_of_work, self._noted_models, requests)
 
     @cached_property
     def tagging(self) -> TaggingService:

@@ -97,6 +97,10 @@ class BrokerUnavailable(DrapeError):
     """Redis, which carries announcements to workers, did not answer."""
 
 
+class QueryNetworkBusy(DrapeError):
+    """No worker has embedded a photo that is searched with within the time that a query may take."""
+
+
 class ImageStoreUnavailable(DrapeError):
     """The image store cannot be read or written."""
 

@@ -15,6 +15,7 @@ from catalog.errors import (
     IndexUnavailable,
     IngestRunning,
     InvalidRequest,
+    QueryNetworkBusy,
 )
 from embeddings.errors import EmbeddingsError
 
@@ -38,6 +39,7 @@ _TRY_LATER = (
     IndexBusy,
     IndexUnavailable,
     IngestRunning,
+    QueryNetworkBusy,
 )
 
 

@@ -19,11 +19,17 @@ LONGEST_DELAY_SECONDS = 5.0
 
 
 class Queue(StrEnum):
-    """What a worker does. The first two are those of ``catalog.ports.announcements``."""
+    """What a worker does. All but ``beat`` are those of ``catalog.ports.announcements``."""
 
     EMBED = "embed"
     INDEX = "index"
     BEAT = "beat"
+    QUERY = "query"
+
+
+EVERYTHING = (Queue.EMBED, Queue.INDEX, Queue.BEAT)
+"""What one process does where nothing is named. Somebody waits for each query, so that who embeds these does nothing
+else."""
 
 
 def worker(
@@ -33,7 +39,8 @@ def worker(
             "--queue",
             "-q",
             help="embed: run networks, one process for each GPU. index: what needs no network. beat: announce again "
-            "what was missed; one in all. May be given several times; without it, one process does everything.",
+            "what was missed; one in all. May be given several times; without it, one process does these three. query: "
+            "embed the photos that are searched with, alone, where DRAPE_QUERY_EMBEDDER=worker.",
             show_default=False,
         ),
     ] = None,
@@ -64,13 +71,20 @@ def worker(
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
 
-    queues = list(dict.fromkeys(queue or list(Queue)))
+    queues = list(dict.fromkeys(queue or EVERYTHING))
     if concurrency is not None and queues != [Queue.INDEX]:
         raise InvalidRequest(
             "Only a worker of the queue index has several processes",
             received=f"--concurrency with {', '.join(queues)}",
             expected="--queue index alone",
             remedy="start another `drape worker` for each GPU",
+        )
+    if Queue.QUERY in queues and len(queues) > 1:
+        raise InvalidRequest(
+            "A worker of the queue query does nothing else, because somebody waits for each photo",
+            received=f"--queue {' --queue '.join(queues)}",
+            expected="--queue query alone",
+            remedy="start another `drape worker` for the others",
         )
     if metrics_port is not None:
         os.environ["DRAPE_METRICS_PORT"] = str(metrics_port)
@@ -93,7 +107,8 @@ def worker(
         if Queue.BEAT not in queues or len(queues) > 1:
             # Told now, in one sentence, instead of by every task.
             wait_for(application.check_database, deadline)
-            wait_for(application.index.list_collections, deadline)
+            if queues != [Queue.QUERY]:
+                wait_for(application.index.list_collections, deadline)
     command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", *celery_arguments(queues, concurrency)]
     sys.stdout.flush()
     sys.stderr.flush()

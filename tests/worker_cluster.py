@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 
 from catalog.services.ingest import IngestRequest, IngestSummary
 from catalog.settings import Settings
-from cli.worker import Queue, celery_arguments
+from cli.worker import EVERYTHING, Queue, celery_arguments
 from tests.color_workers import ColorApplication
 from tests.fakes import COLORS
 from tests.qdrant_double import REPOSITORY, QdrantDouble
@@ -53,9 +53,9 @@ class WorkerCluster:
             "DRAPE_MAX_ATTEMPTS": "3",
         }
 
-    def application(self) -> ColorApplication:
+    def application(self, **settings: str) -> ColorApplication:
         """This process's part, as a command has it; to be closed."""
-        values = {name.removeprefix("DRAPE_").lower(): value for name, value in self.settings.items()}
+        values = {name.removeprefix("DRAPE_").lower(): value for name, value in self.settings.items()} | settings
         return ColorApplication(Settings(**values))
 
     def start(self, *queues: Queue, **ailments: str) -> subprocess.Popen[bytes]:
@@ -63,7 +63,7 @@ class WorkerCluster:
         command = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.color_workers"]
         with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
             worker = subprocess.Popen(
-                [*command, *celery_arguments(list(queues) or list(Queue), None)],
+                [*command, *celery_arguments(list(queues or EVERYTHING), None)],
                 env={**_plain_environment(), **self.settings, **ailments},
                 cwd=REPOSITORY,
                 stdout=log,

@@ -37,7 +37,9 @@ def make_app() -> Celery:
     app.conf.update(
         worker_redirect_stdouts=False,
         beat_scheduler=f"{SweepScheduler.__module__}:{SweepScheduler.__name__}",
-        beat_schedule=sweep_schedule(settings.sweep_seconds, settings.reconcile_at),
+        beat_schedule=sweep_schedule(
+            settings.sweep_seconds, settings.reconcile_at, has_queries=settings.query_embedder == "worker"
+        ),
     )
     return app
 

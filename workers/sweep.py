@@ -19,7 +19,7 @@ FEED_SECONDS: Final = 60.0
 """Schedules of feeds are not finer than minutes."""
 
 
-def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any]]:
+def sweep_schedule(seconds: float, reconcile_at: str, *, has_queries: bool = False) -> dict[str, dict[str, Any]]:
     """Celery's ``beat_schedule`` with a sweep of each queue, and the daily reconciliation.
 
     The latter has a time of the day instead of an interval, which would begin anew with every start of ``beat``.
@@ -27,6 +27,8 @@ def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any
     Args:
         seconds: Between two sweeps of the queue ``embed``, and of ``fetch``, which nobody else looks into.
         reconcile_at: ``03:30``, in UTC, or ``never``.
+        has_queries: Whether workers embed photos that are searched with. A query announces itself; this has them load
+            the networks that it will need, and shows that they live.
     """
     every = {
         WorkQueue.EMBED: seconds,
@@ -35,6 +37,8 @@ def sweep_schedule(seconds: float, reconcile_at: str) -> dict[str, dict[str, Any
         WorkQueue.FEED: FEED_SECONDS,
         WorkQueue.HOOK: seconds,
     }
+    if has_queries:
+        every[WorkQueue.QUERY] = seconds
     schedule: dict[str, dict[str, Any]] = {
         f"sweep-{queue}": {
             "task": TASKS[queue],

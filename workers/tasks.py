@@ -9,7 +9,14 @@ from typing import Final
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import FETCH_IMAGES, INDEX_IMAGES, RECONCILE, TAKE_FEEDS, TELL_WEBHOOKS
+from catalog.adapters.celery_broker import (
+    EMBED_QUERIES,
+    FETCH_IMAGES,
+    INDEX_IMAGES,
+    RECONCILE,
+    TAKE_FEEDS,
+    TELL_WEBHOOKS,
+)
 from catalog.ports.announcements import WorkQueue
 from catalog.services.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError, OutOfMemory
@@ -36,6 +43,7 @@ def add_tasks(app: Celery) -> None:
     app.task(name=FETCH_IMAGES)(fetch_images)
     app.task(name=TAKE_FEEDS)(take_feeds)
     app.task(name=TELL_WEBHOOKS)(tell_webhooks)
+    app.task(name=EMBED_QUERIES)(embed_queries)
     app.task(name=RECONCILE)(reconcile)
 
 
@@ -119,6 +127,24 @@ def tell_webhooks() -> None:
             sent.num_postponed,
             sent.num_given_up,
         )
+
+
+def embed_queries() -> None:
+    """Embed photos that are searched with, for as long as there are some."""
+    touch()
+    with time_limits(_is_stopping) as enough:
+        try:
+            number = application().query_work.run(enough)
+        except OutOfMemory as error:
+            # Who asked has been told. A process that starts anew has its memory for itself.
+            _log.error("This worker ends: %s", error)
+            state.should_stop = OUT_OF_MEMORY
+            return
+        except ExplainedError as error:
+            _log.warning("Queries wait: %s", error)
+            return
+    if number:
+        _log.info("%d query photos embedded", number, extra={"photos": number})
 
 
 def reconcile() -> None:

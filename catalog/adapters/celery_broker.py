@@ -29,12 +29,16 @@ TAKE_FEEDS: Final = "drape.take_feeds"
 TELL_WEBHOOKS: Final = "drape.tell_webhooks"
 """Name of the task that tells merchants' servers of jobs that have ended."""
 
+EMBED_QUERIES: Final = "drape.embed_queries"
+"""Name of the task that embeds photos which are being searched with."""
+
 TASKS: Final = {
     WorkQueue.EMBED: INDEX_IMAGES,
     WorkQueue.INDEX: INDEX_IMAGES,
     WorkQueue.FETCH: FETCH_IMAGES,
     WorkQueue.FEED: TAKE_FEEDS,
     WorkQueue.HOOK: TELL_WEBHOOKS,
+    WorkQueue.QUERY: EMBED_QUERIES,
 }
 """What a message in each queue asks for."""
 
@@ -45,7 +49,9 @@ it, and must exceed the time that a task may take, or its message would be doubl
 RECONCILE: Final = "drape.reconcile"
 """Name of the task that compares the vector index with PostgreSQL and repairs it."""
 
-_KEY_PREFIX: Final = "drape:"
+KEY_PREFIX: Final = "drape:"
+"""Of everything that Drape keeps in Redis."""
+
 _RECONCILE_WITHIN: Final = 43_200.0
 _SOCKET_SECONDS: Final = 5.0
 
@@ -78,7 +84,7 @@ def celery_app(broker_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "global_keyprefix": _KEY_PREFIX,
+            "global_keyprefix": KEY_PREFIX,
             "visibility_timeout": VISIBILITY_SECONDS,
             "socket_connect_timeout": _SOCKET_SECONDS,
             "socket_timeout": _SOCKET_SECONDS * 2,
@@ -94,6 +100,21 @@ def celery_app(broker_url: str) -> Celery:
     return app
 
 
+def redis_client(broker_url: str, longest_wait: float = 0) -> redis.Redis:
+    """A client of the broker itself, connected to nothing yet. Safe to use from several threads.
+
+    Args:
+        longest_wait: Seconds that a command may wait for something in Redis.
+
+    Raises:
+        InvalidRequest: the address is not one of Redis.
+    """
+    url = normalize_broker_url(broker_url).replace("redis+socket://", "unix://")
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=_SOCKET_SECONDS, socket_timeout=_SOCKET_SECONDS + longest_wait
+    )
+
+
 def require_redis(broker_url: str) -> None:
     """Ask Redis whether it is there.
 
@@ -101,8 +122,7 @@ def require_redis(broker_url: str) -> None:
         InvalidRequest: the address is not one of Redis.
         BrokerUnavailable: what is there does not answer as Redis does.
     """
-    url = normalize_broker_url(broker_url).replace("redis+socket://", "unix://")
-    client = redis.Redis.from_url(url, socket_connect_timeout=_SOCKET_SECONDS, socket_timeout=_SOCKET_SECONDS)
+    client = redis_client(broker_url)
     try:
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:

@@ -15,6 +15,7 @@ class WorkQueue(StrEnum):
     ``fetch``: the same workers, or some of their own: images by address to be fetched.
     ``feed``: the same workers: feeds that were handed over, and those to be ingested on their schedules.
     ``hook``: the same workers: merchants' servers to be told of jobs that have ended.
+    ``query``: workers that do nothing else: photos that are being searched with.
     """
 
     EMBED = "embed"
@@ -22,6 +23,7 @@ class WorkQueue(StrEnum):
     FETCH = "fetch"
     FEED = "feed"
     HOOK = "hook"
+    QUERY = "query"
 
 
 class Announcements(Protocol):

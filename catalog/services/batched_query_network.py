@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from catalog.ports.models import Models
 from catalog.ports.query_network import EmbeddedQuery
+from catalog.services.embedding_together import embed_together
 from embeddings.embedder import Embedder, check_prepared
 
 MOST_AT_ONCE: Final = 16
@@ -119,19 +120,11 @@ class BatchedQueryNetwork:
 def _embed(batch: Sequence[_Photo]) -> None:
     """Resolve all of them, with features or an error."""
     begun = time.perf_counter()
-    try:
-        features = batch[0].embedder.embed_with_scale(np.stack([photo.prepared for photo in batch]))
-    except Exception as error:  # noqa: BLE001 - each thread raises its own.
-        if len(batch) == 1:
-            batch[0].embedded.set_exception(error)
-            return
-        # What one of them cannot, or what is too much for all at once, another may.
-        for photo in batch:
-            _embed([photo])
-        return
+    found = embed_together(batch[0].embedder, [photo.prepared for photo in batch])
     milliseconds = (time.perf_counter() - begun) * 1000
-    for place, photo in enumerate(batch):
-        timings = {"wait": (begun - photo.came) * 1000, "embed": milliseconds}
-        # A copy, for a row would hold on to the others.
-        rows = {name: values[place].copy() for name, values in features.items()}
-        photo.embedded.set_result(EmbeddedQuery(rows, timings))
+    for photo, features in zip(batch, found, strict=True):
+        if isinstance(features, Exception):
+            photo.embedded.set_exception(features)
+        else:
+            timings = {"wait": (begun - photo.came) * 1000, "embed": milliseconds}
+            photo.embedded.set_result(EmbeddedQuery(features, timings))

@@ -36,6 +36,7 @@ from catalog.errors import (
     ModelStoreUnavailable,
     OriginNotAllowed,
     ProductNotFound,
+    QueryNetworkBusy,
     ScopeMissing,
     WebhookNotFound,
 )
@@ -118,6 +119,7 @@ TABLE: Final[Mapping[type[ExplainedError], Told]] = {
     IndexUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "index_unavailable", has_facts=False),
     ModelStoreUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "model_unavailable", has_facts=False),
     OutOfMemory: Told(HTTPStatus.SERVICE_UNAVAILABLE, "out_of_memory", has_facts=False),
+    QueryNetworkBusy: Told(HTTPStatus.SERVICE_UNAVAILABLE, "query_network_busy", has_facts=False),
     TooManyRequests: Told(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_requests"),
     UnusableModel: Told(HTTPStatus.SERVICE_UNAVAILABLE, "model_unavailable", has_facts=False),
 }

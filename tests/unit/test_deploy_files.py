@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 DEPLOY = REPOSITORY / "deploy"
 MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 SETTINGS = {f"DRAPE_{name.upper()}" for name in Settings.model_fields}
-WORKERS = ("worker-embed", "worker-index", "beat")
+WORKERS = ("worker-embed", "worker-index", "worker-query", "beat")
 OURS = ("migrate", *WORKERS, "api")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.errors import BrokerUnavailable, DatabaseUnavailable, IndexUnavailable
-from cli.worker import Queue, celery_arguments, wait_for
+from catalog.errors import BrokerUnavailable, DatabaseUnavailable, IndexUnavailable, InvalidRequest
+from cli.worker import EVERYTHING, Queue, celery_arguments, wait_for, worker
 from migrations.runner import DatabaseTooNew
 
 
@@ -26,6 +26,14 @@ def test_without_a_network_there_may_be_several_processes():
 def test_one_process_can_do_everything():
     arguments = celery_arguments([Queue.EMBED, Queue.INDEX, Queue.BEAT], None)
     assert {"--queues=embed,index,fetch,feed,hook", "--pool=solo", "--with-beat"} <= set(arguments)
+
+
+def test_who_embeds_queries_does_nothing_else():
+    """Somebody waits for each: a task of another queue would hold them up for a minute."""
+    assert {"--queues=query", "--pool=solo"} <= set(celery_arguments([Queue.QUERY], None))
+    assert Queue.QUERY not in EVERYTHING
+    with pytest.raises(InvalidRequest, match=r"does nothing else.*--queue query --queue embed.*--queue query alone"):
+        worker([Queue.QUERY, Queue.EMBED])
 
 
 def test_beat_by_itself_takes_no_tasks_and_leaves_no_file():

@@ -208,6 +208,8 @@ def test_the_sweep_announces_each_queue_in_its_time_and_no_queue_twice(tmp_path)
         TAKE_FEEDS,
         TELL_WEBHOOKS,
     ]
+    asked = sweep_schedule(5.0, "never", has_queries=True)
+    assert set(asked) - set(schedule) == {"sweep-query"}
     nightly = sweep_schedule(5.0, "03:30")["reconcile"]["schedule"]
     assert (nightly.hour, nightly.minute) == ({3}, {30})
     with RedisServer(tmp_path / "redis") as redis:
