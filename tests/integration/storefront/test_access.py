@@ -59,6 +59,7 @@ class Theirs:
     product: str
     photo: str
     merchant_id: int
+    job: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Route:
     for_theirs: Callable[[Theirs], list[tuple[str, dict[str, Any]]]] = lambda _: []
 
 
-SEARCH, INGEST = (Scope.SEARCH,), (Scope.INGEST,)
+SEARCH, INGEST, ADMIN = (Scope.SEARCH,), (Scope.INGEST,), (Scope.ADMIN,)
 
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/"): Route(path="/"),
@@ -121,6 +122,17 @@ ROUTES: dict[tuple[str, str], Route] = {
             (f"/v1/images/{theirs.photo}", {"params": {"width": 160}}),
         ],
     ),
+    ("POST", "/v1/feeds"): Route(INGEST, "/v1/feeds", {"json": {"url": "ftp://shop.example/feed.csv"}}),
+    ("GET", "/v1/jobs"): Route(INGEST + ADMIN, "/v1/jobs"),
+    ("GET", "/v1/jobs/{job_id}"): Route(
+        INGEST + ADMIN, f"/v1/jobs/{2**40}", for_theirs=lambda theirs: [(f"/v1/jobs/{theirs.job}", {})]
+    ),
+    ("POST", "/v1/jobs/{job_id}/cancel"): Route(
+        INGEST + ADMIN, f"/v1/jobs/{2**40}/cancel", for_theirs=lambda theirs: [(f"/v1/jobs/{theirs.job}/cancel", {})]
+    ),
+    ("GET", "/v1/webhooks"): Route(ADMIN, "/v1/webhooks"),
+    ("POST", "/v1/webhooks"): Route(ADMIN, "/v1/webhooks", {"json": {"url": "https://127.0.0.1/"}}),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): Route(ADMIN, f"/v1/webhooks/{2**40}"),
 }
 
 CLOSED = {route: expected for route, expected in ROUTES.items() if expected.scopes}
@@ -159,8 +171,9 @@ def theirs(application, tmp_path_factory) -> Theirs:
     _take(application, tmp_path_factory.mktemp("trove") / "feed", "trove", SECRETS)
     with application.unit_of_work() as work:
         merchant_id = work.merchants.id_of("trove")
+        (job,) = work.jobs.latest(merchant_id)
     photo = application.image_store.put(picture("red", "red", "black"))
-    return Theirs("qvault-id", photo, merchant_id)
+    return Theirs("qvault-id", photo, merchant_id, job.id)
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +225,8 @@ def test_without_a_key_that_counts_nothing_is_answered_but_what_needs_none(appli
         assert answered.status_code == 200
         assert not _is_theirs_told(answered, theirs)
         return
+    # From an address of its own: whoever tries too many keys out is turned away.
+    shop = replace(shop, address=f"192.0.2.{list(ROUTES).index(route) + 1}")
     revoked = _key(application, tuple(Scope))
     application.api_keys.revoke(None, revoked)
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=30)
