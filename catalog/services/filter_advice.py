@@ -145,7 +145,7 @@ class FilterAdvice:
             return
         currencies = sorted(self._values.counts(merchant_id, SECONDS_OF_DENIALS).prices)
         if filters.currency.upper() not in currencies:
-            there = f"there are {' and '.join(currencies)}" if currencies else "no product has a price"
+            there = f"they are in {' and '.join(currencies)}" if currencies else "no product has a price"
             yield f"no price is in {filters.currency.upper()}: {there}"
 
     def _empty_fields(self, merchant_id: int, filters: SearchFilters) -> Iterator[str]:

@@ -136,7 +136,7 @@ def test_filters_without_a_meaning_are_refused(shop, filters):
         ({"any": ["color=green", "color=red"]}, []),
         ({"category": "Dreses"}, ["no product is of the category Dreses; did you mean Dresses?"]),
         ({"category": "women>dress"}, ["no product is of the category women>dress; did you mean Women > Dresses?"]),
-        ({"currency": "chf"}, ["no price is in CHF: there are EUR and USD"]),
+        ({"currency": "chf"}, ["no price is in CHF: they are in EUR and USD"]),
         ({"all": "color=red", "category": "Women > Dresses"}, []),
     ],
     ids=str,
