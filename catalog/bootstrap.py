@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from catalog.adapters.http_files import HttpFiles
+    from catalog.adapters.http_on_demand import HttpOnDemand
     from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
     from catalog.adapters.request_limits import RequestLimits
     from catalog.adapters.shared_models import SharedModels
@@ -292,17 +293,23 @@ class Application:
     @cached_property
     def remote_files(self) -> RemoteFiles:
         """Fetches images and feeds that are named by their address."""
-        return self._http_files
+        return self._http
 
     @cached_property
-    def _http_files(self) -> HttpFiles:
+    def _http(self) -> HttpOnDemand:
         from catalog.adapters.fetch_allow_list import FetchAllowList
-        from catalog.adapters.http_files import HttpFiles
+        from catalog.adapters.http_on_demand import HttpOnDemand
 
         allowed = FetchAllowList.parse(self.settings.fetch_allow)
-        files = HttpFiles(allowed, per_host=self.settings.fetch_per_host)
-        self._resources.callback(files.close)
-        return files
+
+        def make() -> HttpFiles:
+            from catalog.adapters.http_files import HttpFiles
+
+            files = HttpFiles(allowed, per_host=self.settings.fetch_per_host)
+            self._resources.callback(files.close)
+            return files
+
+        return HttpOnDemand(make)
 
     @cached_property
     def model_store(self) -> ModelStore:
@@ -408,7 +415,7 @@ class Application:
         """Keeps webhooks, and tells them of jobs that have ended."""
         from catalog.services.webhooks import WebhookService
 
-        return WebhookService(self.unit_of_work, self._http_files)
+        return WebhookService(self.unit_of_work, self._http)
 
     @cached_property
     def feed_history(self) -> FeedHistoryService:
