@@ -597,7 +597,7 @@ class Application:
         """Shows products one by one and page by page."""
         from catalog.services.product_browsing import ProductBrowsing
 
-        return ProductBrowsing(self.unit_of_work)
+        return ProductBrowsing(self.unit_of_reading)
 
     @cached_property
     def product_removal(self) -> ProductRemoval:
@@ -611,7 +611,7 @@ class Application:
         """Lists attributes to choose from, and completes what is typed of them."""
         from catalog.services.attribute_choices import AttributeChoices
 
-        return AttributeChoices(self.unit_of_work, self._noted_models)
+        return AttributeChoices(self.unit_of_reading, self._noted_models)
 
     @cached_property
     def shown_images(self) -> ShownImages:

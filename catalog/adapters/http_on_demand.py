@@ -31,6 +31,10 @@ class HttpOnDemand:
         """Ask for a file."""
         return self._client().open(url, max_bytes=max_bytes, known=known)
 
+    def check(self, url: str) -> None:
+        """See whether messages may be sent to an address."""
+        self._client().check(url)
+
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Send a message."""
         return self._client().post(url, body, headers)
