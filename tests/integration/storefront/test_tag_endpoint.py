@@ -49,7 +49,7 @@ def test_a_crop_is_what_is_tagged(shop):
         ({"min_confidence": 0.5}, {"red"}),
         ({"min_confidence": 0, "top_k": 100}, {"black", "blue", "green", "red", "white", "yellow"}),
     ],
-    ids=str,
+    ids=["as it is", "the surest", "the likely", "all"],
 )
 def test_as_many_values_are_told_as_are_asked_for(shop, query, expected):
     assert set(_values(_tagged(shop, picture("red", "red", "white"), query))["color"]) == expected
