@@ -115,13 +115,20 @@ class Application:
     Args:
         observer: Told of every batch that is indexed.
         is_worker: The process lives long, and indexes more than anything else.
+        is_server: The process lives long, and where there are no workers it also does their work.
     """
 
     def __init__(
-        self, settings: Settings, observer: IndexingObserver | None = None, *, is_worker: bool = False
+        self,
+        settings: Settings,
+        observer: IndexingObserver | None = None,
+        *,
+        is_worker: bool = False,
+        is_server: bool = False,
     ) -> None:
         self.settings = settings
         self._is_worker = is_worker
+        self._is_server = is_server
         self._observer = observer
         self._resources = ExitStack()
 
@@ -249,9 +256,21 @@ class Application:
     def _edge_index(self) -> QdrantEdgeIndex:
         from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 
-        edge = QdrantEdgeIndex(self.settings.vectors_folder)
+        works_for_others = self._is_server and self.settings.broker_url is None
+        edge = QdrantEdgeIndex(self.settings.vectors_folder, works_for_others=works_for_others)
         self._resources.callback(edge.close)
         return edge
+
+    @cached_property
+    def is_indexed_elsewhere(self) -> bool:
+        """Whether what this process marks is indexed by others: by workers, or by the server that owns the index."""
+        if self.settings.broker_url is not None:
+            return True
+        if self.settings.qdrant_url is not None or self._is_server:
+            return False
+        from catalog.adapters.exclusive_folder import is_worked_in
+
+        return is_worked_in(self.settings.vectors_folder)
 
     @cached_property
     def snapshots(self) -> SnapshotService:
@@ -353,13 +372,21 @@ class Application:
     @cached_property
     def galleries(self) -> GalleryService:
         """Galleries: made, fed, switched."""
+        # The embedded index belongs to the worker, where there is one, and a feed can be taken beside it.
+        is_elsewhere = self.settings.qdrant_url is None and self.settings.broker_url is not None
+        return self._gallery_service(None if is_elsewhere else self.index)
+
+    @cached_property
+    def _galleries_of_feeds(self) -> GalleryService:
+        """The same for taking feeds, which goes beside a server that owns the embedded index, too."""
+        is_elsewhere = self.settings.qdrant_url is None and self.is_indexed_elsewhere
+        return self._gallery_service(None) if is_elsewhere else self.galleries
+
+    def _gallery_service(self, index: VectorIndex | None) -> GalleryService:
         from catalog.services.galleries import GalleryService
         from embeddings.manifest import Precision
 
         precision = None if self.settings.precision is None else Precision(self.settings.precision)
-        # The embedded index belongs to the worker, where there is one, and a feed can be taken beside it.
-        is_elsewhere = self.settings.qdrant_url is None and self.settings.broker_url is not None
-        index = None if is_elsewhere else self.index
         return GalleryService(self.unit_of_work, index, self._noted_models, precision)
 
     @cached_property
@@ -370,7 +397,7 @@ class Application:
         return IngestService(
             self.unit_of_work,
             self.image_store,
-            self.galleries,
+            self._galleries_of_feeds,
             max_pixels=self.settings.max_image_pixels,
             max_bytes=self.settings.max_image_bytes,
             read_threads=self.settings.decode_threads,
@@ -382,7 +409,11 @@ class Application:
         from catalog.services.remote_feeds import RemoteFeedService
 
         return RemoteFeedService(
-            self.unit_of_work, self.remote_files, self.ingest, self.galleries, max_bytes=self.settings.max_feed_bytes
+            self.unit_of_work,
+            self.remote_files,
+            self.ingest,
+            self._galleries_of_feeds,
+            max_bytes=self.settings.max_feed_bytes,
         )
 
     @cached_property

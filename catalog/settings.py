@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     """
 
     max_feed_bytes: int = Field(default=4 * 2**30, ge=1)
-    """Larger feeds are not fetched."""
+    """Larger feeds are neither fetched nor uploaded."""
 
     fetch_per_host: int = Field(default=4, ge=1, le=64)
     """Files that this process fetches from one host at the same time."""

@@ -36,10 +36,10 @@ def fetch_and_index(
 
     Args:
         since: The latest revision before images were marked and wished for.
-        everything: With workers: wait for what was marked before, too.
+        everything: Where others index: wait for what was marked before, too.
         quiet: Show no progress.
     """
-    if application.settings.broker_url is not None:
+    if application.is_indexed_elsewhere:
         with progress("indexing images", unit="images", quiet=quiet) as advance:
             return application.indexing_follower.follow(
                 merchant_id, since, advance, everything=everything, fetches=True

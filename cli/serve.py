@@ -52,7 +52,7 @@ def serve(
             expected="both, or neither",
         )
     settings = settings_from_environment()
-    with server.listen(host, port, is_open=is_open) as listener, Application(settings) as application:
+    with server.listen(host, port, is_open=is_open) as listener, Application(settings, is_server=True) as application:
         deadline = time.monotonic() + wait
         wait_for(application.check_database, deadline)
         wait_for(application.index.list_collections, deadline)

@@ -13,6 +13,7 @@ from typing import IO
 from catalog.errors import IndexBusy, IndexUnavailable
 
 _LOCK_NAME = "owner.lock"
+_WORKS = "works_for_others"
 
 
 class ExclusiveFolder:
@@ -22,13 +23,14 @@ class ExclusiveFolder:
 
     Args:
         folder: Made when it does not exist.
+        works_for_others: Whether this process also does what others note for it; see ``is_worked_in``.
 
     Raises:
         IndexBusy: somebody owns it; the error names the process.
         IndexUnavailable: the folder cannot be made or written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, works_for_others: bool = False) -> None:
         path = folder / _LOCK_NAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,8 @@ class ExclusiveFolder:
                 remedy="wait for it, stop it, or set DRAPE_QDRANT_URL to a server, which many processes can share",
             ) from None
         self._file.truncate(0)
-        self._file.write(json.dumps({"pid": os.getpid(), "command": shlex.join(sys.argv) or sys.executable}))
+        name = {"pid": os.getpid(), "command": shlex.join(sys.argv) or sys.executable, _WORKS: works_for_others}
+        self._file.write(json.dumps(name))
         self._file.flush()
 
     def release(self) -> None:
@@ -61,6 +64,25 @@ class ExclusiveFolder:
             self._file.truncate(0)
             self._file.close()
             self._file = None
+
+
+def is_worked_in(folder: Path) -> bool:
+    """Whether another process owns the folder, and does what others note for it.
+
+    Nothing is made. The answer is of now: that process may end at any time.
+    """
+    try:
+        with (folder / _LOCK_NAME).open("r+", encoding="utf-8") as file:
+            if json.loads(file.read()).get(_WORKS) is not True:
+                return False
+            try:
+                # Whose name is there may have been killed.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _describe_holder(content: str) -> str:

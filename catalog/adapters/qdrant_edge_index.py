@@ -78,10 +78,12 @@ class QdrantEdgeIndex:
 
     Args:
         folder: Made at the first use.
+        works_for_others: Whether this process indexes what others mark; they find it out by ``is_worked_in``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, works_for_others: bool = False) -> None:
         self._folder = folder
+        self._works_for_others = works_for_others
         self._lock = threading.RLock()
         self._ownership: ExclusiveFolder | None = None
         self._open: dict[str, _Collection] = {}
@@ -256,7 +258,7 @@ class QdrantEdgeIndex:
         if self._closed:
             raise IndexUnavailable("The vector index was closed.", remedy="open it anew")
         if self._ownership is None:
-            self._ownership = ExclusiveFolder(self._folder)
+            self._ownership = ExclusiveFolder(self._folder, works_for_others=self._works_for_others)
             for remainder in [*self._folder.glob(f"{_UNFINISHED}*"), *self._folder.glob(f"{_DROPPED}*")]:
                 shutil.rmtree(remainder, ignore_errors=True)
 

@@ -24,7 +24,8 @@ def test_a_catalog_is_searched_over_http_until_the_process_is_stopped(shared_dra
     with serving(shared_drape, "--load-later") as (server, address, told):
         assert "drape keys create" in next(told)["message"]
         created = shared_drape.run_here("keys", "create", "--merchant", "atelier", "--json")
-        with httpx.Client(base_url=address, headers={"X-Api-Key": created.json["secret"]}, timeout=60) as client:
+        key = {"X-Api-Key": created.json["secret"]}
+        with httpx.Client(base_url=address, headers=key, timeout=60) as client:
             assert client.get("/healthz").status_code == 200
             assert client.get("/readyz").json()["ready"] is True
             found = client.get("/v1/products/P5/similar", params={"limit": 3, "mode": "visual"}).json()["hits"]
@@ -54,6 +55,13 @@ def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
         photo = (feed.parent / "5.png").read_bytes()
         found = httpx.post(f"{address}/v1/search", files={"image": photo}, data=query, timeout=60)
         assert found.json()["hits"][0]["product"]["id"] == "P5"
+        # A feed is taken beside the server, which owns the index, and indexes what the command marks.
+        more = feed.parent / "more.csv"
+        more.write_text("id,title,image\nnew,New dress,5.png\n", encoding="utf-8")
+        beside = drape.run_here("ingest", more, "--merchant", "atelier")
+        assert beside.code == 0, beside.err
+        assert "Workers took 1 image" in beside.out
+        assert httpx.get(f"{address}/v1/products/new/similar", timeout=60).json()["hits"]
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0
 

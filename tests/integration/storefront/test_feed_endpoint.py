@@ -11,11 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from catalog.errors import IndexBusy
 from catalog.services.feed_submissions import ABANDONED
+from catalog.services.ingest import IngestRequest
 from catalog.settings import Settings
 from catalog.storefront.app import create_app
 from catalog.storefront.own_work import OwnWork
 from catalog.types import Scope
+from cli.indexing import fetch_and_index
 from tests.file_server import FileServer, answer, serving
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
@@ -272,3 +275,34 @@ def test_without_workers_the_process_does_their_work(shop):
         assert ids(shop.client.get("/v1/products/a/similar", params={"mode": "visual"})) == ["b"]
     finally:
         work.stop()
+
+
+def test_a_command_leaves_what_it_marks_to_the_server_that_owns_the_index(database, tmp_path):
+    settings = Settings(home=tmp_path / "home", database_url=database, model="colors-1", sweep_seconds=0.1)
+    feed = tmp_path / "feed.jsonl"
+    feed.write_bytes(lines([{"id": "a", "title": "Red", "image": "a.png"}]))
+    (tmp_path / "a.png").write_bytes(picture("red"))
+    with ColorApplication(settings, is_server=True) as server:
+        server.index.list_collections()
+        work = OwnWork(server)
+        work.start()
+        try:
+            with ColorApplication(settings) as command:
+                assert command.is_indexed_elsewhere
+                summary = command.ingest.run(IngestRequest(feed, "atelier", "colors-1"), lambda error: None)
+                done = fetch_and_index(command, summary.merchant_id, 0, everything=True, quiet=True)
+            assert done.quarantined == done.postponed == 0
+        finally:
+            work.stop()
+        with server.unit_of_work() as unit:
+            assert unit.outbox.backlog().waiting == 0
+        (collection,) = server.index.list_collections()
+        assert server.index.count(collection) == 1
+    with ColorApplication(settings) as command:
+        assert not command.is_indexed_elsewhere
+        # One that owns the index and works for nobody is told of, as ever.
+        command.index.list_collections()
+        with ColorApplication(settings) as other:
+            assert not other.is_indexed_elsewhere
+            with pytest.raises(IndexBusy):
+                other.index.list_collections()
