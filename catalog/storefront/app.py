@@ -32,6 +32,7 @@ from catalog.storefront.routes import (
 from catalog.storefront.schemas.feeds import feed_schemas
 from catalog.storefront.schemas.query import query_schemas
 from catalog.storefront.schemas.tags import tag_schemas
+from catalog.storefront.schemas.webhooks import webhook_schemas
 from catalog.types import Caller
 
 _DESCRIPTION = """Which items look like this one, and why.
@@ -87,7 +88,8 @@ def _describe_query(app: FastAPI) -> None:
     def openapi() -> dict[str, object]:
         if app.openapi_schema is None:
             description = made()
-            description["components"]["schemas"].update(query_schemas() | tag_schemas() | feed_schemas())
+            read_by_hand = query_schemas() | tag_schemas() | feed_schemas() | webhook_schemas()
+            description["components"]["schemas"].update(read_by_hand)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

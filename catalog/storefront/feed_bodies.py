@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from catalog.storefront.body_limits import (
@@ -23,12 +21,11 @@ from catalog.storefront.body_limits import (
     whole,
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
+from catalog.storefront.json_bodies import parsed
 from catalog.storefront.schemas.feeds import FeedByAddress, FeedTaking
 
 _REMEDY: Final = "pack it with gzip, hand it over in parts, or ask the operator to raise DRAPE_MAX_FEED_BYTES"
 _PARTS: Final = "a file part `feed` and, where wanted, a part `options` of JSON"
-
-Shape = TypeVar("Shape", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ async def read_feed(request: Request, *, max_feed_bytes: int) -> AsyncGenerator[
     """
     kind = media_type(request)
     if kind == JSON:
-        yield _parsed(FeedByAddress, await whole(request, MOST_JSON_BYTES, _REMEDY))
+        yield parsed(FeedByAddress, await whole(request, MOST_JSON_BYTES, _REMEDY))
         return
     if kind != MULTIPART:
         raise MediaTypeUnknown(
@@ -73,18 +70,6 @@ async def read_feed(request: Request, *, max_feed_bytes: int) -> AsyncGenerator[
             )
         if feed.size is not None and feed.size > max_feed_bytes:
             raise too_large(f"a feed of {feed.size} bytes", max_feed_bytes, _REMEDY)
-        yield UploadedFeed(feed.file, feed.filename or "feed", _parsed(FeedTaking, options.encode()))
+        yield UploadedFeed(feed.file, feed.filename or "feed", parsed(FeedTaking, options.encode()))
     finally:
         await form.close()
-
-
-def _parsed(shape: type[Shape], text: bytes) -> Shape:
-    try:
-        return shape.model_validate_json(text)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        if found[0]["type"] == "json_invalid":
-            raise BodyMalformed(
-                "What should be JSON is none", received=repr(text[:100]), expected=f"JSON; {found[0]['msg']}"
-            ) from error
-        raise RequestValidationError(found) from error

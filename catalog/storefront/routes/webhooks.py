@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from catalog.storefront.authentication import require
+from catalog.storefront.json_bodies import described, read_json
 from catalog.storefront.parts import Parts
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.schemas.webhooks import (
@@ -44,9 +45,17 @@ async def webhooks(parts: Parts, caller: Administrator) -> WebhooksAnswered:
     return WebhooksAnswered(webhooks=tuple(WebhookAnswered.of(webhook) for webhook in found))
 
 
-@router.post("", status_code=201, responses=ERRORS, callbacks=messages.routes, summary="Have an address told of jobs")
-async def add(parts: Parts, caller: Administrator, taken: WebhookTaken, response: Response) -> WebhookMade:
+@router.post(
+    "",
+    status_code=201,
+    responses=ERRORS,
+    callbacks=messages.routes,
+    openapi_extra=described(WebhookTaken),
+    summary="Have an address told of jobs",
+)
+async def add(request: Request, parts: Parts, caller: Administrator, response: Response) -> WebhookMade:
     """Tell this address of every job that ends from now on. The answer has the secret that signs what is sent."""
+    taken = await read_json(request, WebhookTaken)
     made = await parts.fetches.run(parts.webhooks.add, caller.merchant, taken.url)
     response.headers["Location"] = f"/v1/webhooks/{made.webhook.id}"
     return WebhookMade.with_secret(made)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -90,3 +90,8 @@ class WebhookMessage(Answered):
     type: Annotated[str, Field(description="`job.finished` or `job.failed`.")]
     created_at: datetime.datetime
     data: Annotated[JobAnswered, Field(description="The job as it ended, as `/v1/jobs/{id}` tells it.")]
+
+
+def webhook_schemas() -> dict[str, Any]:
+    """The JSON schema of what is taken, by its name, for the API's description."""
+    return {WebhookTaken.__name__: WebhookTaken.model_json_schema(ref_template="#/components/schemas/{model}")}

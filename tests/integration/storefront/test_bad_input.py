@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from catalog.storefront import body_pace
+from catalog.types import Scope
 from tests.integration.services.conftest import picture
-from tests.integration.storefront.conftest import ids, refused
+from tests.integration.storefront.conftest import Client, ids, refused
 from tests.unit.test_images_refusals import SAMPLES, png_header
 
 JSON = {"Content-Type": "application/json"}
@@ -34,14 +35,24 @@ class Body:
             yield piece
 
 
-def _sent(client, content, headers):
-    return client.ask("POST", "/v1/search", {"X-Api-Key": client.key, **headers}, content=content)
+def _sent(client, content, headers, path="/v1/search"):
+    return client.ask("POST", path, {"X-Api-Key": client.key, **headers}, content=content)
 
 
-def test_ten_megabytes_of_json_are_refused_while_they_come(shop):
-    """The limit is 1 MiB: no more than a piece of 64 KiB beyond it is taken."""
-    body = Body(b'{"words": "', *[b"a" * 65536] * 160, b'"}')
-    refused(_sent(shop, body, JSON), 413, "body_too_large")
+@pytest.fixture(scope="module")
+def everything(application, shop) -> Client:
+    """A client whose key may do everything."""
+    return Client(shop.app, application.api_keys.create("atelier", "bad input", list(Scope)).secret)
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/feeds", "/v1/webhooks"])
+def test_ten_megabytes_of_json_are_refused_while_they_come(everything, path):
+    """The limit is 1 MiB: no more than a piece of 64 KiB beyond it is taken. Without a key, nothing is."""
+    pieces = (b'{"words": "', *[b"a" * 65536] * 160, b'"}')
+    body, unread = Body(*pieces), Body(*pieces)
+    refused(_sent(Client(everything.app, "x"), unread, JSON, path), 401, "key_refused")
+    assert unread.num_taken == 0
+    refused(_sent(everything, body, JSON, path), 413, "body_too_large")
     assert MEBIBYTE < body.num_taken <= MEBIBYTE + 2 * 65536
 
 
@@ -62,9 +73,10 @@ def test_a_photo_without_end_is_refused_while_it_comes(shop):
 
 
 @pytest.mark.parametrize("opened", [b"[", b'{"filters":', b'{"product_id":[', b'{"a":'])
-def test_json_that_is_nested_without_end_is_refused(shop, opened):
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/feeds", "/v1/webhooks"])
+def test_json_that_is_nested_without_end_is_refused(everything, path, opened):
     for depth in (300, 60_000):
-        answered = _sent(shop, opened * depth, JSON)
+        answered = _sent(everything, opened * depth, JSON, path)
         assert (answered.status_code, answered.json()["error"]["code"]) == (400, "malformed_body")
 
 
