@@ -233,6 +233,8 @@ class ImageRow(Base):
         ),
         CheckConstraint("(photo_hash IS NULL) = (hashed_content IS NULL)", name="hash_has_content"),
         Index(None, "merchant_id", "id"),
+        # Whether a photo that is asked for is the merchant's own.
+        Index(None, "merchant_id", "sha256", postgresql_where=text("sha256 IS NOT NULL")),
         Index(None, "duplicate_of", postgresql_where=text("duplicate_of IS NOT NULL")),
     )
 

@@ -61,6 +61,7 @@ class QueryEmbedding:
             embeddings.errors.UnusableImage: the photo cannot be decoded, or nothing of it lies in the box.
             embeddings.errors.UnusableModel: no such version, or its folder is damaged.
             embeddings.errors.OutOfMemory: the memory does not hold the network's work.
+            QueryNetworkBusy, BrokerUnavailable: the network is workers', and none has answered in time.
         """
         start = time.perf_counter()
         key = (hashlib.sha256(photo).digest(), crop, version)
