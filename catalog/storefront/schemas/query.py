@@ -123,7 +123,10 @@ class Query(Ranking):
         json_schema_extra={
             "examples": [
                 {"product_id": "D-1001", "limit": 12},
-                {"image_url": "https://shop.example/photo.jpg", "filters": {"all": ["color=red"], "max_price": "80"}},
+                {
+                    "image_url": "https://shop.example/photo.jpg",
+                    "filters": {"all": ["color=red"], "max_price": "80", "currency": "EUR"},
+                },
                 {"words": "red lace maxi dress under 50 EUR, without floral"},
                 {"product_id": "D-1001", "but": ["color=blue"], "without": ["detail=belt"]},
                 {"like": ["D-1001", "D-1007"], "unlike": ["D-1003"]},
