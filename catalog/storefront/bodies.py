@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from catalog.storefront.body_limits import (
@@ -21,6 +19,7 @@ from catalog.storefront.body_limits import (
     whole,
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
+from catalog.storefront.json_bodies import parsed
 from catalog.storefront.schemas.fields import Taken
 
 _REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
@@ -47,7 +46,7 @@ async def read_query(request: Request, shape: type[Shape], *, max_image_bytes: i
     """
     kind = media_type(request)
     if kind == JSON:
-        return UploadedQuery(_query(shape, await whole(request, MOST_JSON_BYTES, _REMEDY)), None)
+        return UploadedQuery(parsed(shape, await whole(request, MOST_JSON_BYTES, _REMEDY)), None)
     if kind != MULTIPART:
         raise MediaTypeUnknown(
             "The body is of a type that is not taken",
@@ -72,18 +71,6 @@ async def _multipart(request: Request, shape: type[Shape], max_image_bytes: int)
         if image.size is not None and image.size > max_image_bytes:
             raise too_large(f"a photo of {image.size} bytes", max_image_bytes, _REMEDY)
         text = await query.read() if isinstance(query, UploadFile) else query.encode()
-        return UploadedQuery(_query(shape, text), await image.read())
+        return UploadedQuery(parsed(shape, text), await image.read())
     finally:
         await form.close()
-
-
-def _query(shape: type[Shape], text: bytes) -> Shape:
-    try:
-        return shape.model_validate_json(text)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        if found[0]["type"] == "json_invalid":
-            raise BodyMalformed(
-                "The query is no JSON", received=repr(text[:100]), expected=f"JSON; {found[0]['msg']}"
-            ) from error
-        raise RequestValidationError(found) from error
