@@ -106,11 +106,12 @@ TABLE: Final[Mapping[type[ExplainedError], Told]] = {
     IngestRunning: Told(HTTPStatus.CONFLICT, "ingest_running"),
     BodyTooLarge: Told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     MediaTypeUnknown: Told(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+    # The request named the address; nothing of this server has failed.
+    FetchFailed: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "image_address_unreachable"),
     FetchRefused: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "image_address_refused"),
     InvalidRequest: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"),
     RateLimited: Told(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"),
     UnusableImage: Told(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable_image"),
-    FetchFailed: Told(HTTPStatus.BAD_GATEWAY, "image_address_unreachable"),
     StoredImageAltered: Told(HTTPStatus.SERVICE_UNAVAILABLE, "image_store_unavailable", has_facts=False),
     BrokerUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "broker_unavailable", has_facts=False),
     DatabaseUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", has_facts=False),

@@ -11,6 +11,7 @@ import pytest
 from catalog.errors import DatabaseUnavailable, IndexUnavailable
 from catalog.storefront.app import create_app
 from catalog.storefront.calls import Calls
+from catalog.storefront.errors import TABLE
 from catalog.types import Caller, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused
@@ -148,3 +149,9 @@ def test_without_a_key_only_this_machine_is_answered(application, shop):
         assert ids(Client(app, "", host).get("/v1/products/red-dress/similar", headers={}))
     for host in ("rebound.example", "10.0.0.7"):
         refused(Client(app, "", host).get("/v1/products/red-dress/similar", headers={}), 403, "host_refused")
+
+
+def test_what_a_caller_can_correct_is_no_error_of_the_servers():
+    """Whoever is told facts has sent something wrong, unless there were simply too many requests at once."""
+    wrong = {kind.__name__ for kind, how in TABLE.items() if how.has_facts and how.status >= 500}
+    assert wrong == {"TooManyRequests"}
