@@ -102,7 +102,7 @@ _SHOWN = (
         ImageRow.sha256.is_not(None),
     )
 )
-_NUM_SHOWN = select(func.count(ImageRow.product_id.distinct())).where(
+_PRODUCTS_OF = select(ImageRow.id, ImageRow.product_id).where(
     ImageRow.id == any_(bindparam("image_ids", type_=ARRAY(BigInteger()))),
     ImageRow.merchant_id == bindparam("merchant_id"),
     ImageRow.state == ImageState.READY,
@@ -299,11 +299,11 @@ class ProductRepository:
         removal = delete(ProductRow).where(*self._unsighted(merchant_id, job_id))
         return num_rows(self._session.execute(removal.execution_options(synchronize_session=False)))
 
-    def num_shown(self, image_ids: Sequence[int], merchant_id: int) -> int:
-        """How many products these images show; what the merchant no longer has does not count."""
+    def products_of(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, int]:
+        """The products that these images show, by image id; what the merchant no longer has is left out."""
         arguments = {"image_ids": list(image_ids), "merchant_id": merchant_id}
-        number: int = self._session.connection().execute(_NUM_SHOWN, arguments).scalar_one()
-        return number
+        rows = self._session.connection().execute(_PRODUCTS_OF, arguments)
+        return {row[0]: row[1] for row in rows}
 
     def shown(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, ShownProduct]:
         """What to show for these images, by image id; what the merchant no longer has is left out."""

@@ -22,6 +22,9 @@ MOST_COUNTED: Final = MAX_LIMIT * (MAX_PAGE + 1)
 MOST_KEPT: Final = 1_000
 """Numbers that are remembered."""
 
+MOST_IMAGES_KEPT: Final = 200_000
+"""Images whose products are remembered, in some 20 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
@@ -37,13 +40,15 @@ class HitTotals:
     """Counts what rankings rank.
 
     Numbers of a filter are remembered until the gallery changes, so that the usual search does not count. The products
-    that are searched with, which are no hits, differ from search to search and are taken off afterwards.
+    that are searched with, which are no hits, differ from search to search and are taken off afterwards. Which images
+    are of one product is remembered, too: what is taken out of the catalog counts until the index has heard of it.
     """
 
     def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
         self._kept: OrderedDict[_Counted, Total] = OrderedDict()
+        self._product_of: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def of(
@@ -84,8 +89,18 @@ class HitTotals:
     def _num_ranked(self, gallery: Gallery, ranking: RankedPoints, *, per_product: bool) -> int:
         if not per_product or not ranking.points:
             return len(ranking.points)
-        with self._unit_of_work() as work:
-            return work.products.num_shown([point.id for point in ranking.points], gallery.merchant_id)
+        # Candidates are hundreds of images at every search, and an image never changes its product.
+        products = {point.id: self._product_of.get(point.id) for point in ranking.points}
+        missing = [image_id for image_id, product_id in products.items() if product_id is None]
+        if missing:
+            with self._unit_of_work() as work:
+                found = work.products.products_of(missing, gallery.merchant_id)
+            products |= found
+            with self._lock:
+                if len(self._product_of) + len(found) > MOST_IMAGES_KEPT:
+                    self._product_of.clear()
+                self._product_of.update(found)
+        return len(set(products.values()) - {None})
 
     def _counted(self, gallery: Gallery, search: Filter, *, per_product: bool) -> Total:
         key = _Counted(gallery.id, gallery.indexed_at, search, per_product)

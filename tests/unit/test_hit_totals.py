@@ -15,6 +15,7 @@ from catalog.services.ranked_search import RankedPoints
 from catalog.types import Total, TotalRelation
 
 EXACT, AT_LEAST = TotalRelation.EXACT, TotalRelation.AT_LEAST
+REMOVED = 9
 GALLERY = Gallery(3, 2, "m", "c", GalleryState.LIVE, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
 RED = Filter(must=(Match("merchant", ("2",)), Match("attributes", ("color=red",))))
 
@@ -49,10 +50,11 @@ def index() -> CountingIndex:
 
 
 class Database:
-    """Knows the product of each point of ``_points``: a hundredth of the point's id."""
+    """Knows the product of each point of ``_points``: a hundredth of the point's id, but of one that was removed."""
 
     def __init__(self) -> None:
         self.products = self
+        self.asked: list[list[int]] = []
 
     def __enter__(self):
         return self
@@ -60,14 +62,20 @@ class Database:
     def __exit__(self, *_):
         pass
 
-    def num_shown(self, image_ids, merchant_id):
+    def products_of(self, image_ids, merchant_id):
         assert merchant_id == GALLERY.merchant_id
-        return len({id // 100 for id in image_ids})
+        self.asked.append(list(image_ids))
+        return {id: id // 100 for id in image_ids if id // 100 != REMOVED}
 
 
 @pytest.fixture
-def totals(index) -> HitTotals:
-    return HitTotals(Database, index)
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def totals(index, database) -> HitTotals:
+    return HitTotals(lambda: database, index)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +97,16 @@ def test_what_was_seen_is_told_as_what_it_is(totals, index, ranked, ranking, per
     assert totals.of(GALLERY, ranked, ranking, RED, per_product=per_product) == expected
     assert totals.of(GALLERY, ranked, ranking, RED, per_product=per_product, num_found=1).value == 1
     assert index.counted == []
+
+
+def test_products_of_candidates_are_asked_for_once(totals, database):
+    """A removed one is no hit, and asked for again; another search asks for what is new in it."""
+    ranked, some = Ranked(ranks_all=False), RankedPoints(_points(7, 7, 8, REMOVED), True, leaves_out=True)
+    for _ in range(2):
+        assert totals.of(GALLERY, ranked, some, RED, per_product=True) == Total(2, AT_LEAST)
+    more = RankedPoints(_points(7, 7, 8, 5), True, leaves_out=True)
+    assert totals.of(GALLERY, ranked, more, RED, per_product=True) == Total(3, AT_LEAST)
+    assert database.asked == [[700, 701, 802, 903], [903], [503]]
 
 
 def test_what_is_searched_with_is_taken_off(totals, index):
