@@ -89,7 +89,7 @@ def _serving(home: Path, key: str) -> Iterator[Server]:
                 process.wait(60)
 
 
-def _line(log: io.TextIOBase, process: psutil.Popen, pattern: str, seconds: float = 60) -> re.Match[str]:
+def _line(log: io.TextIOBase, process: psutil.Popen, pattern: str, seconds: float = 180) -> re.Match[str]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         log.seek(0)
