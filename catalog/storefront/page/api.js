@@ -3,12 +3,13 @@
 const KEY = "drape-key";
 const MOST_PHOTOS = 300;
 
-/** An answer that says no, with the API's own facts. Status 0: there was no answer. */
+/** An answer that says no, with the API's own facts, and after how many seconds to try again, if it says. Status 0: there was no answer. */
 export class ApiError extends Error {
-  constructor(status, facts) {
+  constructor(status, facts, wait = null) {
     super(facts.message);
     this.status = status;
     this.facts = facts;
+    this.wait = wait;
   }
 }
 
@@ -36,10 +37,7 @@ async function answerTo(path, { headers = {}, ...options } = {}) {
     response = await fetch(path, { ...options, headers: sent, credentials: "omit" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, {
-      message: "The service does not answer",
-      remedy: navigator.onLine ? "see whether drape serve is running, then try again" : "this device is offline",
-    });
+    throw new ApiError(0, { message: "The service does not answer", remedy: "see whether drape serve is running, then try again" });
   }
   if (response.ok) return response;
   let facts = null;
@@ -48,7 +46,9 @@ async function answerTo(path, { headers = {}, ...options } = {}) {
   } catch {
     // Something between here and the service has answered in its stead.
   }
-  throw new ApiError(response.status, facts ?? { message: `The service answered with status ${response.status}`, remedy: "try again in a moment" });
+  const wait = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const unknown = { message: `The service answered with status ${response.status}`, remedy: "try again in a moment" };
+  throw new ApiError(response.status, facts ?? unknown, Number.isFinite(wait) ? wait : null);
 }
 
 const photos = new Map();
@@ -68,22 +68,4 @@ export function photoAddress(sha256, width) {
     photos.set(path, made);
   }
   return photos.get(path);
-}
-
-let described = null;
-
-/** What this version of the service can do, from its own description; asked for once. */
-export function abilities() {
-  described ??= ask("openapi.json").then(
-    ({ components: { schemas } }) => ({
-      modes: schemas.SearchMode?.enum ?? [],
-      but: "but" in (schemas.Query?.properties ?? {}),
-      words: "words" in (schemas.Query?.properties ?? {}),
-    }),
-    () => {
-      described = null;
-      return { modes: [], but: false, words: false };
-    },
-  );
-  return described;
 }

@@ -1,7 +1,7 @@
 // Products side by side: up to four, chosen on their cards, with what they share and what sets them apart.
 
 import { byId, element } from "./dom.js";
-import { photograph } from "./results.js";
+import { photograph } from "./cards.js";
 import { attributeParts, capital, counted, money, stockWord } from "./words.js";
 
 const MOST = 4;

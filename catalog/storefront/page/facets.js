@@ -12,14 +12,16 @@ const unfolded = new Set();
 /** Draw the facets under a state; `go` is called with the state that a choice leads to. */
 export function drawFacets(found, state, go) {
   const place = byId("facets");
+  byId("filters").hidden = false;
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const groups = Object.entries(found.attributes).sort(([one], [other]) => (other === "color") - (one === "color"));
+  const groups = withChosen(found.attributes, state).sort(([one], [other]) => (other === "color") - (one === "color"));
   place.replaceChildren(
     ...[
       categories(found, state, go),
       price(found, state, go),
       stock(found, state, go),
       ...groups.map(([group, values]) => attributes(group, values, state, go)),
+      ...fields(found, state, go),
     ].filter(Boolean),
   );
   if (focused) {
@@ -134,26 +136,31 @@ function stock({ availability }, state, go) {
   return section("Availability", "Availability", element("ul", { className: "values" }, ...rows));
 }
 
+/** Groups with their values and counts, and among them what is chosen and now has no count. */
+function withChosen(counted, state) {
+  const groups = new Map(Object.entries(counted).map(([group, values]) => [group, [...values]]));
+  for (const name of [...state.all, ...state.any, ...state.none]) {
+    const at = name.indexOf("=");
+    const [group, value] = at < 0 ? [name, ""] : [name.slice(0, at), name.slice(at + 1)];
+    if (!groups.has(group)) groups.set(group, []);
+    if (!groups.get(group).some((one) => one.value === value)) groups.get(group).push({ value, count: 0 });
+  }
+  return [...groups];
+}
+
 function attributes(group, values, state, go) {
   const isShort = values.length <= FIRST_VALUES + 2 || unfolded.has(group);
-  const named = values.map(({ value, count }) => ({ name: value ? `${group}=${value}` : group, value, count }));
-  const isSet = ({ name }) => state.all.includes(name);
+  const named = values.map(({ value, count }) => ({ name: value ? `${group}=${value}` : group, count }));
+  const isSet = ({ name }) => ["all", "any", "none"].some((list) => state[list].includes(name));
   const shown = isShort ? named : named.filter((one, rank) => rank < FIRST_VALUES || isSet(one));
-  const rows = shown.map((one) => {
-    const label = attributeParts(one.name)[1];
-    const without = element(
-      "button",
-      {
-        type: "button",
-        className: "without",
-        title: `Without ${label}`,
-        data: { key: `without ${one.name}` },
-        aria: { label: `Without ${label}` },
-        on: { click: () => go(withAttribute(state, one.name, "none")) },
-      },
-      "not",
+  const rows = shown.map(({ name, count }) => {
+    const label = attributeParts(name)[1];
+    const choose = (list) => (isOn) => go(withAttribute(state, name, isOn ? list : null));
+    return checkRow(
+      `all ${name}`, label, count, state.all.includes(name), choose("all"),
+      pressed(`any ${name}`, "or", `${label}, or another one marked with “or”`, state.any.includes(name), choose("any")),
+      pressed(`none ${name}`, "not", `Without ${label}`, state.none.includes(name), choose("none")),
     );
-    return checkRow(`all ${one.name}`, label, one.count, isSet(one), (isOn) => go(withAttribute(state, one.name, isOn ? "all" : null)), without);
   });
   const rest = named.length - shown.length;
   const list = element("ul", { className: "values" }, ...rows);
@@ -178,7 +185,28 @@ function attributes(group, values, state, go) {
   return made;
 }
 
-function checkRow(key, label, count, isOn, changed, extra = null) {
+/** A merchant's own columns; one of the values that are ticked in each. */
+function fields({ fields: columns = {} }, state, go) {
+  return Object.entries(columns).map(([name, values]) => {
+    const rows = values.map(({ value, count }) => {
+      const one = `${name}=${value}`;
+      const choose = (isOn) => go(isOn ? withValue(state, "field", one) : withoutValue(state, "field", one));
+      return checkRow(`field ${one}`, value, count, state.field.includes(one), choose);
+    });
+    return section(`field ${name}`, capital(spaced(name)), element("ul", { className: "values" }, ...rows));
+  });
+}
+
+/** A small button that is on or off. */
+function pressed(key, sign, said, isOn, changed) {
+  return element(
+    "button",
+    { type: "button", className: `mark ${sign}`, title: said, data: { key }, aria: { label: said, pressed: isOn }, on: { click: () => changed(!isOn) } },
+    sign,
+  );
+}
+
+function checkRow(key, label, count, isOn, changed, ...marks) {
   return element(
     "li",
     {},
@@ -189,6 +217,6 @@ function checkRow(key, label, count, isOn, changed, extra = null) {
       element("span", {}, label),
       element("span", { className: "count" }, String(count)),
     ),
-    extra,
+    ...marks,
   );
 }

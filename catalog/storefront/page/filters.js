@@ -17,7 +17,7 @@ export function activeFilters(state) {
   if (state.category) found.push({ label: state.category, without: { ...state, page: 0, category: "" } });
   for (const one of state.all) found.push({ label: said(one), without: withAttribute(state, one, null) });
   if (state.any.length) {
-    found.push({ label: state.any.map(said).join(" or "), without: { ...state, page: 0, any: [] } });
+    found.push({ label: either(state.any.map(said)), without: { ...state, page: 0, any: [] } });
   }
   for (const one of state.none) found.push({ label: `not ${said(one)}`, isNot: true, without: withAttribute(state, one, null) });
   if (state.min || state.max) {
@@ -25,7 +25,15 @@ export function activeFilters(state) {
     found.push({ label: `${range} ${state.currency}`.trim(), without: { ...state, page: 0, min: "", max: "", currency: "" } });
   }
   for (const one of state.stock) found.push({ label: stockWord(one), without: withoutValue(state, "stock", one) });
+  for (const one of state.field) found.push({ label: one.replace("=", ": "), without: withoutValue(state, "field", one) });
   return found;
+}
+
+/** `color: red`, `color: blue` → "color: red or blue"; of several groups, each with its own name. */
+function either(labels) {
+  const group = /^[^:]*: /.exec(labels[0])?.[0];
+  const isOne = group && labels.every((label) => label.startsWith(group));
+  return isOne ? group + labels.map((label) => label.slice(group.length)).join(" or ") : labels.join(" or ");
 }
 
 /** A list item for each of them, with a way to take it off, and one to take all off. */

@@ -5,6 +5,10 @@ import { element } from "./dom.js";
 /** Errors that another key mends. */
 const KEY_CODES = new Set(["key_refused", "scope_missing", "origin_not_allowed"]);
 
+/** Errors that nothing but time mends. */
+const BUSY_CODES = new Set(["rate_limited", "too_many_requests"]);
+const WAIT = 5;
+
 /** A box with a title, sentences and things to do. */
 export function notice(title, sentences, actions = [], tone = "") {
   return element(
@@ -24,8 +28,14 @@ export function notice(title, sentences, actions = [], tone = "") {
   );
 }
 
-/** An error in the API's own words: what was wrong, what was expected, what to do. */
-export function errorNotice({ facts, status }, retry, askForKey) {
+/** An error in the API's own words: what was wrong, what was expected, what to do; with `ways` out of what only the visitor can mend. */
+export function errorNotice({ facts, status, wait }, retry, askForKey, ways = []) {
+  if (status === 0 && !navigator.onLine) {
+    return notice("You are offline", ["This goes on by itself once there is a connection."], [{ label: "Try again", run: retry, main: true }]);
+  }
+  if (BUSY_CODES.has(facts.code)) {
+    return notice("Too many searches at once", [countdown(wait ?? WAIT, retry)], [{ label: "Try now", run: retry }]);
+  }
   const isOurs = status === 0 || status >= 500;
   const remedy = facts.remedy ? `${facts.remedy.charAt(0).toUpperCase()}${facts.remedy.slice(1)}.` : null;
   return notice(
@@ -34,15 +44,34 @@ export function errorNotice({ facts, status }, retry, askForKey) {
       facts.received ? `Received: ${facts.received}` : null,
       facts.expected ? element("p", {}, "Expected: ", ...withCode(facts.expected)) : null,
       remedy ? element("p", {}, ...withCode(remedy)) : null,
-      facts.id ? element("p", { className: "soft small" }, `For the operator: ${facts.id}`) : null,
+      facts.id && !remedy?.includes(facts.id) ? element("p", { className: "soft small" }, `For the operator: ${facts.id}`) : null,
     ],
-    isOurs || status === 429
+    isOurs
       ? [{ label: "Try again", run: retry, main: true }]
       : KEY_CODES.has(facts.code)
         ? [{ label: "Enter a key", run: () => askForKey(), main: true }]
-        : [],
+        : ways,
     "wrong",
   );
+}
+
+/** How many seconds there are to wait, after which `run` is called, unless what it stands in has gone by then. */
+function countdown(seconds, run) {
+  const number = element("span", {}, String(seconds));
+  const said = element("p", {}, "This goes on by itself in ", number, " s.");
+  let left = seconds;
+  const timer = setInterval(() => {
+    left -= 1;
+    // Numbers are for the eye: nobody wants to hear each of them.
+    number.textContent = String(Math.max(left, 0));
+    if (!said.isConnected) clearInterval(timer);
+    else if (left <= 0) {
+      clearInterval(timer);
+      run();
+    }
+  }, 1000);
+  number.setAttribute("aria-live", "off");
+  return said;
 }
 
 /** Words, with what stands between backticks as code. */

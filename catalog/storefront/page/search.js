@@ -1,35 +1,19 @@
-// Searches, and the answers that this tab remembers, so that Back is immediate.
+// Searches: one page of hits, and the counts under the filters.
 
 import { ask, key } from "./api.js";
-import { HITS_PER_PAGE, filterBody, filterParameters } from "./state.js";
-
-const MOST_REMEMBERED = 100;
-const remembered = new Map();
+import { canBePath, idPath } from "./products.js";
+import { recalled } from "./remembered.js";
+import { HITS_PER_PAGE, filterBody, filterParameters, orderBody } from "./state.js";
 
 /** What an answer depends on, but for its page. */
-export function identity(state, photo, crop) {
+export function identity({ state, photo, crop }) {
   const { page, ...rest } = state;
   return JSON.stringify([key(), photo?.id ?? null, crop, rest]);
 }
 
 /** One page of hits. */
-export function hitsPage(state, photo, crop, page, signal) {
-  return recalled(`${page} ${identity(state, photo, crop)}`, signal, () => searched(state, photo, crop, page, signal));
-}
-
-/** A few products to begin with: those that an empty photo finds. */
-export async function someProducts(number, signal) {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [96, 128];
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#d8d4ce";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  const image = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  const body = new FormData();
-  body.append("image", image, "photo");
-  body.append("query", JSON.stringify({ mode: "visual", limit: number }));
-  const found = await recalled(`${key()} some ${number}`, signal, () => ask("v1/search", { method: "POST", signal, body }));
-  return found.hits;
+export function hitsPage(current, page, signal) {
+  return recalled(`${page} ${identity(current)}`, signal, () => searched(current, page, signal));
 }
 
 /** How many products there are of each kind under the filters. */
@@ -38,27 +22,27 @@ export function facets(state, signal) {
   return recalled(`${key()} ${path}`, signal, () => ask(path, { signal }));
 }
 
-export function forgetAnswers() {
-  remembered.clear();
+/** Attributes whose names begin as somebody is typing. */
+export function completions(text, number, signal) {
+  const path = `v1/attributes?${new URLSearchParams({ q: text, limit: number })}`;
+  return recalled(`${key()} ${path}`, signal, () => ask(path, { signal }));
 }
 
-async function searched(state, photo, crop, page, signal) {
-  if (state.product && !state.but.length) {
+async function searched({ state, photo, crop }, page, signal) {
+  const order = orderBody(state);
+  const isPlain = !state.but.length && !state.like.length && !state.unlike.length && !Object.keys(order).length;
+  if (state.product && isPlain && canBePath(state.product)) {
     const parameters = filterParameters(state);
     parameters.set("mode", state.mode);
     parameters.set("limit", HITS_PER_PAGE);
     parameters.set("page", page);
-    // Ids may hold slashes, which the path takes as they are; everything else is escaped.
-    const id = state.product.split("/").map(encodeURIComponent).join("/");
-    if (!state.product.split("/").some((part) => part === "" || part === "." || part === "..")) {
-      return ask(`v1/products/${id}/similar?${parameters}`, { signal });
-    }
+    return ask(`v1/products/${idPath(state.product)}/similar?${parameters}`, { signal });
   }
-  const query = { mode: state.mode, limit: HITS_PER_PAGE, page, filters: filterBody(state) };
-  if (state.but.length) query.but = state.but;
+  const query = { mode: state.mode, limit: HITS_PER_PAGE, page, filters: filterBody(state), ...order };
+  for (const name of ["but", "like", "unlike"]) if (state[name].length) query[name] = state[name];
   if (state.words) query.words = state.words;
-  else if (!photo) query.product_id = state.product;
-  else if (crop) query.crop = crop;
+  else if (state.product) query.product_id = state.product;
+  else if (photo && crop) query.crop = crop;
   if (!photo) {
     const headers = { "Content-Type": "application/json" };
     return ask("v1/search", { method: "POST", signal, headers, body: JSON.stringify(query) });
@@ -67,19 +51,4 @@ async function searched(state, photo, crop, page, signal) {
   body.append("image", photo.file, "photo");
   body.append("query", JSON.stringify(query));
   return ask("v1/search", { method: "POST", signal, body });
-}
-
-function recalled(name, signal, make) {
-  if (!remembered.has(name)) {
-    const made = make();
-    const forget = () => {
-      if (remembered.get(name) === made) remembered.delete(name);
-    };
-    // At once, and not when it has failed for that: whoever asks next must not wait for what is given up.
-    signal.addEventListener("abort", forget);
-    made.then(() => signal.removeEventListener("abort", forget), forget);
-    remembered.set(name, made);
-    if (remembered.size > MOST_REMEMBERED) remembered.delete(remembered.keys().next().value);
-  }
-  return remembered.get(name);
 }

@@ -4,8 +4,9 @@ const STOCK = { in_stock: "In stock", out_of_stock: "Out of stock", preorder: "P
 const MODES = {
   rerank: ["Re-ranked", "the nearest by attributes, re-ranked by how much of them is shared"],
   native: ["Native", "by how much of the attributes is shared, over everything"],
-  visual: ["Looks", "alone"],
+  visual: ["Looks", "alone, whatever the attributes"],
   fused: ["Fused", "by looks and attributes together"],
+  exact: ["Exact", "as native, compared with every photo: slow, to check the others by"],
 };
 
 /** Group and value of an attribute: `sleeve=three-quarter` → ["sleeve", "three quarter"]. */

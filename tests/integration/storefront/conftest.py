@@ -18,7 +18,7 @@ from catalog.bootstrap import Application
 from catalog.services.ingest import IngestRequest
 from catalog.settings import Settings
 from catalog.storefront.app import create_app
-from catalog.types import Scope
+from catalog.types import Caller, Scope
 from tests.fakes import ColorModels
 from tests.integration.services.conftest import picture
 
@@ -88,7 +88,8 @@ def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return facts
 
 
-def _take(application: Application, folder: Path, merchant: str, rows) -> None:
+def take(application: Application, folder: Path, merchant: str, rows) -> None:
+    """Ingest and index a feed of products as ``SHOP`` has them."""
     folder.mkdir()
     lines = []
     for number, (product, title, color, bands, category, price, availability) in enumerate(rows):
@@ -119,8 +120,8 @@ def application(module_database, tmp_path_factory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("storefront")
     settings = Settings(home=folder / "home", database_url=module_database, max_image_bytes=100_000)
     with ColorApplication(settings) as application:
-        _take(application, folder / "atelier", "atelier", SHOP)
-        _take(application, folder / "rival", "rival", OTHER)
+        take(application, folder / "atelier", "atelier", SHOP)
+        take(application, folder / "rival", "rival", OTHER)
         yield application
 
 
@@ -140,3 +141,39 @@ def shop(application, keys) -> Client:
 def rival(shop, keys) -> Client:
     """A client of ``rival``, of the same HTTP application."""
     return Client(shop.app, keys["rival"])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    # Most tests here need none.
+    from tests.chromium import chromium
+
+    with chromium() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def open_address(application) -> Iterator[str]:
+    """Where the page of ``atelier`` is served, without a key."""
+    from tests.chromium import serving
+
+    with serving(create_app(application, open_to=anybody(application, "atelier"))) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, open_address) -> Any:
+    """A tab for that page."""
+    from tests.chromium import Page
+
+    browser.get_log("browser")
+    return Page(browser, open_address)
+
+
+def anybody(application: Application, merchant: str) -> Caller:
+    """Whoever asks without a key, where none is needed: they search the merchant's catalog."""
+    with application.unit_of_work() as work:
+        merchant_id = work.merchants.ensure(merchant)
+        work.commit()
+    return Caller(merchant, merchant_id, 0, frozenset({Scope.SEARCH}), (), is_public=False)

@@ -1,147 +1,23 @@
-"""The page in a real browser, Debian's Chromium: what visitors do with it, on the API of two small catalogs."""
+"""The page in a real browser, Debian's Chromium: what visitors do with it, on the API of a small catalog."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
-from importlib import resources
-from pathlib import Path
-from typing import Any
-
 import pytest
-import uvicorn
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
 
 from catalog.storefront.app import create_app
-from catalog.storefront.server import listen
-from catalog.types import Caller, Scope
+from tests.chromium import NEEDS_CHROMIUM, Page, serving
 from tests.integration.services.conftest import picture
+from tests.integration.storefront.conftest import anybody, take
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None, reason="needs Chromium: apt-get install chromium chromium-driver"
-    ),
-]
-
-_AXE_RUN = """
-const done = arguments[0];
-axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(
-  (found) => done(found.violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`)),
-);
-"""
-
-
-class Page:
-    """A tab with the page in it."""
-
-    def __init__(self, browser: webdriver.Chrome, address: str) -> None:
-        self.browser = browser
-        self.address = address
-
-    def open(self, fragment: str = "") -> None:
-        # Another fragment alone would load nothing.
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.address}/{fragment}")
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str) -> WebElement:
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
-
-    def until(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.browser, 15, poll_frequency=0.05).until(lambda _: condition())
-
-    def hits(self) -> list[str]:
-        """The products that are shown, once they are."""
-        self.until(lambda: self.one("#work").is_displayed() and self.one("#grid").get_attribute("aria-busy") == "false")
-        return self.browser.execute_script(
-            "return [...document.querySelectorAll('#grid .card')].map((card) => card.dataset.product)"
-        )
-
-    def keys(self, *pressed: str) -> None:
-        for one in pressed:
-            self.browser.switch_to.active_element.send_keys(one)
-
-    def focus(self, selector: str) -> None:
-        self.browser.execute_script("document.querySelector(arguments[0]).focus()", selector)
-
-    def set_media(self, **features: str) -> None:
-        told = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
-
-    def check_accessibility(self) -> None:
-        axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-        # What fades in has too little contrast until it is there.
-        self.until(lambda: self.browser.execute_script("return document.getAnimations().length") == 0)
-        self.browser.execute_script(axe)
-        assert self.browser.execute_async_script(_AXE_RUN) == []
-
-    def console(self) -> list[str]:
-        """What the console tells, which is nothing where all is well."""
-        return [line["message"] for line in self.browser.get_log("browser")]
-
-
-@contextlib.contextmanager
-def serving(app) -> Iterator[str]:
-    """The address of the application on a server of its own thread."""
-    with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.add_argument("--window-size=1280,900")
-    options.add_argument("--lang=en-GB")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def open_address(application) -> Iterator[str]:
-    """The page of ``atelier``, which needs no key."""
-    with application.unit_of_work() as work:
-        merchant_id = work.merchants.id_of("atelier")
-    caller = Caller("atelier", merchant_id, 0, frozenset({Scope.SEARCH}), (), is_public=False)
-    with serving(create_app(application, open_to=caller)) as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser, open_address) -> Page:
-    browser.get_log("browser")
-    return Page(browser, open_address)
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_from_a_product_over_a_reason_to_another_product_and_back(page):
     page.open()
     page.until(lambda: "4 products" in page.one("#catalog-size").text)
-    page.check_accessibility()
+    page.look("start")
     page.one("#start-id").send_keys("red-dress", Keys.ENTER)
     everything = page.hits()
     assert sorted(everything) == ["blue-dress", "half/half", "red-skirt"]
@@ -203,89 +79,13 @@ def test_a_photo_is_searched_with_and_a_box_on_it_moved_by_keyboard(page, tmp_pa
     page.check_accessibility()
     page.one("#crop-clear").click()
     page.until(lambda: page.one("#status").text == "4 items like your photo")
-    broken = Path(tmp_path / "broken.png")
+    broken = tmp_path / "broken.png"
     broken.write_bytes(b"no photo")
     page.one("#file").send_keys(str(broken))
     assert "not a photo" in page.until(lambda: page.one("#notice").text)
     # The photo is in no address: whoever gets the link begins anew.
     assert page.browser.current_url == f"{page.address}/"
     assert page.console() == []
-
-
-def test_what_goes_wrong_is_said_with_what_to_do(page):
-    page.open("#product=no-such")
-    page.until(lambda: page.one("#notice").text)
-    assert "No such product" in page.one("#notice").text
-    page.check_accessibility()
-    # The browser notes the status by itself.
-    assert all("404" in line for line in page.console())
-    page.browser.set_network_conditions(offline=True, latency=0, throughput=0)
-    try:
-        page.one(".another summary").click()
-        page.one("#side-id").send_keys("red-skirt", Keys.ENTER)
-        page.until(lambda: "does not answer" in page.one("#notice").text)
-    finally:
-        page.browser.delete_network_conditions()
-    next(button for button in page.all("#notice button") if button.text == "Try again").click()
-    assert "red-dress" in page.until(page.hits)
-
-
-def test_it_fits_a_phone_and_the_dark(page):
-    metrics = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    page.set_media(prefers_color_scheme="dark", prefers_reduced_motion="reduce")
-    try:
-        page.open("#product=red-dress&none=color%3Dgreen")
-        assert len(page.hits()) == 3
-        assert page.browser.execute_script("return document.documentElement.scrollWidth") == 360
-        assert not page.one("#facets").is_displayed()
-        page.one("#filters summary").click()
-        page.until(lambda: page.one("#facets").is_displayed())
-        page.check_accessibility()
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        page.set_media()
-    assert page.console() == []
-
-
-def test_a_key_is_asked_for_once_and_stays_out_of_the_address(browser, application, keys):
-    with serving(create_app(application)) as address:
-        page = Page(browser, address)
-        browser.get_log("browser")
-        page.open("#product=red-dress")
-        page.until(lambda: page.one("#key-dialog").is_displayed())
-        page.check_accessibility()
-        page.one("#key").send_keys("drape_sk_" + "a" * 43, Keys.ENTER)
-        page.until(lambda: "refused" in page.one("#key-error").text)
-        page.one("#key-cancel").click()
-        next(button for button in page.all("#notice button") if button.text == "Enter a key").click()
-        page.one("#key").send_keys(keys["atelier"], Keys.ENTER)
-        page.until(lambda: len(page.hits()) == 3)
-        # Photos come with the key, too.
-        page.until(lambda: len(page.all("#grid .shot img.there[src^='blob:']")) == 3)
-        assert keys["atelier"] not in browser.current_url
-        browser.refresh()
-        assert len(page.until(page.hits)) == 3
-        page.one("#forget-key").click()
-        page.until(lambda: page.one("#key-dialog").is_displayed())
-        assert all("401" in line for line in page.console())
-
-
-def test_slow_answers_are_waited_for_in_sight(page, application, monkeypatch):
-    answer = type(application.search).by_product
-
-    def slow(*arguments, **named):
-        time.sleep(1.5)
-        return answer(*arguments, **named)
-
-    page.open()
-    page.until(lambda: "4 products" in page.one("#catalog-size").text)
-    monkeypatch.setattr(type(application.search), "by_product", slow)
-    page.one("#start-id").send_keys("blue-dress", Keys.ENTER)
-    page.until(lambda: page.all("#grid .skeleton"))
-    assert page.one("#status").text == "Looking…"
-    assert len(page.until(page.hits)) == 3
-    assert page.all("#grid .skeleton") == []
 
 
 def test_products_are_compared_side_by_side(page):
@@ -301,6 +101,7 @@ def test_products_are_compared_side_by_side(page):
     page.check_accessibility()
     page.all("#compare-table thead button")[1].click()
     page.until(lambda: page.one("#asked-id").text == "blue-dress")
+    assert len(page.hits()) == 3
     assert not page.one("#compare-dialog").is_displayed()
     assert page.one("#grid [data-compare='red-skirt']").is_selected()
     page.one("#compare-clear").click()
@@ -348,4 +149,176 @@ def test_words_and_changed_attributes_are_offered_where_the_api_takes_them(page,
         page.one("#start-words").send_keys("blue dress", Keys.ENTER)
         assert page.hits()[0] == "blue-dress"
         page.check_accessibility()
+    assert page.console() == []
+
+
+def test_products_are_there_to_begin_with_and_a_shared_link_shows_what_it_is_about(page):
+    page.open()
+    begin = page.until(lambda: page.all("#some-products button[aria-label='More like Jacket']"))
+    assert len(page.all("#some-products li")) == 4
+    assert not page.one("#some-more").is_displayed()
+    begin[0].click()
+    assert len(page.hits()) == 3
+    assert page.browser.current_url.endswith("#product=half%2Fhalf")
+    # Whoever gets the link sees the product's title and photo, though no answer of this tab had them.
+    page.open("#product=half%2Fhalf")
+    assert len(page.hits()) == 3
+    page.until(lambda: page.one("#asked-title").text == "Jacket")
+    page.until(lambda: page.one("#asked-thumb img.there"))
+    page.look("results")
+    assert page.console() == []
+
+
+def test_an_attribute_is_one_of_several_or_ruled_out_by_its_facet(page):
+    page.open("#product=red-dress")
+    assert len(page.hits()) == 3
+    page.one("[data-key='any color=blue']").click()
+    page.until(lambda: page.one("#tokens").text.startswith("color: blue"))
+    assert page.hits() == ["blue-dress"]
+    # It stays in reach of the keyboard, and of whoever wants another one beside it.
+    assert page.has_focus("[data-key='any color=blue'][aria-pressed='true']")
+    page.open("#product=red-dress&any=color%3Dblue&any=color%3Dred")
+    assert len(page.hits()) == 3
+    assert page.one("#tokens").text.replace("\n", "") == "color: blue or red×"
+    page.open("#product=red-dress&none=color%3Dred")
+    assert page.hits() == ["blue-dress"]
+    # What is ruled out has no count any more, and can be had back where it went.
+    page.one("[data-key='none color=red'][aria-pressed='true']").click()
+    page.until(lambda: not page.all("#tokens li"))
+    assert len(page.hits()) == 3
+    page.look("facets")
+    assert page.console() == []
+
+
+def test_a_link_is_copied_and_says_what_is_not_in_it(page, tmp_path):
+    origin = {"origin": page.address, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    page.browser.execute_cdp_cmd("Browser.grantPermissions", origin)
+    page.open("#product=red-dress&all=color%3Dred")
+    assert sorted(page.hits()) == ["half/half", "red-skirt"]
+    page.one("#share").click()
+    page.until(lambda: page.one("#shared").text == "Link copied.")
+    read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))"
+    assert page.browser.execute_async_script(read) == page.browser.current_url
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture("blue"))
+    page.one("#file").send_keys(str(photo))
+    page.until(lambda: page.one("#query-photo").is_displayed())
+    assert page.hits()
+    page.one("#share").click()
+    assert "Your photo is not in it" in page.until(lambda: page.one("#shared").text)
+    # Where there is no clipboard, the link is shown to be copied by hand.
+    page.run("navigator.clipboard.writeText = () => Promise.reject(new Error('none'))")
+    page.one("#share").click()
+    page.until(lambda: page.one("#share-dialog").is_displayed())
+    assert page.one("#share-link").get_attribute("value") == page.browser.current_url
+    page.look("share")
+    page.one("#share-close").click()
+    assert page.console() == []
+
+
+def test_more_hits_and_more_products_are_added_below(browser, application, tmp_path):
+    rows = [
+        (f"item-{n}", f"Item {n}", "red", ["red"] * (n + 1) + ["blue"], "Shirts", "9.00 EUR", "in_stock")
+        for n in range(30)
+    ]
+    take(application, tmp_path / "wholesale", "wholesale", rows)
+    with serving(create_app(application, open_to=anybody(application, "wholesale"))) as address:
+        page = Page(browser, address)
+        browser.get_log("browser")
+        page.open()
+        page.until(lambda: len(page.all("#some-products li")) == 12)
+        page.one("#some-more").click()
+        page.until(lambda: len(page.all("#some-products li")) == 24)
+        assert page.has_focus("#some-products li:nth-child(13) button")
+        page.one("#some-more").click()
+        page.until(lambda: len(page.all("#some-products li")) == 30)
+        assert not page.one("#some-more").is_displayed()
+        page.open("#product=item-0")
+        first = page.hits()
+        assert len(first) == 24
+        page.focus("#more")
+        page.keys(Keys.ENTER)
+        page.until(lambda: len(page.all("#grid .card")) == 29)
+        every = page.hits()
+        assert every[:24] == first
+        assert sorted(every) == sorted(f"item-{n}" for n in range(1, 30))
+        # Whoever goes on by keyboard goes on with the first of those that came.
+        assert page.has_focus("#grid .card:nth-child(25) .shot")
+        assert page.one("#status").text == "29 items like item-0"
+        assert not page.one("#more").is_displayed()
+        page.open("#product=item-0&page=1")
+        assert page.hits() == every
+        page.open("#product=item-0&page=5")
+        # Past the end there is nothing more, and what comes before it is there.
+        assert page.hits() == every
+        assert page.console() == []
+
+
+def test_the_way_to_rank_is_chosen_by_keyboard_and_stays_in_the_link(page):
+    page.open("#product=red-dress")
+    assert len(page.hits()) == 3
+    page.one(".curious summary").click()
+    page.until(lambda: page.all("#modes input"))
+    assert page.one("#modes input:checked").get_attribute("value") == "rerank"
+    page.focus("#modes input:checked")
+    page.keys(Keys.ARROW_DOWN)
+    page.until(lambda: "&mode=" in page.browser.current_url)
+    chosen = page.browser.current_url.rpartition("=")[2]
+    assert len(page.hits()) == 3
+    assert page.has_focus(f"#modes input[value='{chosen}']:checked")
+    assert page.one("#facts").text.count(f"{chosen}:") == 1
+    page.look("for-the-curious")
+    assert page.console() == []
+
+
+def test_examples_are_added_and_taken_back(page, shop):
+    if "like" not in shop.get("/openapi.json").json()["components"]["schemas"]["Query"]["properties"]:
+        pytest.skip("searches take no examples")
+    page.open("#product=red-dress")
+    assert len(page.hits()) == 3
+    page.until(lambda: page.all("#grid [data-like='half/half']"))[0].click()
+    page.until(lambda: page.all("#examples .like"))
+    assert sorted(page.hits()) == ["blue-dress", "red-skirt"]
+    page.until(lambda: page.all("#grid [data-unlike='red-skirt']"))[0].click()
+    page.until(lambda: page.all("#examples .unlike"))
+    assert page.hits() == ["blue-dress"]
+    assert page.browser.current_url.endswith("#product=red-dress&like=half%2Fhalf&unlike=red-skirt")
+    assert "and your examples" in page.one("#status").text
+    page.look("examples")
+    page.one("#examples .unlike").click()
+    page.until(lambda: not page.all("#examples .unlike"))
+    # Whoever took one back is not thrown to the start of the page.
+    assert page.has_focus("#results-title")
+    # Examples are enough to search with.
+    page.open("#like=red-skirt&like=half%2Fhalf")
+    assert sorted(page.hits()) == ["blue-dress", "red-dress"]
+    page.until(lambda: [item.text for item in page.all("#examples button")] == ["+\nSkirt\n×", "+\nJacket\n×"])
+    assert page.console() == []
+
+
+def test_words_are_completed_by_what_the_catalog_has(page, shop):
+    if "/v1/attributes" not in shop.get("/openapi.json").json()["paths"]:
+        pytest.skip("attributes are not listed")
+    page.open()
+    page.until(lambda: page.all("#start-words[role=combobox]"))
+    words = page.one("#start-words")
+    words.send_keys("dress in bl")
+    page.until(lambda: page.one(".suggestions").is_displayed())
+    # Nothing of it is black; red and white may come after it, for words of theirs that begin so.
+    assert page.one(".suggestions [role=option] span").text == "blue"
+    assert "black" not in page.one(".suggestions").text
+    page.look("suggestions")
+    words.send_keys(Keys.ARROW_DOWN)
+    assert words.get_attribute("aria-activedescendant") == page.one(".suggestions [aria-selected=true]").get_attribute(
+        "id"
+    )
+    words.send_keys(Keys.ENTER)
+    assert words.get_attribute("value") == "dress in blue "
+    assert not page.one(".suggestions").is_displayed()
+    words.send_keys("re")
+    page.until(lambda: page.one(".suggestions").is_displayed())
+    words.send_keys(Keys.ESCAPE)
+    assert not page.one(".suggestions").is_displayed()
+    words.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.ENTER)
+    assert page.hits()[0] == "blue-dress"
     assert page.console() == []

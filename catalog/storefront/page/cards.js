@@ -2,21 +2,15 @@
 
 import { photoAddress } from "./api.js";
 import { element } from "./dom.js";
+import { note } from "./products.js";
 import { attributeParts, attributeWord, money, percent, stockWord } from "./words.js";
 
 const WIDTH = 320;
 
-/** What is known of products that were hits, by id: to show what "more like this" began with. */
-const seen = new Map();
-
-export function seenProduct(id) {
-  return seen.get(id) ?? null;
-}
-
-/** A card. `actions` are `like(hit)`, `reason(button, attribute)`, and `choice(hit)`, which makes a box to choose it. */
+/** A card. `actions` are `like(hit)`, `reason(button, attribute)`, and `choices(hit)`, which makes what stands below it. */
 export function card(hit, state, actions) {
   const { product, image } = hit;
-  seen.set(product.id, { title: product.title, sha256: image.sha256 });
+  note(hit);
   const photo = photograph(image.sha256, "");
   const like = element(
     "button",
@@ -51,7 +45,7 @@ export function card(hit, state, actions) {
       element("span", {}, product.id),
       element("span", { title: "Higher is nearer" }, `score ${hit.score.toFixed(2)}`),
     ),
-    actions.choice(hit),
+    element("div", { className: "below" }, ...actions.choices(hit)),
   );
 }
 
@@ -106,7 +100,6 @@ function webAddress(link) {
 
 /** A small card that is nothing but a way to begin. */
 export function beginning({ product, image }, like) {
-  seen.set(product.id, { title: product.title, sha256: image.sha256 });
   return element(
     "li",
     {},
