@@ -18,6 +18,7 @@ from catalog.storefront.rate_limits import RateLimits
 from catalog.storefront.routes import (
     attributes,
     docs,
+    embed,
     facets,
     feeds,
     health,
@@ -75,7 +76,21 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     errors.install(app)
     # Where no key is asked for, a page of another site could read the catalog of whoever looks at it.
     app.add_middleware(Edge, metrics=metrics, is_for_pages=open_to is None)
-    for resource in (search, tags, products, images, facets, attributes, feeds, jobs, webhooks, health, docs, page):
+    for resource in (
+        search,
+        tags,
+        products,
+        images,
+        facets,
+        attributes,
+        feeds,
+        jobs,
+        webhooks,
+        health,
+        docs,
+        page,
+        embed,
+    ):
         app.include_router(resource.router)
     _describe_query(app)
     return app
