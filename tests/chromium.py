@@ -146,13 +146,20 @@ class Page:
         finally:
             self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
-    def look(self, name: str) -> None:
-        """Hold what is shown to the rules for accessibility, in light and dark; keep pictures, and one of a phone."""
-        self.run("scrollTo(0, 0)")
+    def look(self, name: str, *, on_phone: bool = True) -> None:
+        """Hold what is shown to the rules for accessibility, in light and dark; keep pictures, and one of a phone.
+
+        Args:
+            on_phone: False for what goes when the window changes.
+        """
+        if on_phone:
+            self.run("scrollTo(0, 0)")
         for scheme in ("light", "dark"):
             with self.media(prefers_color_scheme=scheme, prefers_reduced_motion="reduce"):
                 self.check_accessibility()
                 self.keep(f"{name}-{scheme}")
+        if not on_phone:
+            return
         with self.phone(), self.media(prefers_reduced_motion="reduce"):
             assert self.run("return document.documentElement.scrollWidth") <= PHONE["width"]
             self.keep(f"{name}-phone")

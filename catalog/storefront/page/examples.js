@@ -1,10 +1,9 @@
 // More and less like this: buttons on a card that make its product one more example of what is looked for.
 
-import { abilities } from "./abilities.js";
 import { element } from "./dom.js";
 import { MOST_EXAMPLES, withExample } from "./state.js";
 
-/** The two buttons, where searches take examples. `go` is called with the state that one of them leads to. */
+/** The two buttons. `go` is called with the state that one of them leads to. */
 export function exampleChoices({ product }, state, go) {
   const place = element("span", { className: "choices" });
   // Words say what is looked for, and examples show it: one or the other.
@@ -15,8 +14,6 @@ export function exampleChoices({ product }, state, go) {
       { type: "button", className: "choice", title: said, data: { [list]: product.id }, aria: { label: said }, on: { click: () => go(withExample(state, product.id, list)) } },
       element("span", { aria: { hidden: true } }, sign),
     );
-  void abilities().then(({ takes }) => {
-    if (takes("like")) place.append(choice("like", "+", `More like ${product.title}, too`), choice("unlike", "−", `Less like ${product.title}`));
-  });
+  place.append(choice("like", "+", `More like ${product.title}, too`), choice("unlike", "−", `Less like ${product.title}`));
   return place;
 }

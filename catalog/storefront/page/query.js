@@ -1,6 +1,5 @@
 // What is looked for: the photo with its box, the product or the words, more examples, and changed attributes.
 
-import { abilities } from "./abilities.js";
 import { photograph } from "./cards.js";
 import { byId, element, exchange } from "./dom.js";
 import { token } from "./filters.js";
@@ -15,9 +14,6 @@ let cropBox = null;
 /** Set it up; once. */
 export function installQuery() {
   cropBox = new CropBox((box) => go({ ...current.state, page: 0 }, { crop: box, replace: true }));
-  void abilities().then(({ takes }) => {
-    for (const form of document.querySelectorAll("[data-by-words]")) form.hidden = !takes("words");
-  });
 }
 
 /** Show it. Titles and photos of products that no answer had yet are asked for. */

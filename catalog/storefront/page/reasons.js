@@ -1,13 +1,12 @@
 // The menu of a reason: demand its attribute, forbid it, or have it changed.
 
-import { abilities } from "./abilities.js";
 import { openMenu } from "./menu.js";
 import { current, go } from "./navigation.js";
 import { withAttribute } from "./state.js";
 import { attributeParts, attributeWord } from "./words.js";
 
 /** Open it at a chip. `found` are the counts under the filters, which know what else there is. */
-export async function openReason(button, attribute, found) {
+export function openReason(button, attribute, found) {
   const { state } = current;
   const [group, word] = attributeParts(attribute);
   const isDemanded = state.all.includes(attribute);
@@ -19,7 +18,7 @@ export async function openReason(button, attribute, found) {
   ];
   const raw = attribute.includes("=") ? attribute.slice(0, attribute.indexOf("=")) : "";
   const others = (found.attributes[raw] ?? []).map(({ value }) => `${raw}=${value}`).filter((one) => one !== attribute);
-  if (!state.words && others.length && (await abilities()).takes("but")) {
+  if (!state.words && others.length) {
     items.push({ label: `Change ${word} to …`, items: others.map((one) => ({ label: attributeWord(one), run: () => go(changed(state, raw, one)) })) });
   }
   openMenu(button, group && group !== word ? `${group}: ${word}` : word, items);

@@ -88,7 +88,7 @@ def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return facts
 
 
-def take(application: Application, folder: Path, merchant: str, rows) -> None:
+def _take(application: Application, folder: Path, merchant: str, rows) -> None:
     """Ingest and index a feed of products as ``SHOP`` has them."""
     folder.mkdir()
     lines = []
@@ -120,8 +120,8 @@ def application(module_database, tmp_path_factory) -> Iterator[Application]:
     folder = tmp_path_factory.mktemp("storefront")
     settings = Settings(home=folder / "home", database_url=module_database, max_image_bytes=100_000)
     with ColorApplication(settings) as application:
-        take(application, folder / "atelier", "atelier", SHOP)
-        take(application, folder / "rival", "rival", OTHER)
+        _take(application, folder / "atelier", "atelier", SHOP)
+        _take(application, folder / "rival", "rival", OTHER)
         yield application
 
 

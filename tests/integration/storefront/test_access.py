@@ -85,6 +85,7 @@ SEARCH, INGEST, ADMIN = (Scope.SEARCH,), (Scope.INGEST,), (Scope.ADMIN,)
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/"): Route(path="/"),
     ("GET", "/page/{file_version}/{name}"): Route(path="/page/0/page.css"),
+    ("GET", "/embed/similar.js"): Route(path="/embed/similar.js"),
     ("GET", "/docs"): Route(path="/docs"),
     ("GET", "/docs/{name}"): Route(path="/docs/swagger-ui.css"),
     ("GET", "/openapi.json"): Route(path="/openapi.json"),

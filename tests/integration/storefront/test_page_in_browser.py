@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from catalog.storefront.app import create_app
 from tests.chromium import NEEDS_CHROMIUM, Page, serving
 from tests.integration.services.conftest import picture
-from tests.integration.storefront.conftest import anybody, take
+from tests.integration.storefront.conftest import _take, anybody
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -125,30 +125,23 @@ def test_a_box_is_drawn_with_a_pointer(page, tmp_path):
     assert page.console() == []
 
 
-def test_words_and_changed_attributes_are_offered_where_the_api_takes_them(page, shop):
-    taken = shop.get("/openapi.json").json()["components"]["schemas"]["Query"]["properties"]
-    page.open()
-    page.until(lambda: "4 products" in page.one("#catalog-size").text)
-    page.until(lambda: page.one("#start-words").is_displayed() == ("words" in taken))
+def test_a_reason_is_changed_and_words_are_searched_with(page):
     page.open("#product=red-skirt")
     assert len(page.hits()) == 3
     page.one("#grid [data-product='red-dress'] .chip[data-attribute='color=red']").click()
     page.until(lambda: page.all("[role=menuitem]"))
-    offered = [item.text for item in page.all("[role=menuitem]")]
-    assert ("Change red to …" in offered) == ("but" in taken)
-    if "but" in taken:
-        page.all("[role=menuitem]")[-1].click()
-        assert [item.text for item in page.all("[role=menuitem]")] == ["blue"]
-        page.keys(Keys.ENTER)
-        page.until(lambda: page.one("#changes").text.startswith("but color: blue"))
-        assert page.hits()[0] == "blue-dress"
-        assert page.browser.current_url.endswith("#product=red-skirt&but=color%3Dblue")
-    if "words" in taken:
-        page.open()
-        page.until(lambda: page.one("#start-words").is_displayed())
-        page.one("#start-words").send_keys("blue dress", Keys.ENTER)
-        assert page.hits()[0] == "blue-dress"
-        page.check_accessibility()
+    assert [item.text for item in page.all("[role=menuitem]")] == ["Only red", "Without red", "Change red to …"]
+    page.all("[role=menuitem]")[-1].click()
+    assert [item.text for item in page.all("[role=menuitem]")] == ["blue"]
+    page.look("menu", on_phone=False)
+    page.keys(Keys.ENTER)
+    page.until(lambda: page.one("#changes").text.startswith("but color: blue"))
+    assert page.hits()[0] == "blue-dress"
+    assert page.browser.current_url.endswith("#product=red-skirt&but=color%3Dblue")
+    page.open()
+    page.one("#start-words").send_keys("blue dress", Keys.ENTER)
+    assert page.hits()[0] == "blue-dress"
+    page.look("words")
     assert page.console() == []
 
 
@@ -221,7 +214,7 @@ def test_more_hits_and_more_products_are_added_below(browser, application, tmp_p
         (f"item-{n}", f"Item {n}", "red", ["red"] * (n + 1) + ["blue"], "Shirts", "9.00 EUR", "in_stock")
         for n in range(30)
     ]
-    take(application, tmp_path / "wholesale", "wholesale", rows)
+    _take(application, tmp_path / "wholesale", "wholesale", rows)
     with serving(create_app(application, open_to=anybody(application, "wholesale"))) as address:
         page = Page(browser, address)
         browser.get_log("browser")
@@ -271,9 +264,7 @@ def test_the_way_to_rank_is_chosen_by_keyboard_and_stays_in_the_link(page):
     assert page.console() == []
 
 
-def test_examples_are_added_and_taken_back(page, shop):
-    if "like" not in shop.get("/openapi.json").json()["components"]["schemas"]["Query"]["properties"]:
-        pytest.skip("searches take no examples")
+def test_examples_are_added_and_taken_back(page):
     page.open("#product=red-dress")
     assert len(page.hits()) == 3
     page.until(lambda: page.all("#grid [data-like='half/half']"))[0].click()
