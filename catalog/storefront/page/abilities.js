@@ -4,17 +4,16 @@ import { ask } from "./api.js";
 
 let described = null;
 
-/** `{modes, takes, has}`: ways to rank; what a search takes; which paths there are. */
+/** `{modes, takes}`: ways to rank, and what a search takes. */
 export function abilities() {
   described ??= ask("openapi.json").then(
-    ({ paths, components: { schemas } }) => ({
+    ({ components: { schemas } }) => ({
       modes: schemas.SearchMode?.enum ?? [],
       takes: (name) => name in (schemas.Query?.properties ?? {}),
-      has: (path) => path in paths,
     }),
     () => {
       described = null;
-      return { modes: [], takes: () => false, has: () => false };
+      return { modes: [], takes: () => false };
     },
   );
   return described;

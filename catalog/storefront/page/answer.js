@@ -7,6 +7,7 @@ import { exampleChoices } from "./examples.js";
 import { activeFilters, loosenings } from "./filters.js";
 import { begin, current, go } from "./navigation.js";
 import { emptyCatalog, notice, skeletons } from "./notices.js";
+import { showUnderstood } from "./query.js";
 import { openReason } from "./reasons.js";
 import { identity } from "./search.js";
 import { HITS_PER_PAGE, LAST_PAGE, withoutFilters } from "./state.js";
@@ -75,6 +76,7 @@ export async function showAnswer(answers, found, signal) {
   byId("status").textContent = hits.length ? said(hits, answers[0], isLast) : "";
   if (from) cards[0]?.querySelector("button").focus();
   showFacts(answers[0]);
+  if (answers[0].understood) showUnderstood(answers[0].understood);
   if (!hits.length) await showNoHits(answers[0], found, signal);
 }
 

@@ -57,13 +57,13 @@ export function errorNotice({ facts, status, wait }, retry, askForKey, ways = []
 
 /** How many seconds there are to wait, after which `run` is called, unless what it stands in has gone by then. */
 function countdown(seconds, run) {
-  const number = element("span", {}, String(seconds));
-  const said = element("p", {}, "This goes on by itself in ", number, " s.");
+  const number = element("span", {}, duration(seconds));
+  const said = element("p", {}, "This goes on by itself in ", number, ".");
   let left = seconds;
   const timer = setInterval(() => {
     left -= 1;
     // Numbers are for the eye: nobody wants to hear each of them.
-    number.textContent = String(Math.max(left, 0));
+    number.textContent = duration(Math.max(left, 0));
     if (!said.isConnected) clearInterval(timer);
     else if (left <= 0) {
       clearInterval(timer);
@@ -72,6 +72,10 @@ function countdown(seconds, run) {
   }, 1000);
   number.setAttribute("aria-live", "off");
   return said;
+}
+
+function duration(seconds) {
+  return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 /** Words, with what stands between backticks as code. */

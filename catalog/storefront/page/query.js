@@ -22,7 +22,8 @@ export function showQuery(signal) {
   byId("query-photo").hidden = !photo;
   byId("query-product").hidden = !state.product;
   byId("query-words").hidden = !state.words;
-  byId("query-words").textContent = state.words ? `“${state.words}”` : "";
+  byId("asked-words").textContent = state.words ? `“${state.words}”` : "";
+  byId("understood").textContent = "";
   document.querySelector(".another").open = false;
   if (photo) cropBox.show(photo, crop);
   if (state.product) showProduct(state.product, signal);
@@ -35,6 +36,17 @@ export function showQuery(signal) {
   });
   exchange(byId("changes"), changes, byId("results-title"));
   document.title = `${photo ? "Like your photo" : state.words || `Like ${titleOf(state.product || state.like[0])}`} · Drape`;
+}
+
+/** Show what was made of the words. */
+export function showUnderstood({ all, none, category, min_price: min, max_price: max, currency }) {
+  const price = [min ? `from ${min}` : "", max ? `up to ${max}` : "", min || max ? (currency ?? "") : ""].filter(Boolean).join(" ");
+  const parts = [...all.map(said), ...none.map((one) => `not ${said(one)}`), category ?? "", price].filter(Boolean);
+  byId("understood").textContent = parts.length ? `Understood as ${parts.join(", ")}` : "";
+}
+
+function said(attribute) {
+  return attributeParts(attribute).filter(Boolean).join(" ");
 }
 
 function showProduct(id, signal) {

@@ -18,7 +18,10 @@ export function hitsPage(current, page, signal) {
 
 /** How many products there are of each kind under the filters. */
 export function facets(state, signal) {
-  const path = `v1/facets?${filterParameters(state)}`;
+  const parameters = filterParameters(state);
+  // Of a merchant's own columns, those that a link has set.
+  for (const column of new Set(state.field.map((one) => one.slice(0, one.indexOf("="))))) parameters.append("count_fields", column);
+  const path = `v1/facets?${parameters}`;
   return recalled(`${key()} ${path}`, signal, () => ask(path, { signal }));
 }
 

@@ -1,6 +1,5 @@
 // Completing the word that is being typed, by the attributes of the catalog: a combobox with a list below it.
 
-import { abilities } from "./abilities.js";
 import { ApiError } from "./api.js";
 import { element } from "./dom.js";
 import { completions } from "./search.js";
@@ -12,12 +11,9 @@ const PAUSE = 150;
 
 let lastId = 0;
 
-/** Add it to every field for words, where the service knows attributes by their beginnings. */
+/** Add it to every field for words; once. */
 export function installSuggestions() {
-  void abilities().then(({ has }) => {
-    if (!has("/v1/attributes")) return;
-    for (const input of document.querySelectorAll("[data-by-words] input")) new Suggestions(input);
-  });
+  for (const input of document.querySelectorAll("[data-by-words] input")) new Suggestions(input);
 }
 
 class Suggestions {

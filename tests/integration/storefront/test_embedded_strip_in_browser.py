@@ -115,7 +115,9 @@ def test_similar_items_stand_where_the_script_does(shop_page):
 
 
 def test_a_script_shows_what_it_is_told_to_where_it_is_told_to(shop_page):
-    page = shop_page("red-dress", 'data-title="" data-target="h1" data-filters="category=Dresses&amp;max_price=70"')
+    page = shop_page(
+        "red-dress", 'data-title="" data-target="h1" data-filters="category=Dresses&amp;max_price=70&amp;currency=EUR"'
+    )
     assert page.run("return told") == [{"name": "shown", "count": 1}]
     assert page.run("return document.querySelector('h1 > div').shadowRoot.querySelector('h2')") is None
     assert (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from catalog.request_rates import Period, RequestRate
 from catalog.storefront.app import create_app
 from catalog.storefront.errors import TooManyRequests
+from catalog.types import Scope
 from tests.chromium import NEEDS_CHROMIUM, Page, serving
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import anybody
@@ -127,6 +130,25 @@ def test_a_busy_service_is_asked_again_when_it_says_so(page, searches):
     page.press("Try now")
     assert len(page.until(page.hits)) == 3
     assert all("503" in line for line in page.console())
+
+
+def test_who_asks_too_often_is_told_for_how_long(browser, application):
+    rate = RequestRate(1, Period.HOUR)
+    key = application.api_keys.create("atelier", "seldom", [Scope.SEARCH], rate_limit=rate).secret
+    with serving(create_app(application)) as address:
+        page = Page(browser, address)
+        browser.get_log("browser")
+        page.open()
+        page.until(lambda: page.one("#key-dialog").is_displayed())
+        page.one("#key").send_keys(key, Keys.ENTER)
+        page.until(lambda: not page.one("#key-dialog").is_displayed())
+        page.one("#start-id").send_keys("red-dress", Keys.ENTER)
+        page.until(lambda: "Too many searches at once" in page.notice())
+        told = page.one("#notice").text
+        assert re.search(r"in \d+ (s|min)\.", told), told
+        page.look("too-many-requests")
+        page.one("#forget-key").click()
+        assert all("401" in line or "429" in line for line in page.console())
 
 
 def test_it_goes_on_by_itself_once_it_is_online_again(page):
