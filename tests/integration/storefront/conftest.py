@@ -92,7 +92,7 @@ def _take(application: Application, folder: Path, merchant: str, rows) -> None:
     """Ingest and index a feed of products as ``SHOP`` has them."""
     folder.mkdir()
     lines = []
-    for number, (product, title, color, bands, category, price, availability) in enumerate(rows):
+    for number, (product, title, color, bands, category, price, availability, *link) in enumerate(rows):
         (folder / f"{number}.png").write_bytes(picture(*bands))
         row = {
             "id": product,
@@ -102,6 +102,7 @@ def _take(application: Application, folder: Path, merchant: str, rows) -> None:
             "price": price,
             "availability": availability,
             "image": f"{number}.png",
+            "link": link[0] if link else None,
             # A column of the shop's own.
             "Season": "Summer; Spring" if title == "Dress" else "Winter",
         }

@@ -9,10 +9,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from catalog.storefront.app import create_app
 from catalog.types import Scope
 from tests.chromium import NEEDS_CHROMIUM, Page, serving
+from tests.integration.storefront.conftest import _take
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -111,6 +113,31 @@ def test_similar_items_stand_where_the_script_does(shop_page):
     page.keep("embedded-strip")
     with page.phone(), page.media(prefers_color_scheme="dark"):
         page.keep("embedded-strip-phone")
+    assert page.console() == []
+
+
+def test_items_lead_to_their_pages_by_keyboard_and_words_of_a_feed_stay_words(
+    shop_page, application, shop_address, tmp_path
+):
+    hostile = "<img src=x onerror=document.title='ran'> & co"
+    rows = [
+        ("shown", "Shown", "red", ["red"], "Hats", "9.00 EUR", "in_stock"),
+        ("linked", "Linked", "red", ["red", "blue"], "Hats", "10.00 EUR", "in_stock", "https://shop.example/linked"),
+        ("bare", hostile, "red", ["red", "red", "blue"], "Hats", "11.00 EUR", "in_stock"),
+    ]
+    _take(application, tmp_path / "boutique", "boutique", rows)
+    key = application.api_keys.create(
+        "boutique", "pages", [Scope.SEARCH], is_public=True, allowed_origins=[shop_address]
+    ).secret
+    page = shop_page("shown", key=key)
+    assert sorted(card["title"] for card in _cards(page)) == [hostile, "Linked"]
+    assert page.run("return document.title") == "A shop"
+    page.keys(Keys.TAB)
+    focused = "return document.activeElement.shadowRoot?.activeElement?.href"
+    assert page.run(focused) == "https://shop.example/linked"
+    # What has no page of its own is no stop on the way.
+    page.keys(Keys.TAB)
+    assert page.run(focused) is None
     assert page.console() == []
 
 

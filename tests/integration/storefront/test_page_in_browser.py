@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
@@ -84,6 +86,51 @@ def test_a_photo_is_searched_with_and_a_box_on_it_moved_by_keyboard(page, tmp_pa
     assert "not a photo" in page.until(lambda: page.one("#notice").text)
     # The photo is in no address: whoever gets the link begins anew.
     assert page.browser.current_url == f"{page.address}/"
+    assert page.console() == []
+
+
+_GIVE = """
+const [kind, text] = arguments;
+const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const given = new DataTransfer();
+given.items.add(new File([bytes], "photo.png", { type: "image/png" }));
+const event = kind === "paste"
+  ? new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })
+  : new DragEvent(kind, { dataTransfer: given, bubbles: true, cancelable: true });
+document.body.dispatchEvent(event);
+"""
+
+
+def test_a_photo_is_dropped_or_pasted(page):
+    photo = base64.b64encode(picture("blue")).decode()
+    page.open()
+    page.until(lambda: "4 products" in page.one("#catalog-size").text)
+    page.run(_GIVE, "dragenter", photo)
+    assert page.one("#veil").is_displayed()
+    page.run(_GIVE, "drop", photo)
+    page.until(lambda: page.one("#query-photo").is_displayed())
+    assert not page.one("#veil").is_displayed()
+    assert page.hits()[0] == "blue-dress"
+    page.look("photo")
+    photo = base64.b64encode(picture("red")).decode()
+    page.run(_GIVE, "paste", photo)
+    page.until(lambda: page.hits()[:1] == ["red-dress"])
+    # All of it came from where the page came from, and photos from the visitor.
+    loaded = page.run("return performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert len(loaded) > 20
+    assert [one for one in loaded if not one.startswith((page.address, f"blob:{page.address}"))] == []
+    assert page.console() == []
+
+
+def test_a_merchant_s_own_column_filters_by_a_link(page):
+    page.open("#product=red-dress&field=season%3Dwinter")
+    assert sorted(page.hits()) == ["half/half", "red-skirt"]
+    assert page.one("#tokens").text.replace("\n", "") == "season: winter×"
+    assert page.one("[data-key='field season=winter']").is_selected()
+    page.one("[data-key='field season=summer']").click()
+    page.until(lambda: len(page.all("#tokens .token")) == 2)
+    # One of the values that are ticked must hold.
+    assert sorted(page.hits()) == ["blue-dress", "half/half", "red-skirt"]
     assert page.console() == []
 
 
