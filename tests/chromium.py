@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -34,11 +35,14 @@ NEEDS_CHROMIUM: Final = [
 SCREENSHOTS: Final = Path(os.environ.get("DRAPE_SCREENSHOTS", Path(__file__).parents[1] / "build" / "screenshots"))
 """Where pictures of what the tests saw are kept."""
 
+_RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RULES_OF_COLOR: Final = ["color-contrast"]
+
 PHONE: Final = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 _AXE_RUN: Final = """
-const done = arguments[0];
-axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(
+const [rules, done] = arguments;
+axe.run({runOnly: rules, resultTypes: ["violations"]}).then(
   (found) => done(found.violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`)),
 );
 """
@@ -103,7 +107,9 @@ class Page:
         return self.browser.execute_script(script, *arguments)
 
     def until(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.browser, 15, poll_frequency=0.05).until(lambda _: condition())
+        # What is looked at may be drawn anew at any moment.
+        wait = WebDriverWait(self.browser, 20, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _: condition())
 
     def hits(self) -> list[str]:
         """The products that are shown, once they are."""
@@ -156,7 +162,7 @@ class Page:
             self.run("scrollTo(0, 0)")
         for scheme in ("light", "dark"):
             with self.media(prefers_color_scheme=scheme, prefers_reduced_motion="reduce"):
-                self.check_accessibility()
+                self.check_accessibility(_RULES if scheme == "light" else _RULES_OF_COLOR)
                 self.keep(f"{name}-{scheme}")
         if not on_phone:
             return
@@ -168,12 +174,12 @@ class Page:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.browser.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
 
-    def check_accessibility(self) -> None:
+    def check_accessibility(self, rules: list[str] = _RULES) -> None:
         # What fades in has too little contrast until it is there.
         self.until(lambda: self.run("return document.getAnimations().length") == 0)
         if not self.run("return 'axe' in window"):
             self.run(resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-        assert self.browser.execute_async_script(_AXE_RUN) == []
+        assert self.browser.execute_async_script(_AXE_RUN, rules) == []
 
     def console(self) -> list[str]:
         """What the console tells since it was last asked, which is nothing where all is well."""

@@ -193,7 +193,9 @@ function fields({ fields: columns = {} }, state, go) {
       const choose = (isOn) => go(isOn ? withValue(state, "field", one) : withoutValue(state, "field", one));
       return checkRow(`field ${one}`, value, count, state.field.includes(one), choose);
     });
-    return section(`field ${name}`, capital(spaced(name)), element("ul", { className: "values" }, ...rows));
+    const made = section(`field ${name}`, capital(spaced(name)), element("ul", { className: "values" }, ...rows));
+    if (state.field.some((one) => one.startsWith(`${name}=`))) made.open = true;
+    return made;
   });
 }
 
