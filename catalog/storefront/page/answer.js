@@ -96,7 +96,7 @@ function isDrawn() {
 }
 
 function isAll(hits, { total }) {
-  return total?.relation === "exact" && hits.length >= total.value;
+  return total.relation === "exact" && hits.length >= total.value;
 }
 
 /** How many are shown of how many, what they resemble, and what was not understood. */
@@ -106,21 +106,20 @@ function said(hits, answer, isLast) {
   const subject = photo
     ? crop ? "the box in your photo" : "your photo"
     : state.words ? "your words" : state.product || (examples > 1 ? "your examples" : state.like[0]);
-  const isKnown = answer.total && answer.total.value > hits.length;
-  const of = isKnown ? ` of ${answer.total.relation === "exact" ? "" : "at least "}${counted(answer.total.value, "item", "items")}` : "";
+  const of = answer.total.value > hits.length ? ` of ${answer.total.relation === "exact" ? "" : "at least "}${counted(answer.total.value, "item", "items")}` : "";
   const number = isLast ? counted(hits.length, "item", "items") : of ? `The nearest ${hits.length}${of}` : `The nearest ${hits.length} items`;
   const ignored = answer.understood?.ignored ?? [];
   return [
     `${number} like ${subject}${examples && (photo || state.product) ? " and your examples" : ""}`,
     ignored.length ? `Not understood: ${ignored.join(", ")}` : "",
-    ...(answer.notes ?? []),
+    ...answer.notes,
   ].filter(Boolean).join(". ");
 }
 
 async function showNoHits(answer, found, signal) {
   const { state } = current;
   const filters = activeFilters(state);
-  const show = (title, sentences, ways = []) => byId("notice").replaceChildren(notice(title, [...(answer.notes ?? []), ...sentences], ways));
+  const show = (title, sentences, ways = []) => byId("notice").replaceChildren(notice(title, [...answer.notes, ...sentences], ways));
   byId("status").textContent = "Nothing found";
   if (!filters.length) {
     if (!found.num_products) byId("notice").replaceChildren(emptyCatalog());
@@ -137,15 +136,16 @@ async function showNoHits(answer, found, signal) {
   else show(title, [filters.length > 1 ? "Taking off one of them alone is not enough." : ""], [all]);
 }
 
-function showFacts({ timings_ms: timings, model_version: model, gallery, mode, indexed_at: indexed }) {
+function showFacts({ timings_ms: timings, model_version: model, gallery, mode, ranked_by: features, indexed_at: indexed }) {
   const total = Object.values(timings).reduce((sum, value) => sum + value, 0);
   const stages = Object.entries(timings).map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(", ");
   const facts = [
     ["Model", model],
     ["Gallery", gallery],
-    indexed ? ["Indexed", new Date(indexed).toLocaleString()] : null,
+    ["Indexed", new Date(indexed).toLocaleString()],
     ["Ranking", [mode, modeWords(mode)[1]].filter(Boolean).join(": ")],
-    ["Time", `${("total" in timings ? timings.total : total).toFixed(1)} ms (${stages})`],
+    ["Features", features.join(", ")],
+    ["Time", `${total.toFixed(1)} ms (${stages})`],
   ];
-  byId("facts").replaceChildren(...facts.filter(Boolean).flatMap(([term, fact]) => [element("dt", {}, term), element("dd", {}, fact)]));
+  byId("facts").replaceChildren(...facts.flatMap(([term, fact]) => [element("dt", {}, term), element("dd", {}, fact)]));
 }

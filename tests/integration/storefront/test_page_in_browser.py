@@ -279,6 +279,7 @@ def test_more_hits_and_more_products_are_added_below(browser, application, tmp_p
         page.open("#product=item-0")
         first = page.hits()
         assert len(first) == 24
+        assert page.one("#status").text == "The nearest 24 of 29 items like item-0"
         page.focus("#more")
         page.keys(Keys.ENTER)
         page.until(lambda: len(page.all("#grid .card")) == 29)
