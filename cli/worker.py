@@ -70,6 +70,7 @@ def worker(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
+    from embeddings.batch_size import USUAL_BATCH_SIZE
 
     queues = list(dict.fromkeys(queue or EVERYTHING))
     if concurrency is not None and queues != [Queue.INDEX]:
@@ -86,6 +87,9 @@ def worker(
             expected="--queue query alone",
             remedy="start another `drape worker` for the others",
         )
+    if queues == [Queue.QUERY] and not os.environ.get("DRAPE_BATCH_SIZE"):
+        # Its batches are as large as queries come: there is no size to measure before the first is answered.
+        os.environ["DRAPE_BATCH_SIZE"] = str(USUAL_BATCH_SIZE)
     if metrics_port is not None:
         os.environ["DRAPE_METRICS_PORT"] = str(metrics_port)
     settings = settings_from_environment()
