@@ -57,7 +57,7 @@ def undo_run(merchant: str, job_id: int | None, *, yes: bool, wait: bool, as_jso
         run = application.feed_undo.run_to_undo(merchant, job_id)
         if not yes:
             _ask(merchant, run)
-        if settings.broker_url is None:
+        if not application.is_indexed_elsewhere:
             # Whoever else owns the index is met before anything is changed.
             application.index.list_collections()
         since = application.indexing_follower.revision()
