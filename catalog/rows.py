@@ -31,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from catalog.types import JobState
+
 
 class Base(DeclarativeBase):
     """All tables, with constraint names that migrations can rely on."""
@@ -96,21 +98,6 @@ class GalleryState(StrEnum):
     BUILDING = "building"
     LIVE = "live"
     RETIRED = "retired"
-
-
-class JobState(StrEnum):
-    """A job ends ``done``, ``failed`` (its error says why), ``cancelled`` (somebody asked for it) or ``interrupted``.
-
-    Interrupted means that its process was stopped. All but those that are done can be run again. A job that was handed
-    over to others waits until one of them takes it, and again where its process was stopped.
-    """
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    CANCELLED = "cancelled"
 
 
 class ChangeKind(StrEnum):

@@ -64,6 +64,16 @@ VISUAL_FEATURES = ("fc6", "pool")
 """Other names of the mode ``visual``: of the features that it may rank by."""
 
 
+MAX_FIELD_NAME_LENGTH = 60
+MAX_FIELD_VALUE_LENGTH = 100
+"""Of a merchant's own columns. Longer texts are prose, which nobody filters by."""
+
+MAX_TAGS = 100
+DEFAULT_TAGS = 3
+DEFAULT_TAG_CONFIDENCE = 0.05
+"""What is told of a photo: how many values of a group, and how sure of them the model is at least."""
+
+
 class AttributeSource(StrEnum):
     """Where attributes come from: the feed's own, its texts (titles, descriptions, tags, option columns), or both."""
 
@@ -365,6 +375,37 @@ class Hit:
     item_group: str | None
     why: tuple[Reason, ...]
     given_attributes: tuple[str, ...] = ()
+
+
+class JobState(StrEnum):
+    """A job ends ``done``, ``failed`` (its error says why), ``cancelled`` (somebody asked for it) or ``interrupted``.
+
+    Interrupted means that its process was stopped. All but those that are done can be run again. A job that was handed
+    over to others waits until one of them takes it, and again where its process was stopped.
+    """
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+class ProductOrder(StrEnum):
+    """In what order products are listed: those that came into the catalog last, or by the merchant's own ids."""
+
+    NEWEST = "newest"
+    ID = "id"
+
+
+class ImageStanding(StrEnum):
+    """How an image stands: searches find it, it waits, another one is shown in its stead, or it cannot be used."""
+
+    INDEXED = "indexed"
+    WAITS = "waits"
+    DUPLICATE = "duplicate"
+    SET_ASIDE = "set_aside"
 
 
 class TotalRelation(StrEnum):

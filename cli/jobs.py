@@ -72,7 +72,7 @@ def jobs(
 def follow(job: JobNumber, as_json: AsJson = False) -> None:
     """Show how far a job is until it has ended. The exit code is 1 unless it is done."""
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.rows import JobState
+    from catalog.types import JobState
     from cli.progress import progress
 
     with Application(settings_from_environment()) as application:
@@ -157,8 +157,7 @@ def _retry(job_id: int, *, as_json: bool) -> None:
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
     from catalog.repositories.jobs import JobKind
-    from catalog.rows import JobState
-    from catalog.types import DialectName
+    from catalog.types import DialectName, JobState
     from cli.feed_undo import undo_run
     from cli.ingest import ingest
     from cli.reindex import reindex

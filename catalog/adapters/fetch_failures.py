@@ -12,10 +12,10 @@ from typing import Final
 import h2.exceptions
 import httpcore
 
-from catalog.adapters.retry_after import retry_after_seconds
 from catalog.adapters.transfer_deadline import TransferDeadline
 from catalog.adapters.web_address import WebAddress
 from catalog.ports.remote_files import FetchFailed, FetchRefused
+from catalog.retry_after import retry_after_seconds
 
 BROKEN_CONNECTION: Final = (
     httpcore.NetworkError,

@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from catalog.types import MAX_FIELD_NAME_LENGTH, MAX_FIELD_VALUE_LENGTH
+
 MAX_FIELDS: Final = 30
 """Names per product; those that come first in the feed count."""
 
 MAX_VALUES: Final = 20
 """Values per name; who has more lists something else."""
-
-MAX_NAME_LENGTH: Final = 60
-MAX_VALUE_LENGTH: Final = 100
-"""Longer texts are prose, which nobody filters by."""
 
 _SEPARATORS: Final = re.compile(r"[\s\-_]+")
 _BETWEEN_VALUES: Final = re.compile(r"[;|]")
@@ -62,10 +60,10 @@ def own_fields(columns: Iterable[tuple[str, object]]) -> tuple[str, ...]:
     values: dict[str, dict[str, None]] = {}
     for column, given in columns:
         name = field_name(column)
-        if not 0 < len(name) <= MAX_NAME_LENGTH:
+        if not 0 < len(name) <= MAX_FIELD_NAME_LENGTH:
             continue
         found = [value for value in map(field_value, _texts(given)) if value]
-        if found and max(map(len, found)) <= MAX_VALUE_LENGTH and (name in values or len(values) < MAX_FIELDS):
+        if found and max(map(len, found)) <= MAX_FIELD_VALUE_LENGTH and (name in values or len(values) < MAX_FIELDS):
             values.setdefault(name, {}).update(dict.fromkeys(found))
     return tuple(sorted(f"{name}={one}" for name, some in values.items() if len(some) <= MAX_VALUES for one in some))
 

@@ -27,7 +27,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.repositories.merchants import GALLERIES_LOCK, INGEST_LOCK
 from catalog.repositories.row_counts import num_rows
-from catalog.rows import JobRow, JobState, MerchantRow, SubmittedFeedRow
+from catalog.rows import JobRow, MerchantRow, SubmittedFeedRow
+from catalog.types import JobState
 
 
 class JobKind(StrEnum):

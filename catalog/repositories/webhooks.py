@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from catalog.repositories.job_facts import job_facts
 from catalog.repositories.jobs import Job, JobKind
 from catalog.repositories.row_counts import num_rows
-from catalog.rows import JobState, MerchantRow, WebhookDeliveryRow, WebhookRow
+from catalog.rows import MerchantRow, WebhookDeliveryRow, WebhookRow
+from catalog.types import JobState
 
 DAYS_KEPT: Final = 30
 """So long deliveries that were made or given up can be looked at."""

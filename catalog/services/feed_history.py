@@ -10,8 +10,9 @@ from typing import Any, Final
 from catalog.errors import JobNotFound
 from catalog.repositories.changes import ProductChange
 from catalog.repositories.jobs import Job, JobKind
-from catalog.rows import ChangeKind, JobState
+from catalog.rows import ChangeKind
 from catalog.services.ingest_images import told_of
+from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWorkFactory
 
 RUNS: Final = (JobKind.INGEST, JobKind.REMOVAL)

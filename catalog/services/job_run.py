@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from catalog.errors import JobCancelled
 from catalog.repositories.jobs import JobKind
-from catalog.rows import JobState
+from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWorkFactory
 
 LOOK_SECONDS: Final = 0.5

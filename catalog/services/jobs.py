@@ -8,8 +8,8 @@ from typing import Final
 
 from catalog.errors import InvalidRequest, JobNotFound
 from catalog.repositories.jobs import Job
-from catalog.rows import JobState
 from catalog.services.progress import Advance, unheard
+from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWorkFactory
 
 LOOK_SECONDS: Final = 0.5

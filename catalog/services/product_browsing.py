@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from catalog.errors import InvalidRequest, ProductNotFound
@@ -14,27 +13,11 @@ from catalog.repositories.browsing import DescribedImage, WholeProduct
 from catalog.repositories.products import ShownProduct
 from catalog.rows import ImageState
 from catalog.services.facets import conditions_of
-from catalog.types import SearchFilters
+from catalog.types import ImageStanding, ProductOrder, SearchFilters
 from catalog.unit_of_work import UnitOfWorkFactory
 
 MAX_LISTED: Final = 100
 _LARGEST_ID: Final = 2**63 - 1
-
-
-class ProductOrder(StrEnum):
-    """In what order products are listed: those that came into the catalog last, or by the merchant's own ids."""
-
-    NEWEST = "newest"
-    ID = "id"
-
-
-class ImageStanding(StrEnum):
-    """How an image stands: searches find it, it waits, another one is shown in its stead, or it cannot be used."""
-
-    INDEXED = "indexed"
-    WAITS = "waits"
-    DUPLICATE = "duplicate"
-    SET_ASIDE = "set_aside"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,11 @@ from urllib.parse import unquote, urlsplit
 from catalog.errors import FeedUnreadable, InvalidRequest
 from catalog.ports.remote_files import FetchFailed, NotModified, RemoteFile, RemoteFiles, Validators
 from catalog.repositories.jobs import Job, JobKind
-from catalog.rows import JobState
 from catalog.services.galleries import GalleryService
 from catalog.services.ingest import DATED_PRICES, FetchedFrom, IngestRequest, IngestService, IngestSummary, named_as
 from catalog.services.ingest_run import OnError
 from catalog.services.progress import Advance, unheard
-from catalog.types import is_address
+from catalog.types import JobState, is_address
 from catalog.unit_of_work import UnitOfWorkFactory
 
 MAX_ADDRESS_LENGTH: Final = 1_000

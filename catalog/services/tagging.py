@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,11 @@ from catalog.ports.models import ModelDescription, Models
 from catalog.services.gallery_layout import PROB
 from catalog.services.live_gallery import live_gallery
 from catalog.services.query_embedding import QueryEmbedding
+from catalog.types import DEFAULT_TAG_CONFIDENCE, DEFAULT_TAGS, MAX_TAGS
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 from embeddings.embedder import PROB_SCALE
 from embeddings.taxonomy import Taxonomy, split_attribute
-
-MAX_TOP: Final = 100
-DEFAULT_TOP: Final = 3
-DEFAULT_CONFIDENCE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,8 @@ class TaggingService:
         photo: bytes,
         crop: CropBox | None = None,
         *,
-        top: int = DEFAULT_TOP,
-        min_confidence: float = DEFAULT_CONFIDENCE,
+        top: int = DEFAULT_TAGS,
+        min_confidence: float = DEFAULT_TAG_CONFIDENCE,
     ) -> TaggedPhoto:
         """The attributes of the item in a photo, or in a part of it.
 
@@ -95,8 +92,8 @@ class TaggingService:
             embeddings.errors.UnusableImage: the photo cannot be decoded.
             InvalidRequest: the numbers have no meaning.
         """
-        if not 1 <= top <= MAX_TOP:
-            raise InvalidRequest("top_k is out of range", received=str(top), expected=f"1 to {MAX_TOP}")
+        if not 1 <= top <= MAX_TAGS:
+            raise InvalidRequest("top_k is out of range", received=str(top), expected=f"1 to {MAX_TAGS}")
         if not 0 <= min_confidence <= 1:
             raise InvalidRequest("min_confidence is out of range", received=str(min_confidence), expected="0 to 1")
         with self._unit_of_work() as work:

@@ -1,16 +1,9 @@
-"""Webhooks: a merchant's servers are told when a job has ended, signed as Standard Webhooks say.
-
-https://github.com/standard-webhooks/standard-webhooks: the headers ``webhook-id``, ``webhook-timestamp`` (seconds since
-1970) and ``webhook-signature``, which is ``v1,`` and the base64 of the HMAC-SHA256, under the secret's bytes, of
-``ID.TIMESTAMP.BODY``.
-"""
+"""Webhooks: a merchant's servers are told when a job has ended, signed as Standard Webhooks say."""
 
 from __future__ import annotations
 
 import base64
 import datetime
-import hashlib
-import hmac
 import random
 import secrets
 import time
@@ -24,10 +17,10 @@ from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.ports.remote_posts import RemotePosts
 from catalog.repositories.webhooks import ClaimedDelivery, Webhook
 from catalog.unit_of_work import UnitOfWorkFactory
+from catalog.webhook_signature import SECRET_PREFIX, signature
 
 MOST_WEBHOOKS: Final = 10
 LONGEST_URL: Final = 2_000
-SECRET_PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = 32
 
 WAITS: Final = tuple(datetime.timedelta(seconds=seconds) for seconds in (10, 60, 600, 3600))
@@ -201,15 +194,3 @@ def retry_wait(attempts: int, jitter: float) -> datetime.timedelta | None:
     if attempts > len(WAITS):
         return None
     return WAITS[attempts - 1] * (1 + jitter / 5)
-
-
-def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """What the header ``webhook-signature`` says.
-
-    Args:
-        secret: With its prefix.
-        timestamp: Seconds since 1970.
-    """
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

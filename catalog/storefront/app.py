@@ -8,6 +8,10 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from catalog.api_schemas.feeds import feed_schemas
+from catalog.api_schemas.query import query_schemas
+from catalog.api_schemas.tags import tag_schemas
+from catalog.api_schemas.webhooks import webhook_schemas
 from catalog.bootstrap import Application
 from catalog.storefront import errors
 from catalog.storefront.edge import Edge
@@ -30,10 +34,6 @@ from catalog.storefront.routes import (
     tags,
     webhooks,
 )
-from catalog.storefront.schemas.feeds import feed_schemas
-from catalog.storefront.schemas.query import query_schemas
-from catalog.storefront.schemas.tags import tag_schemas
-from catalog.storefront.schemas.webhooks import webhook_schemas
 from catalog.types import Caller
 
 _DESCRIPTION = """Which items look like this one, and why.

@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
+from catalog.api_schemas.fields import Taken
 from catalog.storefront.body_limits import (
     JSON,
     MOST_JSON_BYTES,
@@ -20,7 +21,6 @@ from catalog.storefront.body_limits import (
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
 from catalog.storefront.json_bodies import parsed
-from catalog.storefront.schemas.fields import Taken
 
 _REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
 _PARTS: Final = "a file part `image` and a part `query` of JSON"

@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import Response
 
-from catalog.storefront.schemas.fields import Answered
+from catalog.api_schemas.fields import Answered
 
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Api-Key"}
 """To be kept by whoever asked, and asked for again each time."""

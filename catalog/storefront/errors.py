@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from catalog.api_schemas.errors import ErrorAnswer, ErrorFacts
 from catalog.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
@@ -45,7 +46,6 @@ from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.storefront.authentication import CHALLENGE
 from catalog.storefront.body_pace import BodyTooSlow
 from catalog.storefront.rate_limits import RateLimited
-from catalog.storefront.schemas.errors import ErrorAnswer, ErrorFacts
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableImage, UnusableModel
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from catalog.storefront.schemas.fields import (
+from catalog.api_schemas.fields import (
     MOST_ATTRIBUTES,
     Amount,
     AttributeName,
@@ -15,7 +15,7 @@ from catalog.storefront.schemas.fields import (
     CurrencyCode,
     FieldEntry,
 )
-from catalog.storefront.schemas.query import Filters
+from catalog.api_schemas.query import Filters
 from catalog.types import Availability, SearchFilters
 
 _Attributes = Annotated[tuple[AttributeName, ...], Query(max_length=MOST_ATTRIBUTES)]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from catalog.errors import InvalidRequest
 from catalog.feeds.own_fields import (
     MAX_FIELDS,
-    MAX_VALUE_LENGTH,
     MAX_VALUES,
     field_entry,
     field_name,
@@ -19,7 +18,7 @@ from catalog.feeds.own_fields import (
 from catalog.ports.vector_index import Match
 from catalog.services.asked_attributes import entries_for
 from catalog.services.gallery_layout import search_filter
-from catalog.types import SearchFilters
+from catalog.types import MAX_FIELD_VALUE_LENGTH, SearchFilters
 
 NAMES = st.text("aB -_=", max_size=4)
 VALUES = st.recursive(
@@ -39,9 +38,9 @@ VALUES = st.recursive(
         ({"a": "b"}, []),
         (None, []),
         ("", []),
-        ("x" * MAX_VALUE_LENGTH, ["n=" + "x" * MAX_VALUE_LENGTH]),
-        ("x" * (MAX_VALUE_LENGTH + 1), []),
-        ("short; " + "x" * (MAX_VALUE_LENGTH + 1), []),
+        ("x" * MAX_FIELD_VALUE_LENGTH, ["n=" + "x" * MAX_FIELD_VALUE_LENGTH]),
+        ("x" * (MAX_FIELD_VALUE_LENGTH + 1), []),
+        ("short; " + "x" * (MAX_FIELD_VALUE_LENGTH + 1), []),
         (";".join(map(str, range(MAX_VALUES + 1))), []),
     ],
 )

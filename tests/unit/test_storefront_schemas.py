@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from catalog.api_schemas.prices import plain_amount
 from catalog.storefront.open_access import is_this_machine
-from catalog.storefront.schemas.prices import plain_amount
 
 
 @pytest.mark.parametrize(

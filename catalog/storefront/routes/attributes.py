@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from catalog.api_schemas.attributes import AttributeAnswer, AttributesAnswered
+from catalog.api_schemas.fields import AttributeName, TypedText
+from catalog.services.attribute_choices import Choices
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.attributes import AttributesAnswered
-from catalog.storefront.schemas.fields import AttributeName, TypedText
+from embeddings.taxonomy import split_attribute
 
 router = APIRouter(prefix="/v1")
 
@@ -34,4 +36,14 @@ async def attributes(
     """Attributes of the products under the filters, those of most products first, and the model's others after them;
     with `q` the nearest first. Counts may be some seconds old."""
     found = await parts.calls.run(parts.attributes.list, caller.merchant, q, group, filters, limit)
-    return AttributesAnswered.of(found)
+    return _answered(found)
+
+
+def _answered(found: Choices) -> AttributesAnswered:
+    answers: list[AttributeAnswer] = []
+    for one in found.choices:
+        group, value = split_attribute(one.name)
+        answers.append(
+            AttributeAnswer(attribute=one.name, group=group, value=value, count=one.count, ranked=one.is_ranked)
+        )
+    return AttributesAnswered(attributes=tuple(answers), total=found.total)

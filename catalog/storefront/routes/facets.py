@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from catalog.api_schemas.facets import FacetsAnswered, PriceRange, ValueCount
+from catalog.api_schemas.fields import MOST_FIELDS, FieldName
+from catalog.api_schemas.prices import plain_amount
 from catalog.services.facets import Facets
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.facets import FacetsAnswered, PriceRange, ValueCount
-from catalog.storefront.schemas.fields import MOST_FIELDS, FieldName
-from catalog.storefront.schemas.prices import plain_amount
 
 router = APIRouter(prefix="/v1")
 

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from catalog.api_schemas.feeds import FeedTaking
+from catalog.api_schemas.jobs import JobAnswered
+from catalog.services.feed_submissions import FeedOptions
 from catalog.storefront.authentication import require
 from catalog.storefront.feed_bodies import UploadedFeed, read_feed
+from catalog.storefront.job_answers import job_answer
 from catalog.storefront.parts import Parts
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.routes.jobs import POLL_SECONDS
-from catalog.storefront.schemas.jobs import JobAnswered
 from catalog.types import Caller, Scope
 
 router = APIRouter(prefix="/v1")
@@ -68,7 +71,7 @@ async def hand_over(
                 caller.merchant,
                 feed.file,
                 feed.name,
-                feed.taking.options(),
+                _options(feed.taking),
                 idempotency_key,
             )
         else:
@@ -77,9 +80,19 @@ async def hand_over(
                 caller.merchant_id,
                 caller.merchant,
                 feed.url,
-                feed.options(),
+                _options(feed),
                 idempotency_key,
             )
     response.headers["Location"] = f"/v1/jobs/{submission.job.id}"
     response.headers["Retry-After"] = POLL_SECONDS
-    return JobAnswered.of(submission.job)
+    return job_answer(submission.job)
+
+
+def _options(taking: FeedTaking) -> FeedOptions:
+    return FeedOptions(
+        full_sync=taking.full_sync,
+        max_removal=taking.max_removal,
+        attributes_as_given=taking.attributes_as_given,
+        dialect=taking.dialect,
+        currency=None if taking.currency is None else taking.currency.upper(),
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from catalog.api_schemas.health import CheckAnswered, HealthAnswered, ReadyAnswered
 from catalog.storefront.parts import Parts
-from catalog.storefront.schemas.health import CheckAnswered, HealthAnswered, ReadyAnswered
 
 router = APIRouter()
 

@@ -6,10 +6,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from catalog.api_schemas.jobs import JobAnswered, JobsAnswered
 from catalog.storefront.authentication import require
+from catalog.storefront.job_answers import job_answer
 from catalog.storefront.parts import Parts
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.jobs import JobAnswered, JobsAnswered
 from catalog.types import Caller, Scope
 
 router = APIRouter(prefix="/v1/jobs")
@@ -33,7 +34,7 @@ async def jobs(
     """The merchant's jobs, newest first: feeds that were ingested over HTTP or otherwise, changes to other models."""
     found = await parts.calls.run(parts.jobs.of_merchant, caller.merchant_id, limit, before)
     return JobsAnswered(
-        jobs=tuple(JobAnswered.of(job) for job in found), before=found[-1].id if len(found) == limit else None
+        jobs=tuple(job_answer(job) for job in found), before=found[-1].id if len(found) == limit else None
     )
 
 
@@ -44,11 +45,11 @@ async def job(parts: Parts, caller: Watcher, job_id: JobId, response: Response) 
     waiting = await parts.calls.run(parts.jobs.images_waiting, caller.merchant_id)
     if found.finished_at is None or waiting:
         response.headers["Retry-After"] = POLL_SECONDS
-    return JobAnswered.of(found, waiting)
+    return job_answer(found, waiting)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=ERRORS, summary="Cancel a job")
 async def cancel(parts: Parts, caller: Watcher, job_id: JobId) -> JobAnswered:
     """Ask a job to end: one that waits ends at once, one that runs after what it holds. What it has done stays."""
     await parts.calls.run(parts.jobs.cancel, job_id, caller.merchant_id)
-    return JobAnswered.of(await parts.calls.run(parts.jobs.get, job_id, caller.merchant_id))
+    return job_answer(await parts.calls.run(parts.jobs.get, job_id, caller.merchant_id))

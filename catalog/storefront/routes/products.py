@@ -9,16 +9,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from catalog.services.product_browsing import ProductOrder
+from catalog.api_schemas.fields import ProductId, Threshold
+from catalog.api_schemas.hits import SearchAnswered
+from catalog.api_schemas.products import ProductsAnswered, WholeProductAnswer
+from catalog.api_schemas.query import Ranking
 from catalog.storefront.conditional import answered_once
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Ingester, Parts, Searcher
+from catalog.storefront.product_answers import page_answer, whole_answer
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.fields import ProductId, Threshold
-from catalog.storefront.schemas.hits import SearchAnswered
-from catalog.storefront.schemas.products import ProductsAnswered, WholeProductAnswer
-from catalog.storefront.schemas.query import Ranking
-from catalog.types import Scope, SearchMode
+from catalog.types import ProductOrder, Scope, SearchMode
 
 router = APIRouter(prefix="/v1")
 
@@ -41,7 +41,7 @@ async def products(
     `?width=160`, and search by the `product.id` that was picked. To have all of them, ask again with `after` set to
     `next` until that is null."""
     page = await parts.calls.run(parts.browsing.page, caller.merchant_id, filters, order, after=after, limit=limit)
-    return ProductsAnswered.of(page)
+    return page_answer(page)
 
 
 # Above the product by itself, whose id may hold slashes, too.
@@ -92,7 +92,7 @@ async def product(
     it. What is wrong with an image is told to keys that may ingest."""
     found = await parts.calls.run(parts.browsing.get, caller.merchant_id, product_id)
     is_for_merchant = not caller.scopes.isdisjoint((Scope.INGEST, Scope.ADMIN))
-    return answered_once(WholeProductAnswer.of(found, is_for_merchant=is_for_merchant), if_none_match)
+    return answered_once(whole_answer(found, is_for_merchant=is_for_merchant), if_none_match)
 
 
 @router.delete(

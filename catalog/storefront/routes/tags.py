@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 
+from catalog.api_schemas.tags import TagAnswer, TagGroupAnswer, TagQuery, TagsAnswered
 from catalog.errors import InvalidRequest
+from catalog.services.tagging import TaggedPhoto
 from catalog.storefront.bodies import read_query
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.photo_bodies import described_body, photo_at
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.tags import TagQuery, TagsAnswered
 
 router = APIRouter(prefix="/v1")
 
@@ -39,5 +41,22 @@ async def tag(request: Request, parts: Parts, caller: Searcher) -> TagsAnswered:
     tagged = await parts.calls.run(
         parts.tagging.tag, caller.merchant, image, crop, top=query.top_k, min_confidence=query.min_confidence
     )
-    answer = TagsAnswered.of(tagged)
-    return answer.model_copy(update={"timings_ms": {**fetching, **answer.timings_ms}})
+    return _answered(tagged, fetching)
+
+
+def _answered(tagged: TaggedPhoto, fetching: Mapping[str, float]) -> TagsAnswered:
+    return TagsAnswered(
+        groups=tuple(
+            TagGroupAnswer(
+                group=group.group,
+                exclusive=group.is_exclusive,
+                values=tuple(
+                    TagAnswer(attribute=tag.attribute, value=tag.value, confidence=round(tag.confidence, 4))
+                    for tag in group.tags
+                ),
+            )
+            for group in tagged.groups
+        ),
+        model_version=tagged.model_version,
+        timings_ms={**fetching, **{stage: round(value, 3) for stage, value in tagged.timings_ms.items()}},
+    )

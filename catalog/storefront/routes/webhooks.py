@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from catalog.storefront.authentication import require
-from catalog.storefront.json_bodies import described, read_json
-from catalog.storefront.parts import Parts
-from catalog.storefront.responses import ERRORS
-from catalog.storefront.schemas.webhooks import (
-    WebhookAnswered,
+from catalog.api_schemas.webhooks import (
     WebhookMade,
     WebhookMessage,
     WebhooksAnswered,
     WebhookTaken,
 )
+from catalog.storefront.authentication import require
+from catalog.storefront.json_bodies import described, read_json
+from catalog.storefront.parts import Parts
+from catalog.storefront.responses import ERRORS
+from catalog.storefront.webhook_answers import made_answer, webhook_answer
 from catalog.types import Caller, Scope
 
 router = APIRouter(prefix="/v1/webhooks")
@@ -42,7 +42,7 @@ def job_ended(message: WebhookMessage) -> None:
 async def webhooks(parts: Parts, caller: Administrator) -> WebhooksAnswered:
     """The addresses that are told when a job has ended, with what was sent there last and how that went."""
     found = await parts.calls.run(parts.webhooks.listed, caller.merchant)
-    return WebhooksAnswered(webhooks=tuple(WebhookAnswered.of(webhook) for webhook in found))
+    return WebhooksAnswered(webhooks=tuple(webhook_answer(webhook) for webhook in found))
 
 
 @router.post(
@@ -58,7 +58,7 @@ async def add(request: Request, parts: Parts, caller: Administrator, response: R
     taken = await read_json(request, WebhookTaken)
     made = await parts.fetches.run(parts.webhooks.add, caller.merchant, taken.url)
     response.headers["Location"] = f"/v1/webhooks/{made.webhook.id}"
-    return WebhookMade.with_secret(made)
+    return made_answer(made)
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=ERRORS, summary="Have an address told no more")

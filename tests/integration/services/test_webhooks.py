@@ -21,9 +21,10 @@ from catalog.adapters.http_files import HttpFiles
 from catalog.errors import FeedUnreadable, InvalidRequest, WebhookNotFound
 from catalog.ports.announcements import OwnAnnouncements, WorkQueue
 from catalog.repositories.jobs import JobKind
-from catalog.rows import JobState
-from catalog.services.webhooks import WebhookService, retry_wait, signature
+from catalog.services.webhooks import WebhookService, retry_wait
+from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWork
+from catalog.webhook_signature import signature
 
 NOW = 1_900_000_000.5
 

@@ -6,8 +6,7 @@ import pytest
 
 from catalog.errors import FeedUnreadable, IndexUnavailable
 from catalog.repositories.jobs import JobKind
-from catalog.rows import JobState
-from catalog.types import Scope
+from catalog.types import JobState, Scope
 from tests.integration.storefront.conftest import Client, refused
 
 

@@ -9,11 +9,10 @@ import pytest
 
 from catalog.bootstrap import Application
 from catalog.errors import JobNotFound, NothingToUndo
-from catalog.rows import JobState
 from catalog.services.feed_history import FeedRun, Undone
 from catalog.services.ingest import IngestRequest
 from catalog.storefront.app import create_app
-from catalog.types import Scope
+from catalog.types import JobState, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.storefront.schemas.fields import Answered
+from catalog.api_schemas.fields import Answered
 
 
 class CheckAnswered(Answered):

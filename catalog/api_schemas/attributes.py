@@ -6,9 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.services.attribute_choices import Choices
-from catalog.storefront.schemas.fields import Answered
-from embeddings.taxonomy import split_attribute
+from catalog.api_schemas.fields import Answered
 
 
 class AttributeAnswer(Answered):
@@ -26,14 +24,3 @@ class AttributesAnswered(Answered):
 
     attributes: tuple[AttributeAnswer, ...]
     total: Annotated[int, Field(ge=0, description="How many there are, beyond the limit, too.")]
-
-    @classmethod
-    def of(cls, found: Choices) -> AttributesAnswered:
-        """Choices of the services."""
-        answers: list[AttributeAnswer] = []
-        for one in found.choices:
-            group, value = split_attribute(one.name)
-            answers.append(
-                AttributeAnswer(attribute=one.name, group=group, value=value, count=one.count, ranked=one.is_ranked)
-            )
-        return cls(attributes=tuple(answers), total=found.total)

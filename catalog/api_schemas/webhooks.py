@@ -7,10 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from catalog.repositories.webhooks import Delivery, Webhook
-from catalog.services.webhooks import CreatedWebhook
-from catalog.storefront.schemas.fields import Answered, Taken, WebAddress
-from catalog.storefront.schemas.jobs import JobAnswered
+from catalog.api_schemas.fields import Answered, Taken, WebAddress
+from catalog.api_schemas.jobs import JobAnswered
 
 
 class WebhookTaken(Taken):
@@ -34,22 +32,6 @@ class DeliveryAnswered(Answered):
     delivered_at: datetime.datetime | None
     given_up_at: datetime.datetime | None
 
-    @classmethod
-    def of(cls, delivery: Delivery) -> DeliveryAnswered:
-        """A delivery's answer."""
-        is_over = delivery.delivered_at is not None or delivery.given_up_at is not None
-        return cls(
-            id=delivery.message_id,
-            type=delivery.type,
-            job=delivery.job_id,
-            created_at=delivery.created_at,
-            attempts=delivery.attempts,
-            last_error=delivery.last_error,
-            next_attempt_at=None if is_over else delivery.due_at,
-            delivered_at=delivery.delivered_at,
-            given_up_at=delivery.given_up_at,
-        )
-
 
 class WebhookAnswered(Answered):
     """An address that is told of jobs."""
@@ -59,22 +41,11 @@ class WebhookAnswered(Answered):
     created_at: datetime.datetime
     deliveries: Annotated[tuple[DeliveryAnswered, ...], Field(description="The last five, the latest first.")]
 
-    @classmethod
-    def of(cls, webhook: Webhook) -> WebhookAnswered:
-        """A webhook's answer."""
-        deliveries = tuple(DeliveryAnswered.of(delivery) for delivery in webhook.deliveries)
-        return cls(id=webhook.id, url=webhook.url, created_at=webhook.created_at, deliveries=deliveries)
-
 
 class WebhookMade(WebhookAnswered):
     """A new one."""
 
     secret: Annotated[str, Field(description="What signs its messages. It is shown this once.")]
-
-    @classmethod
-    def with_secret(cls, created: CreatedWebhook) -> WebhookMade:
-        """Its answer."""
-        return cls(**WebhookAnswered.of(created.webhook).model_dump(), secret=created.secret)
 
 
 class WebhooksAnswered(Answered):

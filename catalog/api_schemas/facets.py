@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.storefront.schemas.fields import Answered, Notes
+from catalog.api_schemas.fields import Answered, Notes
 
 
 class ValueCount(Answered):

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.storefront.schemas.fields import Answered, Notes
-from catalog.storefront.schemas.prices import PriceAnswer, plain_amount, price_answer
+from catalog.api_schemas.fields import Answered, Notes
+from catalog.api_schemas.prices import PriceAnswer, plain_amount, price_answer
 from catalog.types import Availability, Hit, SearchAnswer, SearchMode, SearchOptions, TotalRelation, UnderstoodWords
 
 

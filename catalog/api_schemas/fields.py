@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from catalog.feeds.own_fields import MAX_NAME_LENGTH, MAX_VALUE_LENGTH
+from catalog.types import MAX_FIELD_NAME_LENGTH, MAX_FIELD_VALUE_LENGTH
 
 LARGEST_PRICE: Final = 2**31
 MOST_ATTRIBUTES: Final = 50
@@ -26,11 +26,13 @@ ProductIds = Annotated[tuple[ProductId, ...], Field(max_length=MOST_EXAMPLES)]
 CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 AttributeNames = Annotated[tuple[AttributeName, ...], Field(max_length=MOST_ATTRIBUTES)]
-FieldName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_storable)]
-FieldValue = Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE_LENGTH), AfterValidator(_storable)]
+FieldName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_FIELD_NAME_LENGTH), AfterValidator(_storable)]
+FieldValue = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_FIELD_VALUE_LENGTH), AfterValidator(_storable)
+]
 FieldEntry = Annotated[
     str,
-    StringConstraints(max_length=MAX_NAME_LENGTH + 1 + MAX_VALUE_LENGTH, pattern="^[^=]+=.+$"),
+    StringConstraints(max_length=MAX_FIELD_NAME_LENGTH + 1 + MAX_FIELD_VALUE_LENGTH, pattern="^[^=]+=.+$"),
     AfterValidator(_storable),
 ]
 FieldValues = Annotated[tuple[FieldValue, ...], Field(min_length=1, max_length=MOST_ATTRIBUTES)]

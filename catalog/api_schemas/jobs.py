@@ -8,10 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from catalog.repositories.job_facts import job_facts
-from catalog.repositories.jobs import Job
-from catalog.rows import JobState
-from catalog.storefront.schemas.fields import Answered
+from catalog.api_schemas.fields import Answered
+from catalog.types import JobState
 
 
 class ProgressAnswered(Answered):
@@ -64,11 +62,6 @@ class JobAnswered(Answered):
             "ended job has taken is searchable once there are none."
         ),
     ] = None
-
-    @classmethod
-    def of(cls, job: Job, images_waiting: int | None = None) -> JobAnswered:
-        """A job's answer."""
-        return cls(**job_facts(job), images_waiting=images_waiting)
 
 
 class JobsAnswered(Answered):

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from catalog.services.feed_submissions import FeedOptions
-from catalog.storefront.schemas.fields import CurrencyCode, Taken, WebAddress
+from catalog.api_schemas.fields import CurrencyCode, Taken, WebAddress
 from catalog.types import DialectName
 
 
@@ -34,16 +33,6 @@ class FeedTaking(Taken):
         Field(description="Whose columns they are; found out where it is not said."),
     ] = None
     currency: Annotated[CurrencyCode | None, Field(description="Of prices that come without one.")] = None
-
-    def options(self) -> FeedOptions:
-        """The same for the service."""
-        return FeedOptions(
-            full_sync=self.full_sync,
-            max_removal=self.max_removal,
-            attributes_as_given=self.attributes_as_given,
-            dialect=self.dialect,
-            currency=None if self.currency is None else self.currency.upper(),
-        )
 
 
 class FeedByAddress(FeedTaking):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from catalog.storefront.schemas.fields import (
+from catalog.api_schemas.fields import (
     MOST_FIELDS,
     Amount,
     AttributeNames,

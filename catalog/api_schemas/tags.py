@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from catalog.services.tagging import DEFAULT_CONFIDENCE, DEFAULT_TOP, MAX_TOP, TaggedPhoto
-from catalog.storefront.schemas.fields import Answered, Taken, WebAddress
-from catalog.storefront.schemas.query import Crop
+from catalog.api_schemas.fields import Answered, Taken, WebAddress
+from catalog.api_schemas.query import Crop
+from catalog.types import DEFAULT_TAG_CONFIDENCE, DEFAULT_TAGS, MAX_TAGS
 
 
 class TagQuery(Taken):
@@ -21,10 +21,10 @@ class TagQuery(Taken):
 
     image_url: Annotated[WebAddress | None, Field(description="Address of a photo, which is fetched.")] = None
     crop: Annotated[Crop | None, Field(description="The item's box in the photo.")] = None
-    top_k: Annotated[int, Field(ge=1, le=MAX_TOP, description="Values told of each group, at most.")] = DEFAULT_TOP
+    top_k: Annotated[int, Field(ge=1, le=MAX_TAGS, description="Values told of each group, at most.")] = DEFAULT_TAGS
     min_confidence: Annotated[
         float, Field(ge=0, le=1, allow_inf_nan=False, description="Values that are less sure are left out.")
-    ] = DEFAULT_CONFIDENCE
+    ] = DEFAULT_TAG_CONFIDENCE
 
 
 class TagAnswer(Answered):
@@ -64,25 +64,6 @@ class TagsAnswered(Answered):
     groups: Annotated[tuple[TagGroupAnswer, ...], Field(description="The one with the surest value first.")]
     model_version: str
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
-
-    @classmethod
-    def of(cls, tagged: TaggedPhoto) -> TagsAnswered:
-        """A tagged photo of the services."""
-        return cls(
-            groups=tuple(
-                TagGroupAnswer(
-                    group=group.group,
-                    exclusive=group.is_exclusive,
-                    values=tuple(
-                        TagAnswer(attribute=tag.attribute, value=tag.value, confidence=round(tag.confidence, 4))
-                        for tag in group.tags
-                    ),
-                )
-                for group in tagged.groups
-            ),
-            model_version=tagged.model_version,
-            timings_ms={stage: round(value, 3) for stage, value in tagged.timings_ms.items()},
-        )
 
 
 def tag_schemas() -> dict[str, Any]:
