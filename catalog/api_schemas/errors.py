@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from catalog.api_schemas.fields import Answered
+
+_LONGEST_RECEIVED: Final = 200
 
 
 class ErrorFacts(Answered):
@@ -24,3 +27,26 @@ class ErrorAnswer(Answered):
     """Every answer with a status of 400 or more."""
 
     error: ErrorFacts
+
+
+def validation_facts(errors: Sequence[Any]) -> ErrorFacts:
+    """The first of pydantic's errors, in words."""
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    where = ".".join(place) or "the request"
+    others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+    is_missing = first["type"] == "missing"
+    return ErrorFacts(
+        code="invalid_request",
+        message=f"{where} cannot be used{others}",
+        received="nothing" if is_missing else shortened(repr(first.get("input"))),
+        expected=str(first["msg"]).removeprefix("Value error, "),
+        remedy="/openapi.json describes every field",
+    )
+
+
+def shortened(text: str | None) -> str | None:
+    """What was received, as far as anybody wants to read it."""
+    if text is None or len(text) <= _LONGEST_RECEIVED:
+        return text
+    return f"{text[:_LONGEST_RECEIVED]}… ({len(text)} characters)"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from catalog.api_schemas.errors import ErrorAnswer, ErrorFacts
+from catalog.api_schemas.errors import ErrorAnswer, ErrorFacts, shortened, validation_facts
 from catalog.errors import (
     BrokerUnavailable,
     DatabaseUnavailable,
@@ -50,7 +50,6 @@ from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, Unus
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_RECEIVED = 200
 _RETRY_AFTER_SECONDS = 2
 
 
@@ -182,7 +181,7 @@ async def _explained(request: Request, error: Exception) -> JSONResponse:
         facts = ErrorFacts(
             code=how.code,
             message=error.message,
-            received=_shortened(error.received),
+            received=shortened(error.received),
             expected=error.expected,
             remedy=error.remedy,
         )
@@ -199,38 +198,16 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, validation_facts(error.errors()))
 
 
-def validation_facts(errors: Sequence[Any]) -> ErrorFacts:
-    """The first of pydantic's errors, in words."""
-    first = errors[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    where = ".".join(place) or "the request"
-    others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
-    is_missing = first["type"] == "missing"
-    return ErrorFacts(
-        code="invalid_request",
-        message=f"{where} cannot be used{others}",
-        received="nothing" if is_missing else _shortened(repr(first.get("input"))),
-        expected=str(first["msg"]).removeprefix("Value error, "),
-        remedy="/openapi.json describes every field",
-    )
-
-
 async def _of_framework(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     code, expected = _OF_STATUS.get(status, (status.phrase.lower().replace(" ", "_"), None))
     detail = error.detail if isinstance(error.detail, str) and error.detail != status.phrase else status.phrase
     facts = ErrorFacts(
-        code=code, message=detail, received=_shortened(f"{request.method} {request.url.path}"), expected=expected
+        code=code, message=detail, received=shortened(f"{request.method} {request.url.path}"), expected=expected
     )
     return _answer(status, facts, error.headers)
 
 
 def _answer(status: HTTPStatus, facts: ErrorFacts, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(ErrorAnswer(error=facts).model_dump(), status, headers)
-
-
-def _shortened(text: str | None) -> str | None:
-    if text is None or len(text) <= _LONGEST_RECEIVED:
-        return text
-    return f"{text[:_LONGEST_RECEIVED]}… ({len(text)} characters)"

@@ -18,6 +18,7 @@ from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.fetch_allow_list import FetchAllowList
 from catalog.adapters.http_files import HttpFiles
+from catalog.client import verify_webhook
 from catalog.errors import FeedUnreadable, InvalidRequest, WebhookNotFound
 from catalog.ports.announcements import OwnAnnouncements, WorkQueue
 from catalog.repositories.jobs import JobKind
@@ -127,6 +128,7 @@ def test_what_is_sent_is_the_job_signed_with_the_secret(shop, merchant_id, webho
     assert len(key) == 32
     digest = hmac.new(key, f"{message['id']}.1900000000.".encode() + body, hashlib.sha256).digest()
     assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+    assert verify_webhook(headers, body, secret, clock=lambda: NOW).data.id == job_id
     assert webhooks.run_due().num_delivered == 0
 
 
