@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from catalog.client import Client
+
 
 @pytest.fixture(scope="module")
 def feed(small_feed, tmp_path_factory) -> Path:
@@ -24,15 +26,14 @@ def test_a_catalog_is_searched_over_http_until_the_process_is_stopped(shared_dra
     with serving(shared_drape, "--load-later") as (server, address, told):
         assert "drape keys create" in next(told)["message"]
         created = shared_drape.run_here("keys", "create", "--merchant", "atelier", "--json")
-        key = {"X-Api-Key": created.json["secret"]}
-        with httpx.Client(base_url=address, headers=key, timeout=60) as client:
-            assert client.get("/healthz").status_code == 200
-            assert client.get("/readyz").json()["ready"] is True
-            found = client.get("/v1/products/P5/similar", params={"limit": 3, "mode": "visual"}).json()["hits"]
-            assert len({hit["product"]["id"] for hit in found} - {"P5"}) == 3
-            photo = feed.parent / f"{found[0]['product']['id'][1:]}.png"
-            assert client.get(found[0]["image"]["url"]).content == photo.read_bytes()
-            assert client.get("/v1/facets").json()["num_products"] == 12
+        with Client(address, key=created.json["secret"], timeout=60) as client:
+            assert client.health().status == "ok"
+            assert client.ready().ready
+            found = client.similar("P5", limit=3, mode="visual").hits
+            assert len({hit.product.id for hit in found} - {"P5"}) == 3
+            photo = feed.parent / f"{found[0].product.id[1:]}.png"
+            assert client.photo(found[0].image.sha256) == photo.read_bytes()
+            assert client.facets().num_products == 12
             assert httpx.get(f"{address}/v1/facets").status_code == 401
         # The index is the server's; whoever wants it for itself is told who has it, and so is who wants its port.
         held = shared_drape.run_here("serve", "--port", "0", "--wait", "0")
@@ -51,10 +52,9 @@ def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
     assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
     with serving(drape, "--open") as (server, address, told):
         assert any(line["message"] == "The networks are loaded" for line in told)
-        query = {"query": '{"mode": "visual", "limit": 1}'}
-        photo = (feed.parent / "5.png").read_bytes()
-        found = httpx.post(f"{address}/v1/search", files={"image": photo}, data=query, timeout=60)
-        assert found.json()["hits"][0]["product"]["id"] == "P5"
+        with Client(address, timeout=60) as client:
+            found = client.search(image=feed.parent / "5.png", mode="visual", limit=1)
+        assert found.hits[0].product.id == "P5"
         # A feed is taken beside the server, which owns the index, and indexes what the command marks.
         more = feed.parent / "more.csv"
         more.write_text("id,title,image\nnew,New dress,5.png\n", encoding="utf-8")

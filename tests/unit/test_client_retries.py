@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.client import NotFound, RateLimited, RequestRefused, Retries, ServerFailed, ServerUnreachable
+from catalog.client import Client, NotFound, RateLimited, RequestRefused, Retries, ServerFailed, ServerUnreachable
+from tests.file_server import FileServer, answer, serving
 from tests.scripted_server import ScriptedServer, error, fine
 
 BROKEN = [
@@ -146,3 +147,31 @@ def test_what_was_never_there_was_not_removed(failures):
 def test_numbers_without_a_meaning_are_refused(numbers):
     with pytest.raises(ValueError, match="retries need"):
         Retries(**numbers)
+
+
+def test_connections_that_really_break_are_made_again():
+    """One before the answer begins, one in the middle of it."""
+    body = b'{"status": "ok"}'
+
+    def break_twice(connection, _):
+        if server.num_connections == 1:
+            raise ConnectionAbortedError
+        connection.sendall(answer(body, Content_Length="99" if server.num_connections == 2 else "16"))
+        if server.num_connections == 2:
+            raise ConnectionAbortedError
+
+    with serving(FileServer({"/healthz": break_twice})) as server:
+        waits = []
+        with Client(server.url(""), retries=Retries(attempts=3), sleep=waits.append) as client:
+            assert client.health().status == "ok"
+    assert (len(waits), server.num_connections) == (2, 3)
+
+
+def test_nobody_who_listens_is_told_as_such():
+    with serving(FileServer()) as server:
+        url = server.url("")
+    client = Client(url, retries=Retries(attempts=2), sleep=lambda _: None)
+    with client, pytest.raises(ServerUnreachable) as failed:
+        client.health()
+    assert (failed.value.code, failed.value.status) == ("unreachable", None)
+    assert failed.value.expected == f"an answer of {url}"

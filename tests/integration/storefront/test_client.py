@@ -6,10 +6,12 @@ A new endpoint, parameter or field that the client does not know fails here.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import Callable
 from email import message_from_bytes
+from pathlib import Path
 
 import httpx
 import pytest
@@ -26,6 +28,8 @@ from catalog.client import (
 )
 from catalog.types import Scope
 from tests.integration.services.conftest import picture
+
+README = Path(__file__).parents[3] / "README.md"
 
 EVERY_FILTER = {
     "category": "Women > Dresses",
@@ -288,3 +292,25 @@ def test_errors_are_those_of_the_api(shop, keys):
         searcher.search(image=b"no photo")
     assert (unusable.value.status, unusable.value.code) == (422, "unusable_image")
     assert unusable.value.expected
+
+
+def test_the_example_of_the_readme_does_what_it_says(application, shop, monkeypatch, tmp_path, capsys):
+    """Its job is taken, and what it brought indexed, when it is asked for the first time."""
+    (example,) = re.findall(r"```python\n(from catalog\.client.*?)```", README.read_text(encoding="utf-8"), re.S)
+    key = application.api_keys.create("atelier", "readme", [Scope.SEARCH, Scope.INGEST]).secret
+    app = AppTransport(shop.app)
+
+    def handle_request(_, request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/v1/jobs/"):
+            application.feed_submissions.run_due()
+            application.indexing.run()
+        return app.handle_request(request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle_request)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(picture("red"))
+    (tmp_path / "feed.csv.gz").write_bytes(gzip.compress(b"id,price\nred-dress,70.00 EUR\n"))
+    exec(example, {"KEY": key})
+    assert capsys.readouterr().out.splitlines() == ["1 Dress color=red", "2 Skirt color=red", "3 Jacket color=red"]
+    price = Client("http://drape.example", key=key).product("red-dress").price
+    assert (price.amount, price.currency) == ("70.00", "EUR")
