@@ -29,7 +29,7 @@ class WalkedIndex:
         random.Random(len(self.limits)).shuffle(order)
         nearest = sorted(order, key=lambda id: self.distances[id])
         found = [id for id in nearest if id % missed != missed - 1]
-        return [ScoredPoint(id, self.distances[id], {}, {}) for id in (found + nearest)[:limit]][:limit]
+        return [ScoredPoint(id, self.distances[id], {}, {}) for id in found[:limit]]
 
 
 def _place(point: ScoredPoint) -> tuple[float, int]:
