@@ -10,14 +10,18 @@ from typing import Final
 
 from catalog.ports.vector_index import Filter, Match, VectorIndex
 from catalog.repositories.galleries import Gallery
+from catalog.services.example_queries import MAX_EXAMPLES
 from catalog.services.facets import product_conditions
 from catalog.services.ranked_search import RankedPoints, RankedSearch
 from catalog.services.search_limits import MAX_LIMIT, MAX_PAGE
 from catalog.types import Total, TotalRelation
 from catalog.unit_of_work import UnitOfWorkFactory
 
-MOST_COUNTED: Final = MAX_LIMIT * (MAX_PAGE + 1)
-"""Products that are counted: as many as all pages together can show."""
+MOST_TOLD: Final = MAX_LIMIT * (MAX_PAGE + 1)
+"""What is told of more products than are counted: as many as all pages together can show."""
+
+MOST_COUNTED: Final = MOST_TOLD + MAX_EXAMPLES + 1
+"""Products that are counted. What is searched with is taken off, and must leave as many as are told of more."""
 
 MOST_KEPT: Final = 1_000
 """Numbers that are remembered."""
@@ -126,7 +130,7 @@ class HitTotals:
             conditions = product_conditions(search, paths)
             number = work.facets.num_held(gallery.merchant_id, gallery.id, conditions, MOST_COUNTED + 1)
         if number > MOST_COUNTED:
-            return Total(MOST_COUNTED, TotalRelation.AT_LEAST)
+            return Total(MOST_TOLD, TotalRelation.AT_LEAST)
         return Total(number, TotalRelation.EXACT)
 
 

@@ -53,8 +53,13 @@ class Database:
     """Knows the product of each point of ``_points``: a hundredth of the point's id, but of one that was removed."""
 
     def __init__(self) -> None:
-        self.products = self
+        self.products = self.facets = self
         self.asked: list[list[int]] = []
+        self.held = 0
+
+    def num_held(self, merchant_id, gallery_id, _conditions, at_most):
+        assert (merchant_id, gallery_id) == (GALLERY.merchant_id, GALLERY.id)
+        return min(self.held, at_most)
 
     def __enter__(self):
         return self
@@ -117,6 +122,26 @@ def test_what_is_searched_with_is_taken_off(totals, index):
     other = dataclasses.replace(with_own, must_not=(*with_own.must_not[:1], Match("product", (9,))))
     assert totals.of(GALLERY, Ranked(), some, other, per_product=False) == Total(38, EXACT)
     assert index.counted == [dataclasses.replace(RED, must_not=with_own.must_not[:1])]
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        # Of 10,010 products, three that are searched with leave 10,007, and of 10,021 they leave 10,018.
+        (10_010, Total(10_007, EXACT)),
+        (10_021, Total(10_018, EXACT)),
+        # More are not counted, and the 21 that could be searched with leave as many as are told.
+        (10_022, Total(10_000, AT_LEAST)),
+        (90_000, Total(10_000, AT_LEAST)),
+        # Fewer than are told, were those searched with not counted beyond it.
+        (10_002, Total(9_999, EXACT)),
+    ],
+)
+def test_what_is_told_of_many_are_never_more_than_there_are(totals, database, held, expected):
+    database.held = held
+    search = dataclasses.replace(RED, must_not=(Match("product", (4, 5, 6)),))
+    some = RankedPoints(_points(7, 8), are_all=False)
+    assert totals.of(GALLERY, Ranked(), some, search, per_product=True) == expected
 
 
 def test_numbers_hold_until_the_gallery_changes(totals, index):
