@@ -128,7 +128,7 @@ class SearchAnswered(Answered):
     ]
     indexed_at: Annotated[datetime.datetime, Field(description="When what is searched was last noted to change.")]
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
-    understood: Annotated[UnderstoodAnswer | None, Field(description="Of a search by words.")] = None
+    understood: Annotated[UnderstoodAnswer | None, Field(description="Of the words, where there were any.")] = None
     notes: Notes = ()
 
     @classmethod

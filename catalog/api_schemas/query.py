@@ -116,7 +116,7 @@ class Ranking(Taken):
 class Query(Ranking):
     """What to search with: a product, the address of a photo, the photo that is uploaded beside this, words, or `like`.
 
-    `like` and `unlike` may also stand beside a product or a photo.
+    `like`, `unlike` and `words` may also stand beside a product or a photo.
     """
 
     model_config = ConfigDict(
@@ -129,6 +129,7 @@ class Query(Ranking):
                 },
                 {"words": "red lace maxi dress under 50 EUR, without floral"},
                 {"product_id": "D-1001", "but": ["color=blue"], "without": ["detail=belt"]},
+                {"product_id": "D-1001", "words": "but in blue, without floral, under 50 EUR"},
                 {"like": ["D-1001", "D-1007"], "unlike": ["D-1003"]},
             ]
         }
@@ -139,8 +140,10 @@ class Query(Ranking):
     words: Annotated[
         Words | None,
         Field(
-            description="Attributes, categories, price bounds and negations, in English. Attributes that the model "
-            "knows rank, all else filters; the answer's `understood` tells what was made of them. Not with mode visual."
+            description="Attributes, categories, price bounds and negations, in English. Alone, attributes that the "
+            "model knows rank, and all else filters. Beside a photo or products they are changes: attributes act as in "
+            "`but`, negations as in `without`, and all else filters. The answer's `understood` tells what was made of "
+            "them. Attributes not with mode visual."
         ),
     ] = None
     like: Annotated[

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from catalog.attributes.vocabulary import fashion_vocabulary
@@ -15,7 +14,7 @@ from catalog.services.catalog_values import MOST_FIELD_VALUES, SECONDS_OF_DENIAL
 from catalog.services.contradictions import has_price_bounds, require_one_currency
 from catalog.services.gallery_layout import CATEGORY_SEPARATOR, category_keyword, category_keywords
 from catalog.services.similar_names import similar_attributes, similar_texts
-from catalog.types import AttributeChanges, SearchAnswer, SearchFilters, SearchOptions
+from catalog.types import AttributeChanges, SearchFilters
 from embeddings.taxonomy import Taxonomy, split_attribute
 
 MOST_NOTES: Final = 5
@@ -30,22 +29,6 @@ class FilterAdvice:
 
     def __init__(self, values: CatalogValues) -> None:
         self._values = values
-
-    def of(
-        self,
-        merchant_id: int,
-        filters: SearchFilters,
-        changes: AttributeChanges | None = None,
-        taxonomy: Taxonomy | None = None,
-    ) -> Callable[[SearchAnswer, SearchOptions], SearchAnswer]:
-        """Pass what means something, as ``check`` does; what then puts the notes into the answer."""
-        self.check(merchant_id, filters, changes, taxonomy)
-
-        def advised(answer: SearchAnswer, options: SearchOptions) -> SearchAnswer:
-            is_empty = not answer.hits and not options.page
-            return replace(answer, notes=self.notes(merchant_id, filters, changes, taxonomy, is_empty=is_empty))
-
-        return advised
 
     def check(
         self,

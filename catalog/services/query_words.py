@@ -16,7 +16,7 @@ from catalog.types import UnderstoodWords
 
 _REQUEST_WORDS: Final = frozenset(
     ["i", "am", "want", "wanted", "need", "looking", "show", "something", "please", "search", "searching", "price",
-     "priced", "cost", "costing", "similar"]
+     "priced", "cost", "costing", "similar", "same", "though"]
 )  # fmt: skip
 """How one asks, not for what."""
 

@@ -35,6 +35,18 @@ def with_words(filters: SearchFilters, understood: UnderstoodWords, all_of: Sequ
     )
 
 
+def with_words_to_change(
+    filters: SearchFilters, changes: AttributeChanges, understood: UnderstoodWords
+) -> tuple[SearchFilters, AttributeChanges]:
+    """The same for words beside a photo or product: attributes change it, and the category and prices filter.
+
+    Raises:
+        InvalidRequest: two categories or two currencies.
+    """
+    filters = with_words(filters, replace(understood, none_of=()), ())
+    return filters, AttributeChanges((*changes.wanted, *understood.all_of), (*changes.unwanted, *understood.none_of))
+
+
 def split_changes(
     filters: SearchFilters, changes: AttributeChanges, taxonomy: Taxonomy
 ) -> tuple[SearchFilters, AttributeChanges]:

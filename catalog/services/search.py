@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from catalog.attributes.mentions import fashion_reader
 from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.errors import InvalidRequest, ProductNotFound
 from catalog.ports.models import ModelDescription, Models
 from catalog.ports.vector_index import Filter, VectorIndex
 from catalog.services.attribute_queries import ChangedQuery, in_taxonomy, prob_of
 from catalog.services.catalog_values import CatalogValues
+from catalog.services.catalog_words import CatalogWords, ReadWords
 from catalog.services.changed_ranking import ChangedSearch
 from catalog.services.example_queries import checked_examples, query_of_examples
 from catalog.services.filter_advice import FilterAdvice, compared_prices
@@ -21,10 +21,9 @@ from catalog.services.gallery_layout import HIST, PROB, search_filter
 from catalog.services.live_gallery import live_gallery
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
-from catalog.services.query_words import understand
 from catalog.services.ranked_search import RankedSearch
 from catalog.services.ranked_searches import ranked_search
-from catalog.services.requested_attributes import split_changes, with_words
+from catalog.services.requested_attributes import split_changes, with_words, with_words_to_change
 from catalog.services.search_limits import checked, refuse_visual
 from catalog.services.search_pages import SearchedGallery, SearchPages
 from catalog.services.search_timings import Timings
@@ -41,6 +40,23 @@ class _StoredProduct:
     query: QueryVectors
 
 
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What hits shall have, whatever they are like.
+
+    Args:
+        filters, changes: What passes the index, and what changes the query, in the taxonomy's names.
+        asked_filters, asked_changes: The same as it was asked for.
+        read: The words of it.
+    """
+
+    filters: SearchFilters
+    changes: AttributeChanges
+    asked_filters: SearchFilters
+    asked_changes: AttributeChanges
+    read: ReadWords | None
+
+
 class SearchService:
     """Answers searches in the merchant's live gallery."""
 
@@ -52,6 +68,7 @@ class SearchService:
         self._models = models
         self._queries = queries
         self._pages = SearchPages(unit_of_work, index)
+        self._words = CatalogWords(unit_of_work)
         self._advice = FilterAdvice(CatalogValues(unit_of_work))
 
     def load(self) -> None:
@@ -70,11 +87,13 @@ class SearchService:
         crop: CropBox | None = None,
         changes: AttributeChanges | None = None,
         examples: Examples | None = None,
+        words: str | None = None,
     ) -> SearchAnswer:
         """Items that look like a photo, or as it would with other attributes.
 
         Args:
             examples: What hits shall be like in addition, and what they shall not be like.
+            words: In what else they shall differ: "but in blue, without floral, under 50 €".
 
         Raises:
             MerchantNotFound, GalleryNotFound: there is nothing to search.
@@ -87,17 +106,15 @@ class SearchService:
         timings = Timings()
         searched = self._searched(merchant)
         model = searched.model
-        advised = self._advice.of(searched.merchant_id, filters or SearchFilters(), changes, model.taxonomy)
-        filters, changes = _with_changes(filters or SearchFilters(), changes, model, options)
         # What has no meaning or does not exist is told before the network runs.
-        search_filter(searched.merchant_id, filters)
+        wishes = self._wishes(searched, filters, changes, words, options, timings)
+        search_filter(searched.merchant_id, wishes.filters)
         stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
         embedded = self._queries.embed(image, searched.gallery.model_version, crop)
         timings.add(embedded.timings_ms)
         photo = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
         query = _with_examples([photo], examples, stored, model)
-        search = search_filter(searched.merchant_id, filters, _product_ids(stored))
-        return advised(self._answer(searched, query, changes, search, options, timings), options)
+        return self._answered(searched, query, wishes, stored, options, timings)
 
     def by_product(
         self,
@@ -107,11 +124,13 @@ class SearchService:
         options: SearchOptions | None = None,
         changes: AttributeChanges | None = None,
         examples: Examples | None = None,
+        words: str | None = None,
     ) -> SearchAnswer:
         """Other items that look like a product's main image, or as it would with other attributes. Runs no network.
 
         Args:
             examples: What hits shall be like in addition, and what they shall not be like. None of these is a hit.
+            words: In what else they shall differ.
 
         Raises:
             ProductNotFound: no such product, or none of its images is indexed.
@@ -119,7 +138,7 @@ class SearchService:
         """
         examples = checked_examples(examples, external_id)
         examples = Examples((external_id, *examples.like), examples.unlike)
-        return self._by_products(merchant, examples, filters, options, changes)
+        return self._by_products(merchant, examples, filters, options, changes, words)
 
     def by_examples(
         self,
@@ -128,8 +147,12 @@ class SearchService:
         filters: SearchFilters | None = None,
         options: SearchOptions | None = None,
         changes: AttributeChanges | None = None,
+        words: str | None = None,
     ) -> SearchAnswer:
         """Other items like some products, and not like others. Runs no network.
+
+        Args:
+            words: In what else they shall differ.
 
         Raises:
             ProductNotFound: no such product, or none of its images is indexed.
@@ -143,7 +166,7 @@ class SearchService:
                 expected="one product in like, or a photo or product to search with",
                 remedy="name something to be like; what hits shall not have is said by filters",
             )
-        return self._by_products(merchant, examples, filters, options, changes)
+        return self._by_products(merchant, examples, filters, options, changes, words)
 
     def by_words(
         self,
@@ -167,28 +190,15 @@ class SearchService:
         searched = self._searched(merchant)
         model = searched.model
         with timings.stage("understand"):
-            with self._unit_of_work() as work:
-                categories = work.facets.categories(searched.merchant_id)
-                currencies = work.facets.currencies(searched.merchant_id)
-            currency = currencies[0] if len(currencies) == 1 else None
-            understood = understand(text, fashion_reader(), categories, currency)
-        if not understood.asks_for_something:
-            raise InvalidRequest(
-                "Nothing in these words can be searched for",
-                received=text,
-                expected="attributes, categories or prices, such as: red lace maxi dress under 50 EUR",
-                remedy="use words of the catalog's attributes and categories, or search by a photo",
-            )
-        ranked, filtered = in_taxonomy(understood.all_of, model.taxonomy)
+            read = self._words.read(searched.merchant_id, text)
+        ranked, filtered = in_taxonomy(read.understood.all_of, model.taxonomy)
         self._advice.check(searched.merchant_id, filters or SearchFilters())
-        filters = with_words(filters or SearchFilters(), understood, filtered)
+        filters = with_words(filters or SearchFilters(), read.understood, filtered)
         search = search_filter(searched.merchant_id, filters)
         prob = prob_of(ranked, model.taxonomy, model.prob_normalization)
         query = QueryVectors(np.zeros(model.feature_sizes[model.visual_feature], dtype=np.float32), prob)
         answer = self._answer(searched, query, None, search, options, timings)
-        is_empty = not answer.hits and not options.page
-        notes = self._advice.notes(searched.merchant_id, filters, taxonomy=model.taxonomy, is_empty=is_empty)
-        return replace(answer, understood=understood, notes=(*compared_prices(filters, currencies), *notes))
+        return self._told(answer, searched, filters, None, read, options)
 
     def _by_products(
         self,
@@ -197,21 +207,71 @@ class SearchService:
         filters: SearchFilters | None,
         options: SearchOptions | None,
         changes: AttributeChanges | None,
+        words: str | None,
     ) -> SearchAnswer:
         options = checked(options)
         timings = Timings()
         searched = self._searched(merchant)
         stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
         query = _with_examples([], examples, stored, searched.model)
-        advised = self._advice.of(searched.merchant_id, filters or SearchFilters(), changes, searched.model.taxonomy)
-        filters, changes = _with_changes(filters or SearchFilters(), changes, searched.model, options)
-        search = search_filter(searched.merchant_id, filters, _product_ids(stored))
-        return advised(self._answer(searched, query, changes, search, options, timings), options)
+        wishes = self._wishes(searched, filters, changes, words, options, timings)
+        return self._answered(searched, query, wishes, stored, options, timings)
 
     def _searched(self, merchant: str) -> SearchedGallery:
         with self._unit_of_work() as work:
             gallery = live_gallery(work, merchant)
         return SearchedGallery(gallery.merchant_id, gallery, self._models.describe(gallery.model_version))
+
+    def _wishes(
+        self,
+        searched: SearchedGallery,
+        filters: SearchFilters | None,
+        changes: AttributeChanges | None,
+        words: str | None,
+        options: SearchOptions,
+        timings: Timings,
+    ) -> _Wishes:
+        """What hits shall have that what is searched with need not have; the words say more of the same."""
+        filters, changes = filters or SearchFilters(), changes or AttributeChanges()
+        self._advice.check(searched.merchant_id, filters, changes, searched.model.taxonomy)
+        read = None
+        if words is not None:
+            with timings.stage("understand"):
+                read = self._words.read(searched.merchant_id, words)
+            filters, changes = with_words_to_change(filters, changes, read.understood)
+        if not changes:
+            return _Wishes(filters, changes, filters, changes, read)
+        refuse_visual(options, "changed attributes")
+        return _Wishes(*split_changes(filters, changes, searched.model.taxonomy), filters, changes, read)
+
+    def _answered(
+        self,
+        searched: SearchedGallery,
+        query: QueryVectors,
+        wishes: _Wishes,
+        stored: Mapping[str, _StoredProduct],
+        options: SearchOptions,
+        timings: Timings,
+    ) -> SearchAnswer:
+        search = search_filter(searched.merchant_id, wishes.filters, _product_ids(stored))
+        answer = self._answer(searched, query, wishes.changes, search, options, timings)
+        return self._told(answer, searched, wishes.asked_filters, wishes.asked_changes, wishes.read, options)
+
+    def _told(
+        self,
+        answer: SearchAnswer,
+        searched: SearchedGallery,
+        filters: SearchFilters,
+        changes: AttributeChanges | None,
+        read: ReadWords | None,
+        options: SearchOptions,
+    ) -> SearchAnswer:
+        """The answer with what to know of the filters, and of the words."""
+        is_empty = not answer.hits and not options.page
+        notes = self._advice.notes(searched.merchant_id, filters, changes, searched.model.taxonomy, is_empty=is_empty)
+        if read is None:
+            return replace(answer, notes=notes)
+        return replace(answer, understood=read.understood, notes=(*compared_prices(filters, read.currencies), *notes))
 
     def _stored(
         self, searched: SearchedGallery, external_ids: Sequence[str], timings: Timings
@@ -286,12 +346,3 @@ def _with_examples(
 
 def _product_ids(stored: Mapping[str, _StoredProduct]) -> tuple[int, ...]:
     return tuple(product.product_id for product in stored.values())
-
-
-def _with_changes(
-    filters: SearchFilters, changes: AttributeChanges | None, model: ModelDescription, options: SearchOptions
-) -> tuple[SearchFilters, AttributeChanges | None]:
-    if not changes:
-        return filters, None
-    refuse_visual(options, "changed attributes")
-    return split_changes(filters, changes, model.taxonomy)

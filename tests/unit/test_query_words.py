@@ -49,6 +49,11 @@ def test_words_become_attributes_category_bounds_and_negations():
         ("red but not red", "", "color=red"),
         ("breton", "pattern=striped stripes=horizontal", ""),
         ("color: blue", "color=blue", ""),
+        # As one asks beside a photo.
+        ("but in blue, without floral", "color=blue", "pattern=floral"),
+        ("the same in blue, though", "color=blue", ""),
+        ("like this one, but with a belt and not striped", "detail=belt", "pattern=striped"),
+        ("in blue instead of red", "color=blue", "color=red"),
     ],
 )
 def test_attributes_and_their_denials(text, wanted, unwanted):
@@ -56,6 +61,7 @@ def test_attributes_and_their_denials(text, wanted, unwanted):
     understood = _understood(text)
     assert sorted(understood.all_of) == wanted.split()
     assert sorted(understood.none_of) == unwanted.split()
+    assert understood.ignored == ()
 
 
 @pytest.mark.parametrize(

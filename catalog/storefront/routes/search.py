@@ -24,22 +24,25 @@ router = APIRouter(prefix="/v1")
 async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnswered:
     """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
     uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON; each as it is, or with
-    other attributes (`but`, `without`). Or items that are as `words` say, or like several products and not like others
-    (`like`, `unlike`)."""
+    other attributes (`but`, `without`; or `words`: "but in blue, without floral, under 50 EUR"). Or items that are as
+    `words` say, or like several products and not like others (`like`, `unlike`)."""
     body = await read_query(request, Query, max_image_bytes=parts.max_image_bytes)
     query, image = body.query, body.image
     _require_one_subject(query, has_image=image is not None)
     filters, options = query.filters.values(), query.values()
-    changes, examples = query.changes(), query.examples()
+    changes, examples, words = query.changes(), query.examples(), query.words
     fetching = None
-    if query.words is not None:
-        answer = await parts.calls.run(parts.search.by_words, caller.merchant, query.words, filters, options)
-    elif query.product_id is not None:
+    if query.product_id is not None:
         answer = await parts.calls.run(
-            parts.search.by_product, caller.merchant, query.product_id, filters, options, changes, examples
+            parts.search.by_product, caller.merchant, query.product_id, filters, options, changes, examples, words
+        )
+    elif query.image_url is None and image is None and examples:
+        answer = await parts.calls.run(
+            parts.search.by_examples, caller.merchant, examples, filters, options, changes, words
         )
     elif query.image_url is None and image is None:
-        answer = await parts.calls.run(parts.search.by_examples, caller.merchant, examples, filters, options, changes)
+        assert words is not None
+        answer = await parts.calls.run(parts.search.by_words, caller.merchant, words, filters, options)
     else:
         if query.image_url is not None:
             start = time.perf_counter()
@@ -48,7 +51,7 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
         assert image is not None
         crop = None if query.crop is None else query.crop.box()
         answer = await parts.calls.run(
-            parts.search.by_image, caller.merchant, image, filters, options, crop, changes, examples
+            parts.search.by_image, caller.merchant, image, filters, options, crop, changes, examples, words
         )
     if fetching is not None:
         answer = replace(answer, timings_ms={"fetch": fetching, **answer.timings_ms})
@@ -63,32 +66,25 @@ def _require_one_subject(query: Query, *, has_image: bool) -> None:
             ("product_id", query.product_id is not None),
             ("image_url", query.image_url is not None),
             ("an uploaded image", has_image),
-            ("words", query.words is not None),
         )
         if is_given
     ]
     examples = query.examples()
-    if len(given) > 1 or not (given or examples):
+    if len(given) > 1 or not (given or examples or query.words is not None):
         raise InvalidRequest(
             "A search has one subject",
             received=" and ".join(given) or "none",
-            expected="one of product_id, image_url, an uploaded image and words; or products in like",
+            expected="one of product_id, image_url and an uploaded image; or products in like; or words",
         )
-    if query.words is not None and examples:
-        raise InvalidRequest(
-            "Words are not searched with beside examples",
-            received="like or unlike, with words",
-            expected="a product or a photo beside like and unlike, or these alone",
-            remedy="say in filters what the words say, or leave the words out",
-        )
-    if query.words is not None and query.changes():
+    has_words_alone = query.words is not None and not given and not examples
+    if has_words_alone and query.changes():
         raise InvalidRequest(
             "Words have nothing that could be changed",
             received="but or without, with words",
             expected="a product or a photo to change, or words alone",
             remedy="say in the words what is wanted, and what not",
         )
-    if query.crop is not None and query.words is not None:
+    if has_words_alone and query.crop is not None:
         raise InvalidRequest(
             "Words have no box to be drawn",
             received="crop with words",

@@ -280,12 +280,52 @@ def test_a_product_or_a_photo_may_be_searched_with_in_another_colour(shop):
     assert ids(without) == ["blue-dress"]
 
 
+def test_words_beside_a_photo_or_products_tell_in_what_hits_differ(shop):
+    """What they ask for is what `but`, `without` and filters ask for; the answer tells how they were understood."""
+    words = {"words": "but in blue, without white, under 90 EUR"}
+    by_product = shop.post("/v1/search", json={"product_id": "red-dress", **words})
+    plain = {"but": ["color=blue"], "without": ["color=white"], "filters": {"max_price": "90", "currency": "EUR"}}
+    assert (
+        ids(by_product)
+        == ids(shop.post("/v1/search", json={"product_id": "red-dress", **plain}))
+        == [*("blue-dress", "red-skirt")]
+    )
+    understood = by_product.json()["understood"]
+    assert (understood["all"], understood["none"]) == (["color=blue"], ["color=white"])
+    assert (understood["max_price"], understood["currency"], understood["ignored"]) == ("90.00", "EUR", [])
+    # Half of it is blue, but it costs US dollars.
+    by_photo = shop.upload(picture("red"), {"words": "the same in blue, but in dollars"})
+    assert ids(by_photo)[:2] == ["blue-dress", "half/half"]
+    assert by_photo.json()["understood"]["ignored"] == ["dollars"]
+    by_examples = shop.post("/v1/search", json={"like": ["red-dress"], "unlike": ["half/half"], "words": "a skirt"})
+    assert ids(by_examples) == ["red-skirt"]
+    assert by_examples.json()["understood"]["category"] == "Skirts"
+    # Looks alone can be filtered.
+    assert ids(shop.post("/v1/search", json={"product_id": "red-dress", "words": "a skirt", "mode": "visual"})) == [
+        "red-skirt"
+    ]
+
+
+def test_words_beside_a_photo_and_more_of_the_same_hold_together(shop):
+    """Nothing but the jacket is in dollars; prices in words without a currency are compared as numbers, and told."""
+    query = {"product_id": "red-dress", "words": "not white, under 130", "but": ["color=blue"]}
+    found = shop.post("/v1/search", json=query)
+    assert set(ids(found)[:2]) == {"blue-dress", "half/half"}
+    assert found.json()["notes"] == ["prices in EUR and USD were compared as mere numbers; name the currency, too"]
+    in_dollars = shop.post("/v1/search", json={**query, "filters": {"currency": "USD"}})
+    assert (ids(in_dollars), in_dollars.json()["notes"]) == (["half/half"], [])
+
+
 @pytest.mark.parametrize(
     "query",
     [
         {"words": "xyzzy"},
         {"words": "red", "mode": "visual"},
-        {"words": "red", "product_id": "red-dress"},
+        {"words": "xyzzy", "product_id": "red-dress"},
+        {"words": "but in blue", "product_id": "red-dress", "mode": "visual"},
+        {"words": "not in blue", "product_id": "red-dress", "but": ["color=blue"]},
+        {"words": "in blue", "product_id": "red-dress", "filters": {"none": ["color=blue"]}},
+        {"words": "a skirt", "product_id": "red-dress", "filters": {"category": "Dresses"}},
         {"words": "red", "but": ["color=blue"]},
         {"words": "red", "crop": {"left": 0, "top": 0, "right": 1, "bottom": 1}},
         {"words": "under 5 USD", "filters": {"currency": "EUR"}},
@@ -335,7 +375,7 @@ def test_examples_stand_beside_photos_filters_and_changes(shop):
         ({"like": ["red-dress"], "unlike": ["theirs"]}, 404, "product_not_found", "theirs"),
         ({"unlike": ["red-dress"]}, 422, "invalid_request", "1 products in unlike, none in like"),
         ({"like": ["red-dress"], "unlike": ["red-dress"]}, 422, "invalid_request", "red-dress in unlike and in like"),
-        ({"like": ["red-dress"], "words": "red"}, 422, "invalid_request", "like or unlike, with words"),
+        ({"unlike": ["red-dress"], "words": "red"}, 422, "invalid_request", "1 products in unlike, none in like"),
         ({"like": ["a"] * 21}, 422, "invalid_request", None),
         ({"like": list("abcdefghijk"), "unlike": list("lmnopqrstu")}, 422, "invalid_request", "21 products"),
         (
