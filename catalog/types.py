@@ -315,6 +315,22 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
+class Boosts:
+    """What lifts hits beside their score, each from 0, not at all, to 1: by as much as the best candidate leads.
+
+    Args:
+        in_stock: Items that are in stock.
+        newer: Items that came into the catalog later.
+    """
+
+    in_stock: float = 0.0
+    newer: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.in_stock or self.newer)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search. Page p holds ranks p·limit + 1 … (p+1)·limit.
 
@@ -326,6 +342,8 @@ class SearchOptions:
         exact: Compare with every point instead of walking the index; for checking.
         score_threshold: Hits scoring lower are left out.
         per_product: One hit per product, its best image shown.
+        diversity: From 0, the order of scores, to 1: how much hits that are like those before them give way.
+        boosts: What lifts hits beside their score.
     """
 
     mode: SearchMode = SearchMode.RERANK
@@ -335,6 +353,14 @@ class SearchOptions:
     exact: bool = False
     score_threshold: float | None = None
     per_product: bool = True
+    diversity: float = 0.0
+    boosts: Boosts = Boosts()
+
+    @property
+    def reordered_by(self) -> tuple[str, ...]:
+        """What makes the order of hits another than that of their scores."""
+        acting = {"in_stock": self.boosts.in_stock, "newer": self.boosts.newer, "diversity": self.diversity}
+        return tuple(name for name, strength in acting.items() if strength)
 
     @property
     def compares_all(self) -> bool:
@@ -436,6 +462,8 @@ class SearchAnswer:
         total: How many hits there are on all pages.
         indexed_at: When it was last noted that what is searched changed.
         ranked_by: The features that rank, such as ``pool`` and ``prob``; none where words only filter.
+        reordered_by: ``in_stock``, ``newer`` and ``diversity`` where they were asked for: the order of hits is then
+            another than that of their scores.
     """
 
     hits: tuple[Hit, ...]
@@ -448,6 +476,7 @@ class SearchAnswer:
     total: Total | None = None
     indexed_at: datetime.datetime | None = None
     ranked_by: tuple[str, ...] = ()
+    reordered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

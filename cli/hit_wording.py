@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from catalog.types import Availability, Price, Reason, SearchMode, Total, TotalRelation, UnderstoodWords
 
@@ -83,6 +83,12 @@ def hits_text(num_shown: int, total: Total | None) -> str:
 def mode_text(mode: SearchMode) -> str:
     """What the mode does, in a few words."""
     return _MODES[mode]
+
+
+def reordering_text(reordered_by: Sequence[str]) -> str:
+    """``, reordered by in stock, diversity``; nothing where the order is that of the scores."""
+    names = ", ".join(name.replace("_", " ") for name in reordered_by)
+    return f", reordered by {names}" if names else ""
 
 
 def timings_text(timings_ms: Mapping[str, float]) -> str:

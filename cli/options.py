@@ -158,6 +158,34 @@ Threshold = Annotated[
 ]
 EveryImage = Annotated[bool, typer.Option("--every-image", help="Show every image, not one hit per product.")]
 
+Diversity = Annotated[
+    float,
+    typer.Option(
+        "--diversity",
+        min=0,
+        max=1,
+        help="How much hits that are like those before them give way; 0.5 shows a good deal less of the same.",
+    ),
+]
+PreferInStock = Annotated[
+    float,
+    typer.Option("--prefer-in-stock", metavar="STRENGTH", min=0, max=1, help="Lift what is in stock; 0.2 is plenty."),
+]
+PreferNewer = Annotated[
+    float,
+    typer.Option(
+        "--prefer-newer", metavar="STRENGTH", min=0, max=1, help="Lift what came into the catalog later; 0.2 is plenty."
+    ),
+]
+WordsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--words",
+        metavar="TEXT",
+        help='What to find, "red maxi dress under 50 EUR"; or how it shall differ, "but in blue, without floral".',
+    ),
+]
+
 
 def parse_fields(entries: list[str] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Names with the values that are given for them.

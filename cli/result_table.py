@@ -19,6 +19,7 @@ from cli.hit_wording import (
     plain_amount,
     plain_text,
     price_text,
+    reordering_text,
     timings_text,
     understood_text,
     why_text,
@@ -41,20 +42,22 @@ def print_answer(answer: SearchAnswer, *, title: str = "", file: TextIO | None =
 def answer_as_json(answer: SearchAnswer) -> dict[str, object]:
     """The answer as JSON-serialisable values. The keys are part of the command line's contract.
 
-    ``mode``, ``ranked_by`` (features), ``model_version``, ``collection``, ``indexed_at`` (ISO 8601, or null);
-    ``total``: ``value`` and ``relation`` (``exact`` or ``at_least``), or null; ``timings_ms``: stage to milliseconds;
+    ``mode``, ``ranked_by`` (features), ``reordered_by`` (those of ``in_stock``, ``newer`` and ``diversity`` that were
+    asked for), ``model_version``, ``collection``, ``indexed_at`` (ISO 8601, or null); ``total``: ``value`` and
+    ``relation`` (``exact`` or ``at_least``), or null; ``timings_ms``: stage to milliseconds;
     ``hits``: a list of ``rank`` (from 1), ``score`` (higher is nearer), ``id`` (the merchant's), ``title``,
     ``category`` (level names, general first), ``attributes`` (``group=value``), ``given_attributes`` (the feed's own
     words for them), ``price`` (``amount`` as a decimal string, ``currency``; or null), ``availability``, ``link``,
     ``item_group`` (or null), ``image`` (``id``, ``sha256``), and ``why``: a list of ``attribute`` and ``share`` (0 to
     1), largest first.
-    Of a search by words, ``understood``: ``all``, ``none``, ``category``, ``min_price`` and ``max_price`` (decimal
+    Of a search with words, ``understood``: ``all``, ``none``, ``category``, ``min_price`` and ``max_price`` (decimal
     strings), ``currency`` and ``ignored``. Where there is anything to know of the filters, ``notes``: sentences.
     """
     total = answer.total
     return {
         "mode": answer.mode.value,
         "ranked_by": list(answer.ranked_by),
+        "reordered_by": list(answer.reordered_by),
         "model_version": answer.model_version,
         "collection": answer.collection,
         "indexed_at": None if answer.indexed_at is None else answer.indexed_at.isoformat(),
@@ -144,7 +147,7 @@ class ResultTable:
     def _footer(self) -> str:
         answer = self._answer
         number = hits_text(len(answer.hits), answer.total)
-        mode = f"{answer.mode.value}: {mode_text(answer.mode)}"
+        mode = f"{answer.mode.value}: {mode_text(answer.mode)}{reordering_text(answer.reordered_by)}"
         return " · ".join([number, mode, answer.model_version, timings_text(answer.timings_ms)])
 
 

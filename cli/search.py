@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import InvalidRequest
-from catalog.types import AttributeChanges, Examples, SearchFilters, SearchMode, SearchOptions
+from catalog.types import AttributeChanges, Boosts, Examples, SearchFilters, SearchMode, SearchOptions
 from cli.options import (
     AllOf,
     AnyOf,
@@ -19,6 +19,7 @@ from cli.options import (
     CandidatesOption,
     Category,
     Currency,
+    Diversity,
     EveryImage,
     Exact,
     Like,
@@ -28,9 +29,12 @@ from cli.options import (
     OptionalMerchant,
     OwnFields,
     Page,
+    PreferInStock,
+    PreferNewer,
     PriceRange,
     Threshold,
     Unlike,
+    WordsOption,
     parse_fields,
     parse_price_range,
 )
@@ -42,14 +46,7 @@ if TYPE_CHECKING:
 
 def search(
     photo: Annotated[Path | None, typer.Argument(metavar="[PHOTO]", help="The query: an image file.")] = None,
-    words: Annotated[
-        str | None,
-        typer.Option(
-            "--words",
-            metavar="TEXT",
-            help='In place of a photo: "red maxi dress under 50 EUR, without floral".',
-        ),
-    ] = None,
+    words: WordsOption = None,
     like: Like = None,
     unlike: Unlike = None,
     but: But = None,
@@ -73,39 +70,45 @@ def search(
     exact: Exact = False,
     threshold: Threshold = None,
     every_image: EveryImage = False,
+    diversity: Diversity = 0.0,
+    prefer_in_stock: PreferInStock = 0.0,
+    prefer_newer: PreferNewer = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Find items that look like a photo or some products, or are as words say, with the reasons for each hit."""
+    """Find items that look like a photo or some products, or are as words say, with the reasons for each hit.
+
+    Words beside a photo or products tell in what hits shall differ.
+    """
     from catalog.bootstrap import Application, settings_from_environment
     from embeddings.crop_box import CropBox
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability, fields)
-    options = _options(mode, limit, page, candidates, exact, threshold, every_image)
+    boosts = Boosts(in_stock=prefer_in_stock, newer=prefer_newer)
+    options = _options(mode, limit, page, candidates, exact, threshold, every_image, diversity, boosts)
     box = None if crop is None else CropBox(*parse_crop(crop))
     settings = settings_from_environment()
     examples = _examples(like, unlike)
-    if (photo is not None) + (words is not None) > 1 or not (photo or words or examples):
-        raise typer.BadParameter("expected a photo or --words, one of the two, or --like")
-    if words is not None and (box is not None or but or examples):
-        raise typer.BadParameter(
-            "--crop and --but, --like and --unlike do not go with --words: say in the words what is wanted"
-        )
+    if not (photo or words or examples):
+        raise typer.BadParameter("expected a photo, --like or --words")
+    if not (photo or examples) and but:
+        raise typer.BadParameter("--but changes a photo or what is --like; say in the words what is wanted")
     if photo is None and box is not None:
         raise typer.BadParameter("--crop belongs to a photo")
     image = None if photo is None else read_photo(photo, settings.max_image_bytes)
     with Application(settings) as application:
         name = merchant or only_merchant(application)
-        if words is not None:
-            answer = application.search.by_words(name, words, filters, options)
-        elif image is not None:
-            answer = application.search.by_image(name, image, filters, options, box, _changes(but), examples)
+        if image is not None:
+            answer = application.search.by_image(name, image, filters, options, box, _changes(but), examples, words)
+        elif examples:
+            answer = application.search.by_examples(name, examples, filters, options, _changes(but), words)
         else:
-            answer = application.search.by_examples(name, examples, filters, options, _changes(but))
-    show(answer, words or str(photo or ", ".join(examples.like)), as_json=as_json)
+            answer = application.search.by_words(name, words or "", filters, options)
+    show(answer, str(photo or ", ".join(examples.like) or words), as_json=as_json)
 
 
 def similar(
     product: Annotated[str, typer.Argument(metavar="PRODUCT_ID", help="The id that the feed gave the product.")],
+    words: WordsOption = None,
     like: Like = None,
     unlike: Unlike = None,
     but: But = None,
@@ -125,16 +128,21 @@ def similar(
     exact: Exact = False,
     threshold: Threshold = None,
     every_image: EveryImage = False,
+    diversity: Diversity = 0.0,
+    prefer_in_stock: PreferInStock = 0.0,
+    prefer_newer: PreferNewer = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Find other items that look like a product of the catalog. Runs no network."""
     from catalog.bootstrap import Application, settings_from_environment
 
     filters = _filters(category, all_of, any_of, none_of, price, currency, availability, fields)
-    options = _options(mode, limit, page, candidates, exact, threshold, every_image)
+    boosts = Boosts(in_stock=prefer_in_stock, newer=prefer_newer)
+    options = _options(mode, limit, page, candidates, exact, threshold, every_image, diversity, boosts)
     with Application(settings_from_environment()) as application:
         name = merchant or only_merchant(application)
-        answer = application.search.by_product(name, product, filters, options, _changes(but), _examples(like, unlike))
+        examples = _examples(like, unlike)
+        answer = application.search.by_product(name, product, filters, options, _changes(but), examples, words)
     show(answer, f"product {product}", as_json=as_json)
 
 
@@ -198,6 +206,8 @@ def _options(
     exact: bool,
     threshold: float | None,
     every_image: bool,
+    diversity: float,
+    boosts: Boosts,
 ) -> SearchOptions:
     return SearchOptions(
         mode=mode,
@@ -207,6 +217,8 @@ def _options(
         exact=exact,
         score_threshold=threshold,
         per_product=not every_image,
+        diversity=diversity,
+        boosts=boosts,
     )
 
 

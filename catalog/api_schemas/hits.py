@@ -46,7 +46,7 @@ class HitAnswer(Answered):
     """One item of the answer."""
 
     rank: Annotated[int, Field(ge=1, description="Over all pages.")]
-    score: Annotated[float, Field(description="Higher is nearer.")]
+    score: Annotated[float, Field(description="Higher is nearer; boosts and diversity leave it as it is.")]
     product: ProductAnswer
     image: ImageAnswer
     why: Annotated[tuple[ReasonAnswer, ...], Field(description="The largest shares, largest first.")]
@@ -126,6 +126,13 @@ class SearchAnswered(Answered):
     ranked_by: Annotated[
         tuple[str, ...], Field(description="The model's features that rank; none where words only filter.")
     ]
+    reordered_by: Annotated[
+        tuple[str, ...],
+        Field(
+            description="in_stock, newer and diversity, where they were asked for: they change the order of hits, "
+            "which is that of their scores otherwise."
+        ),
+    ]
     indexed_at: Annotated[datetime.datetime, Field(description="When what is searched was last noted to change.")]
     timings_ms: Annotated[Mapping[str, float], Field(description="Milliseconds per stage.")]
     understood: Annotated[UnderstoodAnswer | None, Field(description="Of the words, where there were any.")] = None
@@ -145,6 +152,7 @@ class SearchAnswered(Answered):
             model_version=answer.model_version,
             gallery=answer.collection,
             ranked_by=answer.ranked_by,
+            reordered_by=answer.reordered_by,
             indexed_at=answer.indexed_at,
             timings_ms={stage: round(value, 3) for stage, value in answer.timings_ms.items()},
             understood=None if answer.understood is None else UnderstoodAnswer.of(answer.understood),

@@ -22,7 +22,7 @@ from catalog.api_schemas.fields import (
     WebAddress,
     Words,
 )
-from catalog.types import AttributeChanges, Availability, Examples, SearchFilters, SearchMode, SearchOptions
+from catalog.types import AttributeChanges, Availability, Boosts, Examples, SearchFilters, SearchMode, SearchOptions
 from embeddings.crop_box import CropBox
 
 
@@ -80,6 +80,21 @@ class Filters(Taken):
         )
 
 
+Strength = Annotated[float, Field(ge=0, le=1)]
+"""How much something acts, from 0, not at all."""
+
+
+class Boost(Taken):
+    """What lifts hits beside their score: at 1 by as much as the best of 200 candidates leads the last, at 0.1 by a
+    tenth of that."""
+
+    in_stock: Annotated[Strength, Field(description="Items that are in stock.")] = 0.0
+    newer: Annotated[
+        Strength,
+        Field(description="Items that came into the catalog later: half as much for 30 days before the newest."),
+    ] = 0.0
+
+
 class Ranking(Taken):
     """How hits are ranked, and which of them are answered with."""
 
@@ -99,6 +114,14 @@ class Ranking(Taken):
     ] = 200
     score_threshold: Annotated[Threshold | None, Field(description="Leave out hits that score lower.")] = None
     per_product: Annotated[bool, Field(description="One hit per product, its best image shown.")] = True
+    diversity: Annotated[
+        Strength,
+        Field(
+            description="How much hits that are like those before them give way, among the 200 best images (maximal "
+            "marginal relevance, λ = 1 − diversity). 0 is the order of scores; 0.5 shows a good deal less of the same."
+        ),
+    ] = 0.0
+    boost: Boost = Boost()
 
     def values(self) -> SearchOptions:
         """The same as the services take it."""
@@ -110,6 +133,8 @@ class Ranking(Taken):
             exact=self.exact,
             score_threshold=self.score_threshold,
             per_product=self.per_product,
+            diversity=self.diversity,
+            boosts=Boosts(in_stock=self.boost.in_stock, newer=self.boost.newer),
         )
 
 
@@ -131,6 +156,7 @@ class Query(Ranking):
                 {"product_id": "D-1001", "but": ["color=blue"], "without": ["detail=belt"]},
                 {"product_id": "D-1001", "words": "but in blue, without floral, under 50 EUR"},
                 {"like": ["D-1001", "D-1007"], "unlike": ["D-1003"]},
+                {"product_id": "D-1001", "diversity": 0.5, "boost": {"in_stock": 0.2}},
             ]
         }
     )

@@ -27,7 +27,15 @@ from catalog.api_schemas.webhooks import WebhookMade, WebhooksAnswered, WebhookT
 from catalog.client.bodies import Answer, CropGiven, body, crop_of, json_of, parsed
 from catalog.client.errors import JobNotDone
 from catalog.client.exchange import Call, Exchange
-from catalog.client.parameters import FiltersGiven, Parameters, filter_parameters, parameters, path_segment
+from catalog.client.parameters import (
+    BoostGiven,
+    FiltersGiven,
+    Parameters,
+    boost_parameters,
+    filter_parameters,
+    parameters,
+    path_segment,
+)
 from catalog.client.retries import Repeating, Retries
 from catalog.client.uploads import Photo, opened
 from catalog.retry_after import retry_after_seconds
@@ -115,6 +123,8 @@ class Client:
         candidates: int | None = None,
         score_threshold: float | None = None,
         per_product: bool | None = None,
+        diversity: float | None = None,
+        boost: BoostGiven = None,
     ) -> SearchAnswered:
         """Items like a photo, a product or several, other than they are where that is asked for, or as words say.
 
@@ -139,6 +149,8 @@ class Client:
             candidates=candidates,
             score_threshold=score_threshold,
             per_product=per_product,
+            diversity=diversity,
+            boost=boost,
         )
         return self._about_photo("/v1/search", image, query, SearchAnswered)
 
@@ -154,9 +166,12 @@ class Client:
         candidates: int | None = None,
         score_threshold: float | None = None,
         per_product: bool | None = None,
+        diversity: float | None = None,
+        boost: BoostGiven = None,
     ) -> SearchAnswered:
         """Other items that look like the product's main image."""
-        asked = filter_parameters(filters) + parameters(
+        asked = filter_parameters(filters) + boost_parameters(boost)
+        asked += parameters(
             mode=mode,
             exact=exact,
             limit=limit,
@@ -164,6 +179,7 @@ class Client:
             candidates=candidates,
             score_threshold=score_threshold,
             per_product=per_product,
+            diversity=diversity,
         )
         return self._get(f"/v1/products/{path_segment(product_id)}/similar", SearchAnswered, asked)
 

@@ -10,11 +10,14 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from catalog.api_schemas.query import Filters
+from catalog.api_schemas.query import Boost, Filters
 from catalog.client.errors import invalid
 
 FiltersGiven = Filters | Mapping[str, Any] | None
 """Filters, or their fields by name."""
+
+BoostGiven = Boost | Mapping[str, float] | None
+"""Boosts, or their strengths by name."""
 
 Parameters = list[tuple[str, str]]
 
@@ -47,6 +50,24 @@ def filter_parameters(given: FiltersGiven) -> Parameters:
     fields: Mapping[str, tuple[str, ...]] = values.pop("fields", {})
     entries = tuple(f"{name}={value}" for name, some in fields.items() for value in some)
     return parameters(**values, field=entries)
+
+
+def boost_parameters(given: BoostGiven) -> Parameters:
+    """Boosts as parameters.
+
+    Raises:
+        RequestRefused: they have no meaning.
+
+    >>> boost_parameters({"in_stock": 0.2})
+    [('boost_in_stock', '0.2')]
+    """
+    if given is None:
+        return []
+    try:
+        boost = Boost.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error) from error
+    return parameters(**{f"boost_{name}": strength for name, strength in boost.model_dump(exclude_unset=True).items()})
 
 
 def path_segment(text: str) -> str:

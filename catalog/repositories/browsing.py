@@ -206,7 +206,7 @@ class BrowsingRepository:
             .lateral("shown")
         )
         page = (
-            select(shown.c.id.label("image_id"), shown.c.sha256, *_PRODUCT_COLUMNS)
+            select(shown.c.id.label("image_id"), shown.c.sha256, *_PRODUCT_COLUMNS, ProductRow.created_at)
             .select_from(ProductRow)
             .join(shown, true())
             .where(ProductRow.id.in_(ids))
@@ -236,7 +236,7 @@ def _shown(
     category: Sequence[str],
     attributes: Sequence[str],
     given_attributes: Sequence[str],
-    *facts: Any,  # noqa: ANN401 - price, currency, availability, link and item group of a row.
+    *facts: Any,  # noqa: ANN401 - price, currency, availability, link, item group and time of a row.
 ) -> ShownProduct:
     return ShownProduct(
         image_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -55,6 +56,7 @@ class ShownProduct:
     availability: str
     link: str | None
     item_group: str | None
+    first_seen: datetime.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ _SHOWN = (
         ProductRow.availability,
         ProductRow.link,
         ProductRow.item_group,
+        ProductRow.created_at,
     )
     .join(ProductRow, ProductRow.id == ImageRow.product_id)
     .where(
@@ -323,6 +326,7 @@ class ProductRepository:
                 availability=row[10],
                 link=row[11],
                 item_group=row[12],
+                first_seen=row[13],
             )
             for row in rows
         }

@@ -23,10 +23,12 @@ from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedSearch
 from catalog.services.ranked_searches import ranked_search
+from catalog.services.reordered_search import ReorderedSearch
 from catalog.services.requested_attributes import split_changes, with_words, with_words_to_change
 from catalog.services.search_limits import checked, refuse_visual
 from catalog.services.search_pages import SearchedGallery, SearchPages
 from catalog.services.search_timings import Timings
+from catalog.services.shown_products import ShownProducts
 from catalog.types import AttributeChanges, Examples, SearchAnswer, SearchFilters, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
@@ -314,7 +316,10 @@ class SearchService:
         timings: Timings,
     ) -> SearchAnswer:
         ranked = self._ranked(searched, query, changes, search, options)
-        return self._pages.answer(searched, ranked, search, options, timings)
+        shown = ShownProducts(self._unit_of_work, searched.merchant_id)
+        if options.reordered_by:
+            ranked = ReorderedSearch(ranked, self._index, searched.gallery.collection, shown, options)
+        return self._pages.answer(searched, ranked, search, options, timings, shown)
 
     def _ranked(
         self,
@@ -324,7 +329,7 @@ class SearchService:
         search: Filter,
         options: SearchOptions,
     ) -> RankedSearch:
-        """The ranking that the options ask for. What reorders it goes around it, here."""
+        """The ranking that the mode and the changes ask for."""
         model, collection = searched.model, searched.gallery.collection
         if changes:
             changed = ChangedQuery(

@@ -20,10 +20,13 @@ def checked(options: SearchOptions | None) -> SearchOptions:
         InvalidRequest: a number lies outside its range.
     """
     options = options or SearchOptions()
-    ranges = [
+    ranges: list[tuple[str, float, int, int]] = [
         ("limit", options.limit, 1, MAX_LIMIT),
         ("page", options.page, 0, MAX_PAGE),
         ("candidates", options.candidates, options.limit, MAX_CANDIDATES),
+        ("diversity", options.diversity, 0, 1),
+        ("the boost in_stock", options.boosts.in_stock, 0, 1),
+        ("the boost newer", options.boosts.newer, 0, 1),
     ]
     for name, value, low, high in ranges:
         if not low <= value <= high:

@@ -16,6 +16,7 @@ from catalog.services.hit_totals import HitTotals
 from catalog.services.ranked_search import RankedSearch
 from catalog.services.reasons import reasons
 from catalog.services.search_timings import Timings
+from catalog.services.shown_products import ShownProducts
 from catalog.types import Availability, Hit, Price, Reason, SearchAnswer, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 
@@ -33,7 +34,6 @@ class SearchPages:
     """Cuts pages of hits from rankings."""
 
     def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
-        self._unit_of_work = unit_of_work
         self._index = index
         self._totals = HitTotals(unit_of_work, index)
 
@@ -44,11 +44,13 @@ class SearchPages:
         search: Filter,
         options: SearchOptions,
         timings: Timings,
+        shown: ShownProducts,
     ) -> SearchAnswer:
         """The page that the options ask for; empty past the last.
 
         Args:
             search: The filter that is ranked under.
+            shown: Reads the merchant's products.
         """
         first = options.page * options.limit
         wanted = first + options.limit
@@ -60,7 +62,7 @@ class SearchPages:
             with timings.stage("search"):
                 ranking = ranked.first(num)
             with timings.stage("products"):
-                found = self._with_products(searched.merchant_id, ranking.points, wanted, options)
+                found = _with_products(shown, ranking.points, wanted, options)
             if ranking.are_all or len(found) >= wanted:
                 break
             num = 2 * max(num, len(ranking.points))
@@ -82,31 +84,8 @@ class SearchPages:
             total=total,
             indexed_at=gallery.indexed_at,
             ranked_by=ranked.ranked_by,
+            reordered_by=options.reordered_by,
         )
-
-    def _with_products(
-        self, merchant_id: int, points: Sequence[ScoredPoint], wanted: int, options: SearchOptions
-    ) -> list[tuple[ScoredPoint, ShownProduct]]:
-        """The first points that can be shown, as many as are wanted, with what to show.
-
-        Of several of one product the first, where that is asked.
-        """
-        found: list[tuple[ScoredPoint, ShownProduct]] = []
-        seen: set[int] = set()
-        done, num = 0, 2 * wanted
-        while done < len(points) and len(found) < wanted:
-            part = points[done : done + num]
-            with self._unit_of_work() as work:
-                shown = work.products.shown([point.id for point in part], merchant_id)
-            for point in part:
-                product = shown.get(point.id)
-                if product is None or (options.per_product and product.product_id in seen):
-                    continue
-                seen.add(product.product_id)
-                found.append((point, product))
-            done += len(part)
-            num *= 2
-        return found
 
     def _hits(
         self,
@@ -126,6 +105,30 @@ class SearchPages:
             _hit(rank, point.score, shown, why.get(point.id, ()))
             for rank, (point, shown) in enumerate(found, start=first_rank)
         )
+
+
+def _with_products(
+    shown: ShownProducts, points: Sequence[ScoredPoint], wanted: int, options: SearchOptions
+) -> list[tuple[ScoredPoint, ShownProduct]]:
+    """The first points that can be shown, as many as are wanted, with what to show.
+
+    Of several of one product the first, where that is asked.
+    """
+    found: list[tuple[ScoredPoint, ShownProduct]] = []
+    seen: set[int] = set()
+    done, num = 0, 2 * wanted
+    while done < len(points) and len(found) < wanted:
+        part = points[done : done + num]
+        products = shown.of([point.id for point in part])
+        for point in part:
+            product = products.get(point.id)
+            if product is None or (options.per_product and product.product_id in seen):
+                continue
+            seen.add(product.product_id)
+            found.append((point, product))
+        done += len(part)
+        num *= 2
+    return found
 
 
 def _hit(rank: int, score: float, shown: ShownProduct, why: tuple[Reason, ...]) -> Hit:

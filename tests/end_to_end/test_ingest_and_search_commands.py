@@ -95,9 +95,17 @@ def test_from_a_feed_to_explained_hits_and_back(drape, catalog, rows):
     )
     assert liked.code == 0, liked.err
     assert {hit["id"] for hit in liked.json["hits"]} == {row["id"] for row in rows[3:]}
-    both = drape.run_here("search", photo, "--words", "red dress")
-    assert both.code == 2
-    assert "one of the two" in both.err
+    both = drape.run_here(
+        *("search", photo, "--words", "but in blue, dresses", "--limit", "100", "--json"),
+        *("--diversity", "0.5", "--prefer-in-stock", "0.2", "--prefer-newer", "0.1"),
+    )
+    assert both.code == 0, both.err
+    assert {hit["id"] for hit in both.json["hits"]} == {row["id"] for row in rows if "Dresses" in row["category"]}
+    assert both.json["understood"]["all"] == ["color=blue"]
+    assert both.json["reordered_by"] == ["in_stock", "newer", "diversity"]
+    nothing = drape.run_here("search", "--but", "color=blue", "--words", "red dress")
+    assert nothing.code == 2
+    assert "--but changes a photo" in nothing.err
 
 
 def test_bad_rows_are_told_and_good_rows_go_on(drape, tmp_path):

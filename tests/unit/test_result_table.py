@@ -141,10 +141,15 @@ def test_json_holds_everything_under_stable_keys():
         total=Total(87, TotalRelation.AT_LEAST),
         indexed_at=datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
         ranked_by=("prob",),
+        reordered_by=("in_stock", "diversity"),
     )
+    assert "rerank: " in rendered(answer, 160)
+    assert ", reordered by in stock, diversity · " in rendered(answer, 160)
+    assert "reordered" not in rendered(ANSWER, 160)
     assert json.loads(json.dumps(answer_as_json(answer))) == {
         "mode": "rerank",
         "ranked_by": ["prob"],
+        "reordered_by": ["in_stock", "diversity"],
         "indexed_at": "2026-01-02T03:04:05+00:00",
         "total": {"value": 87, "relation": "at_least"},
         "model_version": "compact-1",

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from catalog.api_schemas.fields import ProductId, Threshold
 from catalog.api_schemas.hits import SearchAnswered
 from catalog.api_schemas.products import ProductsAnswered, WholeProductAnswer
-from catalog.api_schemas.query import Ranking
+from catalog.api_schemas.query import Boost, Ranking, Strength
 from catalog.storefront.conditional import answered_once
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Ingester, Parts, Searcher
@@ -60,6 +60,9 @@ async def similar(
     ] = 200,
     score_threshold: Annotated[Threshold | None, Query(description="Leave out hits that score lower.")] = None,
     per_product: Annotated[bool, Query(description="One hit per product, its best image shown.")] = True,
+    diversity: Annotated[Strength, Query(description="How much hits that are like those before them give way.")] = 0.0,
+    boost_in_stock: Annotated[Strength, Query(description="Lifts items that are in stock.")] = 0.0,
+    boost_newer: Annotated[Strength, Query(description="Lifts items that came into the catalog later.")] = 0.0,
 ) -> SearchAnswered:
     """Other items that look like the product's main image."""
     options = Ranking(
@@ -70,6 +73,8 @@ async def similar(
         candidates=candidates,
         score_threshold=score_threshold,
         per_product=per_product,
+        diversity=diversity,
+        boost=Boost(in_stock=boost_in_stock, newer=boost_newer),
     ).values()
     answer = await parts.calls.run(parts.search.by_product, caller.merchant, product_id, filters, options)
     parts.metrics.searched(answer.timings_ms)

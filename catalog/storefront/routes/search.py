@@ -25,7 +25,8 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
     """Items that look like a product of the catalog (`product_id`), a photo by its address (`image_url`), or an
     uploaded one: multipart with a file part `image` and, where wanted, a part `query` of JSON; each as it is, or with
     other attributes (`but`, `without`; or `words`: "but in blue, without floral, under 50 EUR"). Or items that are as
-    `words` say, or like several products and not like others (`like`, `unlike`)."""
+    `words` say, or like several products and not like others (`like`, `unlike`). Hits come in the order of their scores
+    unless `diversity` or `boost` ask for another."""
     body = await read_query(request, Query, max_image_bytes=parts.max_image_bytes)
     query, image = body.query, body.image
     _require_one_subject(query, has_image=image is not None)

@@ -50,6 +50,8 @@ EVERY_RANKING = {
     "candidates": 100,
     "score_threshold": 0.1,
     "per_product": False,
+    "diversity": 0.5,
+    "boost": {"in_stock": 0.2, "newer": 0.1},
 }
 CROP = (0, 0, 8, 8)
 FEED_TAKING = {

@@ -8,6 +8,7 @@ import json
 import threading
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from catalog.bootstrap import Application
 from catalog.storefront.app import create_app
@@ -316,6 +317,55 @@ def test_words_beside_a_photo_and_more_of_the_same_hold_together(shop):
     assert (ids(in_dollars), in_dollars.json()["notes"]) == (["half/half"], [])
 
 
+def test_what_is_in_stock_can_be_lifted(shop):
+    """Of a blue photo: 1 and out of stock, 1/√2 and in stock, twice 0 and in stock. All are divided by the same."""
+    photo = picture("blue")
+    plain = shop.upload(photo, {"mode": "native"})
+    assert (ids(plain)[:2], plain.json()["reordered_by"]) == (["blue-dress", "half/half"], [])
+    # 1 against .71 + .2.
+    some = shop.upload(photo, {"mode": "native", "boost": {"in_stock": 0.2}})
+    assert (ids(some)[:2], some.json()["reordered_by"]) == (["blue-dress", "half/half"], ["in_stock"])
+    more = shop.upload(photo, {"mode": "native", "boost": {"in_stock": 0.5}})
+    assert ids(more)[:2] == ["half/half", "blue-dress"]
+    scores = {hit["product"]["id"]: hit["score"] for hit in plain.json()["hits"]}
+    assert {hit["product"]["id"]: hit["score"] for hit in more.json()["hits"]} == scores
+    assert more.json()["total"] == plain.json()["total"]
+
+
+def test_what_is_newer_can_be_lifted(module_database, shop):
+    """The skirt leads by (.89 − .71)/.89 = .21; a year later than the jacket it stays, a year earlier it falls behind
+    by what 0.3 is worth. All came at once."""
+    query = {"product_id": "red-dress", "mode": "native", "boost": {"newer": 0.3}}
+    assert ids(shop.post("/v1/search", json=query)) == LIKE_RED_DRESS
+    aged = "UPDATE product SET created_at = created_at + {} * interval '1 year' WHERE external_id = 'red-skirt'"
+    engine = create_engine(module_database)
+    found = []
+    for years in (1, -2, 1):
+        with engine.begin() as connection:
+            connection.execute(text(aged.format(years)))
+        found.append(ids(shop.post("/v1/search", json=query)))
+    engine.dispose()
+    assert found == [LIKE_RED_DRESS, ["half/half", "red-skirt", "blue-dress"], LIKE_RED_DRESS]
+
+
+@pytest.mark.parametrize("mode", ["fused", "visual", "rerank", "native", "exact"])
+def test_hits_can_be_had_less_like_each_other_on_all_pages_alike(shop, mode):
+    """The skirt is first. .2·.79 − .8·.63 of the jacket, which is red like the skirt, are less than 0 of blue."""
+    query = {"product_id": "red-dress", "mode": mode, "diversity": 0.8}
+    found = shop.post("/v1/search", json=query)
+    assert ids(found) == ["red-skirt", "blue-dress", "half/half"]
+    assert found.json()["reordered_by"] == ["diversity"]
+    pages = [shop.post("/v1/search", json={**query, "limit": 1, "page": page}) for page in range(4)]
+    assert [ids(page) for page in pages] == [["red-skirt"], ["blue-dress"], ["half/half"], []]
+    by_address = shop.get(
+        "/v1/products/red-dress/similar", params={"mode": mode, "diversity": 0.8, "boost_in_stock": 0.4}
+    )
+    assert ids(by_address)[0] == "red-skirt"
+    assert by_address.json()["reordered_by"] == ["in_stock", "diversity"]
+    neutral = {**query, "diversity": 0, "boost": {"in_stock": 0, "newer": 0}}
+    assert ids(shop.post("/v1/search", json=neutral)) == LIKE_RED_DRESS
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -326,6 +376,9 @@ def test_words_beside_a_photo_and_more_of_the_same_hold_together(shop):
         {"words": "not in blue", "product_id": "red-dress", "but": ["color=blue"]},
         {"words": "in blue", "product_id": "red-dress", "filters": {"none": ["color=blue"]}},
         {"words": "a skirt", "product_id": "red-dress", "filters": {"category": "Dresses"}},
+        {"product_id": "red-dress", "diversity": 1.1},
+        {"product_id": "red-dress", "boost": {"in_stock": -0.1}},
+        {"product_id": "red-dress", "boost": {"newest": 0.1}},
         {"words": "red", "but": ["color=blue"]},
         {"words": "red", "crop": {"left": 0, "top": 0, "right": 1, "bottom": 1}},
         {"words": "under 5 USD", "filters": {"currency": "EUR"}},
