@@ -120,7 +120,13 @@ class BatchedQueryNetwork:
 def _embed(batch: Sequence[_Photo]) -> None:
     """Resolve all of them, with features or an error."""
     begun = time.perf_counter()
-    found = embed_together(batch[0].embedder, [photo.prepared for photo in batch])
+    try:
+        found = embed_together(batch[0].embedder, [photo.prepared for photo in batch])
+    except BaseException as error:
+        # Whoever waits for one of them would wait for ever.
+        for photo in batch:
+            photo.embedded.set_exception(error)
+        raise
     milliseconds = (time.perf_counter() - begun) * 1000
     for photo, features in zip(batch, found, strict=True):
         if isinstance(features, Exception):

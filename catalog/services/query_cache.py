@@ -77,16 +77,17 @@ class QueryCache:
             return EmbeddedQuery(awaited.result().features)
         try:
             computed = compute()
-        except BaseException as error:
+            for values in computed.features.values():
+                values.flags.writeable = False
             with self._lock:
-                del self._computed[key]
+                self._keep(key, EmbeddedQuery(computed.features))
+        except BaseException as error:
             own.set_exception(error)
             raise
-        for values in computed.features.values():
-            values.flags.writeable = False
-        with self._lock:
-            self._keep(key, EmbeddedQuery(computed.features))
-            del self._computed[key]
+        finally:
+            # Whatever happened, nobody is to wait for it.
+            with self._lock:
+                del self._computed[key]
         own.set_result(computed)
         return computed
 

@@ -146,6 +146,20 @@ def test_after_an_error_the_network_is_free(models):
     assert network.embed("colors-1", photo("red")).features["prob"].argmax() == 3
 
 
+def test_no_photo_waits_for_ever_for_a_batch_that_nobody_foresaw_to_fail(models, pool):
+    """Its features cannot be told apart. All are told why, and the next photo finds the network free."""
+    crowd = Crowd(models, pool)
+    embedder = models.embedders["colors-1"]
+    embed = embedder.embed_with_scale
+    embedder.embed_with_scale = lambda images: embed(images) if len(images) == 1 else {"prob": None}
+    crowd.come("red", "blue")
+    crowd.let_go()
+    for failed in crowd.answers[1:]:
+        with pytest.raises(TypeError):
+            failed.result(SECONDS)
+    assert crowd.network.embed("colors-1", photo("green")).features["prob"].argmax() == list(COLORS).index("green")
+
+
 def test_a_photo_of_another_form_is_refused_before_it_has_company(models):
     """It would fail them, too."""
     with pytest.raises(ValueError, match="received"):
