@@ -42,8 +42,14 @@ class FsspecFeedStore:
         with self._location.reachable():
             files.makedirs(self._folder, exist_ok=True)
             # Nobody is told of the key before all of it is there; what a crash leaves is swept by its age.
-            with files.open(f"{self._folder}/{key}", "wb") as target:
-                shutil.copyfileobj(file, target, _PIECE)
+            try:
+                with files.open(f"{self._folder}/{key}", "wb") as target:
+                    shutil.copyfileobj(file, target, _PIECE)
+            except BaseException:
+                # A disk that is full should not stay so, and an object store keeps what came before the error.
+                with contextlib.suppress(OSError):
+                    files.rm_file(f"{self._folder}/{key}")
+                raise
         return key
 
     def copy(self, key: str, path: Path) -> None:
@@ -66,6 +72,8 @@ class FsspecFeedStore:
     def older_than(self, age: datetime.timedelta) -> list[str]:
         before = (datetime.datetime.now(datetime.UTC) - age).timestamp()
         with self._location.reachable():
+            # Object stores are listed once and remembered, and other processes upload.
+            self._location.files.invalidate_cache()
             try:
                 paths = self._location.files.ls(self._folder, detail=False)
             except FileNotFoundError:

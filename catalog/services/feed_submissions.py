@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,13 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from catalog.errors import DatabaseUnavailable, DrapeError, FeedUnreadable, IngestRunning, InvalidRequest, JobCancelled
+from catalog.errors import (
+    DatabaseUnavailable,
+    DrapeError,
+    FeedUnreadable,
+    ImageStoreUnavailable,
+    IngestRunning,
+    InvalidRequest,
+    JobCancelled,
+)
 from catalog.feeds.archived_images import unpack_images
 from catalog.ports.feed_store import FeedStore
 from catalog.repositories.jobs import Job, JobKind
 from catalog.repositories.submitted_feeds import SubmittedFeed
 from catalog.services.ingest import HandedOver, IngestRequest, IngestService, named_as
-from catalog.services.remote_feeds import RemoteFeedService, check_feed_address
+from catalog.services.remote_feeds import FOLDER_PREFIX, RemoteFeedService, check_feed_address
 from catalog.services.stopped import Stopped
 from catalog.types import DialectName, RowError
 from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -36,11 +46,16 @@ MOST_ATTEMPTS: Final = 3
 """So often a feed is begun whose taker is killed each time."""
 
 ABANDONED: Final = datetime.timedelta(days=1)
-"""An uploaded file that no job asks for is deleted when it is so old."""
+"""When it is so old, an uploaded file that no job asks for is deleted, and a folder in which a feed was being taken."""
+
+SWEEP_SECONDS: Final = 3600.0
+"""So often, at most, it is looked for these."""
 
 LONGEST_KEY: Final = 255
 _LONGEST_NAME: Final = 100
 _PIECE: Final = 2**20
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,7 @@ class FeedSubmissionService:
         self._max_feed_bytes = max_feed_bytes
         self._lease = lease
         self._clock = clock
+        self._swept = float("-inf")
 
     def check_free(self, merchant_id: int, merchant: str) -> None:
         """Find out whether a feed would be turned away, before it is uploaded in vain.
@@ -171,9 +187,21 @@ class FeedSubmissionService:
     def run_due(self, stop: Callable[[], bool] = lambda: False) -> list[TakenSubmission]:
         """Take one feed after the other until none is due. A failure ends its job, and the next one is taken.
 
+        Now and then, before that, what crashes and cancelled jobs have left is swept.
+
         Args:
             stop: Asked now and then; once it says so, the feed at hand is given back, and its job waits again.
         """
+        if self._clock() - self._swept >= SWEEP_SECONDS:
+            self._swept = self._clock()
+            try:
+                num_swept = self.sweep()
+            except ImageStoreUnavailable as error:
+                # Feeds by address may do without the store.
+                _log.warning("Uploaded feeds that nobody asks for were not looked for: %s", error)
+            else:
+                if num_swept:
+                    _log.info("Deleted %d uploaded feeds that nobody asks for", num_swept)
         taken: list[TakenSubmission] = []
         while not stop():
             with self._unit_of_work() as work:
@@ -193,7 +221,11 @@ class FeedSubmissionService:
             work.commit()
 
     def sweep(self) -> int:
-        """Delete uploaded files that no job asks for: left by a process that was killed in between; how many."""
+        """Delete uploaded files that no job asks for, and folders of feeds on this machine; how many files.
+
+        The files are those of jobs that were cancelled before they began, or of a process that was killed in between.
+        """
+        _delete_old_folders()
         old = self._store.older_than(ABANDONED)
         if not old:
             return 0
@@ -322,7 +354,7 @@ class FeedSubmissionService:
         """The feed in a folder with nothing else but the photos that came with it, gone after the ``with`` block."""
         assert feed.upload is not None
         name = str(feed.request["feed"])
-        with tempfile.TemporaryDirectory(prefix="drape-feed-") as folder:
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
             file = Path(folder) / feed.upload
             self._store.copy(feed.upload, file)
             handed_over = HandedOver(feed.job_id, name, feed.upload, feed.request.get("sha256"))
@@ -348,6 +380,19 @@ class FeedSubmissionService:
             work.commit()
         if feed.upload is not None:
             self._store.delete(feed.upload)
+
+
+def _delete_old_folders() -> None:
+    """Delete what processes that were killed had unpacked or fetched."""
+    before = time.time() - ABANDONED.total_seconds()
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        try:
+            is_old = folder.lstat().st_mtime < before
+        except FileNotFoundError:
+            continue
+        if is_old:
+            # Those of other users stay.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def shown_name(name: str) -> str:

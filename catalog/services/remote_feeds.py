@@ -24,6 +24,9 @@ from catalog.unit_of_work import UnitOfWorkFactory
 MAX_ADDRESS_LENGTH: Final = 1_000
 """Image paths are put behind it, and what comes of that has its own bound."""
 
+FOLDER_PREFIX: Final = "drape-feed-"
+"""How the names of temporary folders begin that feeds are taken in."""
+
 _MAX_NAME_LENGTH: Final = 100
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -92,7 +95,7 @@ class RemoteFeedService:
         check_feed_address(address)
         last = self._last_ingest(address, request)
         known = None if last is None else _validators(last)
-        with tempfile.TemporaryDirectory(prefix="drape-feed-") as folder:
+        with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
             with self._files.open(address, max_bytes=self._max_bytes, known=known) as answer:
                 if isinstance(answer, NotModified):
                     file = None

@@ -52,7 +52,7 @@ class OwnWork:
         self._webhooks: WebhookService = application.webhooks
         self._announcements = application.own_announcements
         self._is_alone = settings.qdrant_url is None
-        self._has_swept = False
+        self._has_begun = False
         self._stopping = threading.Event()
         sweep = settings.sweep_seconds
         look = sweep if self._is_alone else None
@@ -95,13 +95,9 @@ class OwnWork:
                 self._announcements.wait(duty.queue, duty.seconds)
 
     def _take_feeds(self) -> None:
-        if not self._has_swept:
-            if self._is_alone:
-                self._submissions.begin_alone()
-            num_swept = self._submissions.sweep()
-            self._has_swept = True
-            if num_swept:
-                _log.info("Deleted %d uploaded files that nobody asks for", num_swept)
+        if self._is_alone and not self._has_begun:
+            self._submissions.begin_alone()
+            self._has_begun = True
         for taken in self._submissions.run_due(self._stopping.is_set):
             fields = {"merchant": taken.merchant, "job": taken.job_id, **taken.counts}
             if taken.error is None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import stat
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
 
 import pytest
 
-from catalog.errors import IndexBusy
+from catalog.errors import ImageStoreUnavailable, IndexBusy
 from catalog.services.feed_submissions import ABANDONED
 from catalog.services.ingest import IngestRequest
 from catalog.settings import Settings
@@ -257,6 +260,43 @@ def test_files_that_nobody_asks_for_are_swept(shop):
     assert ABANDONED.days == 1
     assert service.sweep() == 1
     assert shop.num_kept() == 1
+
+
+def test_what_cancelled_jobs_and_killed_takers_leave_is_swept_by_whoever_takes_feeds(shop, tmp_path, monkeypatch):
+    """Workers, too, which never start anew: an hour after they looked last. What is not a day old stays."""
+    clock = iter([0.0, 0.0, 3599.0, 3600.0, 3600.0])
+    monkeypatch.setattr(shop.application.feed_submissions, "_clock", lambda: next(clock))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    uploads = shop.application.settings.home / "images" / "feeds"
+    response = shop.upload(lines(ROWS))
+    assert shop.client.post(f"{response.headers['location']}/cancel").status_code == 202
+    shop.application.feed_submissions.run_due()
+    (left,) = uploads.iterdir()
+    left.rename(uploads / left.name.replace(left.name.partition("-")[0], "1700000000", 1))
+    for name in ("drape-feed-old", "drape-feed-new", "other-old"):
+        (tmp_path / name / "photos").mkdir(parents=True)
+    for name in ("drape-feed-old", "other-old"):
+        os.utime(tmp_path / name, (1_700_000_000, 1_700_000_000))
+    shop.application.feed_submissions.run_due()
+    assert shop.num_kept() == 1
+    shop.application.feed_submissions.run_due()
+    assert shop.num_kept() == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"drape-feed-new", "other-old"}
+    assert not (tmp_path / "drape-feed-old").exists()
+
+
+def test_of_an_upload_that_cannot_be_kept_nothing_is_left(shop):
+    """As where the disk is full after the first piece."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().read(3)
+
+    with pytest.raises(ImageStoreUnavailable, match="No space left"):
+        shop.application.feed_submissions._store.put(Broken(b"id,title\n"), "feed.csv")
+    assert shop.num_kept() == 0
 
 
 def test_without_workers_the_process_does_their_work(shop):
