@@ -6,7 +6,7 @@ import datetime
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -64,7 +64,7 @@ class ClaimedDelivery:
     body: str
     attempts: int
     url: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class WebhookRepository:

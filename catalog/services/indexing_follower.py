@@ -113,8 +113,8 @@ class IndexingFollower:
             if not told and (backlog.due or fetching.due) and self._clock() - moved >= STALLED_SECONDS:
                 told = True
                 _log.warning(
-                    "No worker takes the images. Start one with `drape worker`; or leave with Ctrl-C: what was read "
-                    "stays, and is indexed once one runs."
+                    "No worker takes the images. Start one with `drape worker`, or `drape serve` where there is no "
+                    "broker; or leave with Ctrl-C: what was read stays, and is indexed once one runs."
                 )
             self._sleep(LOOK_SECONDS)
         with self._unit_of_work() as work:

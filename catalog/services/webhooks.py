@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import datetime
+import logging
 import random
 import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from catalog.errors import InvalidRequest, WebhookNotFound
@@ -31,13 +32,15 @@ LEASE: Final = datetime.timedelta(minutes=2)
 
 SENT_AT_ONCE: Final = 4
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class CreatedWebhook:
     """A new webhook with its secret, which is shown this once."""
 
     webhook: Webhook
-    secret: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +160,19 @@ class WebhookService:
         """Why it did not arrive, or None."""
         timestamp = int(self._clock())
         body = claim.body.encode()
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": claim.message_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(claim.secret, claim.message_id, timestamp, body),
-        }
         try:
+            headers = {
+                "Content-Type": "application/json",
+                "webhook-id": claim.message_id,
+                "webhook-timestamp": str(timestamp),
+                "webhook-signature": signature(claim.secret, claim.message_id, timestamp, body),
+            }
             status = self._posts.post(claim.url, body, headers)
         except (FetchRefused, FetchFailed) as error:
             return str(error)
+        except Exception:  # noqa: BLE001 - it must not be tried for ever, nor keep others from being noted as sent.
+            _log.exception("The message %s to a webhook could not be sent", claim.message_id)
+            return "received: an error that the operator's log tells; expected: an answer"
         return None if 200 <= status < 300 else f"received: status {status}; expected: 200 to 299"
 
     def _note(self, claim: ClaimedDelivery, error: str | None, summary: SentMessages) -> SentMessages:

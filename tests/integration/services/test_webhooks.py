@@ -223,6 +223,29 @@ def test_a_dead_receiver_does_not_keep_the_others_from_being_told(shop, merchant
     assert "not on the public internet" in errors["https://10.0.0.1/"]
 
 
+def test_a_message_that_nobody_foresaw_to_fail_is_given_up_and_the_others_are_told(
+    shop, merchant_id, webhooks, receiver, caplog
+):
+    """A secret that is no base64: whoever wrote it into the database. No secret is logged."""
+    with shop.unit_of_work() as work:
+        work.webhooks.add(merchant_id, "https://93.184.216.34/", "whsec_x")
+        work.commit()
+    made = webhooks.add("atelier", receiver.url)
+    end_job(shop, merchant_id)
+    assert (first := webhooks.run_due()).num_delivered == 1
+    assert first.num_postponed == 1
+    for _ in range(3):
+        make_due(shop)
+        assert webhooks.run_due().num_postponed == 1
+    make_due(shop)
+    assert webhooks.run_due().num_given_up == 1
+    (told,) = [hook for hook in webhooks.listed() if hook.id != made.webhook.id]
+    assert told.deliveries[0].given_up_at is not None
+    assert "operator's log" in told.deliveries[0].last_error
+    assert "could not be sent" in caplog.text
+    assert "whsec_" not in caplog.text + repr(made)
+
+
 def test_nothing_is_sent_into_the_network_or_in_the_clear(webhooks, receiver):
     for url in (
         "http://192.0.2.7/hook",
