@@ -27,20 +27,21 @@ class _Duty:
 
     Args:
         work: Does what there is to do.
-        seconds: It looks so often for what nobody announced; None never.
+        is_left: Whether to look again soon for what nobody will announce.
     """
 
     name: str
     queue: WorkQueue
     work: Callable[[], None]
-    seconds: float | None
+    is_left: Callable[[], bool]
 
 
 class OwnWork:
     """Takes feeds that are handed over, fetches images, indexes and tells webhooks, a thread each, until it is stopped.
 
     Where the process owns the embedded index, it is the only one that can, and also does what others have left: the
-    marks of commands that ran beside it. Otherwise it does what this process has marked.
+    marks of commands that ran beside it. Otherwise it does what this process has marked, and looks now and then for as
+    long as anything waits: for another try, or for the end of a claim of a process that was killed.
     """
 
     def __init__(self, application: Application) -> None:
@@ -54,15 +55,15 @@ class OwnWork:
         self._is_alone = settings.qdrant_url is None
         self._has_begun = False
         self._stopping = threading.Event()
-        sweep = settings.sweep_seconds
-        look = sweep if self._is_alone else None
+        self._sweep_seconds = settings.sweep_seconds
+        self._unit_of_work = application.unit_of_work
         self._threads = [
             threading.Thread(target=self._run, args=(duty,), name=duty.name)
             for duty in (
-                _Duty("feeds", WorkQueue.FEED, self._take_feeds, sweep),
-                _Duty("fetching", WorkQueue.FETCH, self._fetch, look),
-                _Duty("indexing", WorkQueue.EMBED, self._index, look),
-                _Duty("webhooks", WorkQueue.HOOK, self._tell_webhooks, sweep),
+                _Duty("feeds", WorkQueue.FEED, self._take_feeds, _always),
+                _Duty("fetching", WorkQueue.FETCH, self._fetch, self._is_any_to_fetch),
+                _Duty("indexing", WorkQueue.EMBED, self._index, self._is_any_to_index),
+                _Duty("webhooks", WorkQueue.HOOK, self._tell_webhooks, _always),
             )
         ]
 
@@ -84,6 +85,7 @@ class OwnWork:
         while not self._stopping.is_set():
             try:
                 duty.work()
+                seconds = self._sweep_seconds if duty.is_left() else None
             except ExplainedError as error:
                 # A service is away. What was not finished is still noted.
                 _log.warning("%s waits: %s", duty.name, error)
@@ -92,7 +94,7 @@ class OwnWork:
                 _log.exception("%s failed", duty.name)
                 self._stopping.wait(_SECONDS_AFTER_A_FAILURE)
             else:
-                self._announcements.wait(duty.queue, duty.seconds)
+                self._announcements.wait(duty.queue, seconds)
 
     def _take_feeds(self) -> None:
         if self._is_alone and not self._has_begun:
@@ -116,6 +118,18 @@ class OwnWork:
         if summary.num_settled:
             _log.info("Fetched %d images", summary.num_settled, extra={"seconds": summary.seconds})
 
+    def _is_any_to_fetch(self) -> bool:
+        if self._is_alone:
+            return True
+        with self._unit_of_work() as work:
+            return work.fetches.num_waiting() > 0
+
+    def _is_any_to_index(self) -> bool:
+        if self._is_alone:
+            return True
+        with self._unit_of_work() as work:
+            return work.outbox.backlog().waiting > 0
+
     def _index(self) -> None:
         summary = self._indexing.run(stop=self._stopping.is_set, leave_unusable=True)
         if summary.num_images or summary.duplicates:
@@ -123,3 +137,7 @@ class OwnWork:
             _log.info("Indexed %d images", summary.num_images, extra={**counts, "seconds": summary.seconds})
         for reason, number in summary.failures.items():
             _log.warning("%d images failed: %s", number, reason, extra={"images": number})
+
+
+def _always() -> bool:
+    return True

@@ -25,6 +25,7 @@ from cli.indexing import fetch_and_index
 from tests.file_server import FileServer, answer, serving
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
+from tests.qdrant_double import QdrantDouble
 
 ROWS = [
     {"id": "a", "title": "Red dress", "image": "photos/a.png", "attributes": ["color=red"]},
@@ -315,6 +316,39 @@ def test_without_workers_the_process_does_their_work(shop):
         assert ids(shop.client.get("/v1/products/a/similar", params={"mode": "visual"})) == ["b"]
     finally:
         work.stop()
+
+
+def test_what_failed_for_now_is_tried_again_where_the_index_is_a_servers(database, tmp_path):
+    """Nobody announces it, and no worker sweeps: a photo that was not to be had at first is fetched all the same."""
+    answers = iter([answer(b"", "503 Service Unavailable", Retry_After="1")])
+    photo = answer(picture("red"))
+    server = FileServer({"/a.png": lambda connection, _: connection.sendall(next(answers, photo))})
+    with serving(server), QdrantDouble() as qdrant_double:
+        settings = Settings(
+            home=tmp_path / "home",
+            database_url=database,
+            qdrant_url=qdrant_double.url,
+            model="colors-1",
+            sweep_seconds=0.1,
+            fetch_allow=f"127.0.0.1:{server.port}",
+        )
+        with ColorApplication(settings, is_server=True) as application:
+            shop = Shop(application)
+            work = OwnWork(application)
+            work.start()
+            try:
+                row = {"id": "a", "title": "Red", "image": server.url("/a.png")}
+                location = shop.upload(lines([row])).headers["location"]
+                waited = threading.Event()
+                for _ in range(300):
+                    job = shop.client.get(location).json()
+                    if job["state"] == "done" and job["images_waiting"] == 0:
+                        break
+                    waited.wait(0.05)
+                assert (job["state"], job["images_waiting"]) == ("done", 0)
+                assert [asked.path for asked in server.asked] == ["/a.png", "/a.png"]
+            finally:
+                work.stop()
 
 
 def test_a_command_leaves_what_it_marks_to_the_server_that_owns_the_index(database, tmp_path):
