@@ -13,6 +13,9 @@ from catalog.storefront.errors import TooManyRequests
 THREADS: Final = 8
 """Below the number of connections to PostgreSQL that the process keeps."""
 
+PHOTO_THREADS: Final = 8
+"""For photos that are searched with, which wait for the network: as many as make a batch that is worth it."""
+
 FETCH_THREADS: Final = 4
 """For photos by address, which wait for strangers' servers."""
 

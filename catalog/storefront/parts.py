@@ -21,7 +21,7 @@ from catalog.services.shown_images import ShownImages
 from catalog.services.tagging import TaggingService
 from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
-from catalog.storefront.calls import FETCH_THREADS, UPLOAD_THREADS, Calls
+from catalog.storefront.calls import FETCH_THREADS, PHOTO_THREADS, UPLOAD_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.types import Caller, Scope
 
@@ -32,6 +32,7 @@ class StorefrontParts:
 
     Args:
         calls: For calls that compute, or ask PostgreSQL and the index.
+        photos: For those that wait for the query network, too; where that has failed, the others are answered as ever.
         fetches: For calls that wait for other people's servers.
         uploads: For calls that write what may be large.
     """
@@ -51,6 +52,7 @@ class StorefrontParts:
     max_image_bytes: int
     max_feed_bytes: int
     calls: Calls
+    photos: Calls
     fetches: Calls
     uploads: Calls
     metrics: StorefrontMetrics
@@ -74,6 +76,7 @@ class StorefrontParts:
             application.settings.max_image_bytes,
             application.settings.max_feed_bytes,
             Calls("calls"),
+            Calls("photos", PHOTO_THREADS),
             Calls("fetches", FETCH_THREADS),
             Calls("uploads", UPLOAD_THREADS),
             metrics,
@@ -82,6 +85,7 @@ class StorefrontParts:
     def close(self) -> None:
         """Wait for what runs. The services stay the application's to close."""
         self.calls.close()
+        self.photos.close()
         self.fetches.close()
         self.uploads.close()
 

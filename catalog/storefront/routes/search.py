@@ -51,7 +51,7 @@ async def search(request: Request, parts: Parts, caller: Searcher) -> SearchAnsw
             fetching = (time.perf_counter() - start) * 1000
         assert image is not None
         crop = None if query.crop is None else query.crop.box()
-        answer = await parts.calls.run(
+        answer = await parts.photos.run(
             parts.search.by_image, caller.merchant, image, filters, options, crop, changes, examples, words
         )
     if fetching is not None:

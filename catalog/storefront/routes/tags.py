@@ -38,7 +38,7 @@ async def tag(request: Request, parts: Parts, caller: Searcher) -> TagsAnswered:
         fetching["fetch"] = (time.perf_counter() - start) * 1000
     assert image is not None
     crop = None if query.crop is None else query.crop.box()
-    tagged = await parts.calls.run(
+    tagged = await parts.photos.run(
         parts.tagging.tag, caller.merchant, image, crop, top=query.top_k, min_confidence=query.min_confidence
     )
     return _answered(tagged, fetching)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import re
+import threading
 
+import httpx
 import pytest
 
-from catalog.errors import DatabaseUnavailable, IndexUnavailable
+from catalog.errors import DatabaseUnavailable, IndexUnavailable, QueryNetworkBusy
 from catalog.storefront.app import create_app
-from catalog.storefront.calls import Calls
+from catalog.storefront.calls import PHOTO_THREADS, Calls
 from catalog.storefront.errors import TABLE
 from catalog.types import Caller, Scope
 from tests.integration.services.conftest import picture
@@ -61,6 +64,37 @@ def test_more_requests_than_can_wait_are_told_so(application, keys):
     app = create_app(application)
     app.state.parts = dataclasses.replace(app.state.parts, calls=Calls("none", threads=1, most_waiting=-1))
     refused(Client(app, keys["atelier"]).get("/v1/facets"), 503, "too_many_requests")
+
+
+def test_photos_that_wait_for_a_network_leave_room_for_what_needs_none(application, keys, monkeypatch):
+    """A worker that has died holds every photo until its deadline: twenty of them wait, and the catalog is answered."""
+    app = create_app(application)
+    began, may_end = threading.Semaphore(0), threading.Event()
+
+    def held(*_: object, **__: object) -> None:
+        began.release()
+        assert may_end.wait(20)
+        raise QueryNetworkBusy("The photo was not embedded in time")
+
+    monkeypatch.setattr(type(app.state.parts.search), "by_image", held)
+    monkeypatch.setattr(type(app.state.parts.tagging), "tag", held)
+
+    async def trial() -> tuple[list[int], int]:
+        transport = httpx.ASGITransport(app)
+        headers = {"X-Api-Key": keys["atelier"]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://drape.example", headers=headers) as client:
+            files = {"image": picture("red")}
+            photos = [asyncio.create_task(client.post(f"/v1/{path}", files=files)) for path in ["search", "tag"] * 10]
+            try:
+                for _ in range(PHOTO_THREADS):
+                    assert await asyncio.to_thread(began.acquire, timeout=20)
+                similar = await asyncio.wait_for(client.get("/v1/products/red-dress/similar"), 15)
+            finally:
+                may_end.set()
+                answered = await asyncio.gather(*photos)
+        return [photo.status_code for photo in answered], similar.status_code
+
+    assert asyncio.run(trial()) == ([503] * 20, 200)
 
 
 def test_every_answer_has_the_headers(shop):
