@@ -189,3 +189,42 @@ def test_the_only_retired_gallery_is_what_a_rollback_goes_back_to(empty_database
             text("SELECT merchant_id, model_version_id FROM gallery WHERE retired_at IS NOT NULL")
         )
         assert [tuple(row) for row in noted] == [(1, 1)]
+
+
+def test_a_catalog_of_before_feeds_came_over_http_is_kept_and_can_go_back(empty_database):
+    """From 0010 with rows, and back, where what waits is cancelled. Galleries changed with the last job."""
+    engine = create_engine(empty_database, poolclass=NullPool)
+    runner.upgrade(engine)
+    with engine.connect() as connection:
+        runner.downgrade(connection, "0010")
+        for statement in (
+            "INSERT INTO merchant (name) VALUES ('busy'), ('idle')",
+            "INSERT INTO model_version (name, manifest) VALUES ('a', '{}')",
+            "INSERT INTO gallery (merchant_id, model_version_id, collection, state, created_at) VALUES "
+            "(1, 1, 'c', 'live', '2026-01-01T00:00Z'), (2, 1, 'd', 'live', '2026-02-01T00:00Z')",
+            "INSERT INTO job (merchant_id, kind, subject, state, counts, updated_at, finished_at) VALUES "
+            "(1, 'ingest', 'f.csv', 'done', '{}', '2026-03-01T00:00Z', '2026-03-01T00:00Z'), "
+            "(1, 'ingest', 'f.csv', 'running', '{}', '2026-03-02T00:00Z', NULL)",
+            "INSERT INTO product (merchant_id, external_id, title, description, category, attributes, "
+            "given_attributes, availability, raw, fingerprint) "
+            "VALUES (1, 'p', 'Dress', '', '{}', '{}', '{}', 'unknown', '{}', 'x')",
+        ):
+            connection.execute(text(statement))
+        connection.commit()
+    runner.upgrade(engine)
+    with engine.connect() as connection:
+        indexed = connection.execute(text("SELECT indexed_at FROM gallery ORDER BY id")).scalars()
+        assert [(at.month, at.day) for at in indexed] == [(3, 2), (2, 1)]
+        assert connection.execute(text("SELECT fields FROM product")).scalar_one() == []
+        states = text("SELECT state FROM job ORDER BY id")
+        connection.execute(
+            text(
+                "INSERT INTO job (merchant_id, kind, subject, state, counts) "
+                "VALUES (1, 'ingest', 'g.csv', 'waiting', '{}')"
+            )
+        )
+        connection.execute(text("INSERT INTO submitted_feed (job_id, merchant_id) VALUES (3, 1)"))
+        connection.commit()
+        runner.downgrade(connection, "0010")
+        assert list(connection.execute(states).scalars()) == ["done", "running", "cancelled"]
+    runner.upgrade(engine)
