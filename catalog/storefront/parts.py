@@ -23,6 +23,7 @@ from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
 from catalog.storefront.calls import FETCH_THREADS, PHOTO_THREADS, UPLOAD_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
+from catalog.storefront.turns import UploadTurns
 from catalog.types import Caller, Scope
 
 
@@ -55,6 +56,7 @@ class StorefrontParts:
     photos: Calls
     fetches: Calls
     uploads: Calls
+    upload_turns: UploadTurns
     metrics: StorefrontMetrics
 
     @classmethod
@@ -79,6 +81,7 @@ class StorefrontParts:
             Calls("photos", PHOTO_THREADS),
             Calls("fetches", FETCH_THREADS),
             Calls("uploads", UPLOAD_THREADS),
+            UploadTurns(),
             metrics,
         )
 

@@ -12,7 +12,7 @@ from catalog.services.feed_submissions import FeedOptions
 from catalog.storefront.authentication import require
 from catalog.storefront.feed_bodies import UploadedFeed, read_feed
 from catalog.storefront.job_answers import job_answer
-from catalog.storefront.parts import Parts
+from catalog.storefront.parts import Parts, StorefrontParts
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.routes.jobs import POLL_SECONDS
 from catalog.types import Caller, Scope
@@ -63,6 +63,13 @@ async def hand_over(
     is 409 `ingest_running`."""
     if idempotency_key is None:
         await parts.calls.run(parts.submissions.check_free, caller.merchant_id, caller.merchant)
+    with parts.upload_turns.taken(caller.merchant_id):
+        return await _handed_over(request, response, parts, caller, idempotency_key)
+
+
+async def _handed_over(
+    request: Request, response: Response, parts: StorefrontParts, caller: Caller, idempotency_key: str | None
+) -> JobAnswered:
     async with read_feed(request, max_feed_bytes=parts.max_feed_bytes) as feed:
         if isinstance(feed, UploadedFeed):
             submission = await parts.uploads.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import json
@@ -10,8 +11,9 @@ import stat
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 
 from catalog.errors import ImageStoreUnavailable, IndexBusy
@@ -249,6 +251,42 @@ def test_a_feed_is_given_back_where_the_process_is_to_end(shop):
     shop.application.feed_submissions.run_due(lambda: next(answers, True))
     assert shop.client.get(response.headers["location"]).json()["state"] == "waiting"
     assert shop.taken(response)["state"] == "done"
+
+
+def test_uploads_of_a_merchant_do_not_fill_the_disk_together(shop):
+    """Two come in slowly; a third is turned away at once. Of the two, the one that is whole first is taken."""
+    head = b'--x\r\nContent-Disposition: form-data; name="feed"; filename="feed.jsonl"\r\n\r\n'
+    headers = {"X-Api-Key": shop.client.key, "Content-Type": "multipart/form-data; boundary=x"}
+
+    async def trial() -> list[tuple[int, str]]:
+        may_end = asyncio.Event()
+        begun = asyncio.Semaphore(0)
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield head
+            begun.release()
+            await asyncio.wait_for(may_end.wait(), 20)
+            yield lines(ROWS) + b"\r\n--x--\r\n"
+
+        transport = httpx.ASGITransport(shop.client.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://drape.example", headers=headers) as client:
+            both = [asyncio.create_task(client.post("/v1/feeds", content=slowly())) for _ in range(2)]
+            for _ in both:
+                await asyncio.wait_for(begun.acquire(), 20)
+            third = await client.post("/v1/feeds", content=head)
+            may_end.set()
+            answered = [third, *await asyncio.gather(*both)]
+            last = await client.post("/v1/feeds", content=head)
+        return [
+            (one.status_code, "" if one.is_success else one.json()["error"]["message"]) for one in [*answered, last]
+        ]
+
+    third, *both, last = asyncio.run(trial())
+    assert third == (409, "Feeds of this merchant are being uploaded right now")
+    waits = "A feed of this merchant waits to be taken, or is being taken"
+    assert sorted(both) == [(202, ""), (409, waits)]
+    # Their turns are over.
+    assert last == (409, waits)
 
 
 def test_files_that_nobody_asks_for_are_swept(shop):
