@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ from catalog.feeds.layout import format_of_name
 
 _PIECE: Final = 2**16
 _DEEPEST: Final = 20
+_LONGEST: Final = 1000
+"""Bytes of a path; with what is before it, it must be one that the machine takes."""
+
+_OF_THIS_MACHINE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE})
+"""Errors that no other archive would mend."""
 
 
 def unpack_images(archive: Path, *, max_image_bytes: int, max_bytes: int) -> int:
@@ -33,6 +39,7 @@ def unpack_images(archive: Path, *, max_image_bytes: int, max_bytes: int) -> int
 
     Raises:
         FeedUnreadable: they have more, or the archive is damaged.
+        OSError: the disk is full, or fails.
     """
     num_bytes = num_files = 0
     with closing(FeedFile(archive)) as file:
@@ -66,6 +73,8 @@ def unpack_images(archive: Path, *, max_image_bytes: int, max_bytes: int) -> int
                             raise _too_large(archive, max_bytes)
                         written.write(piece)
         except DAMAGE as error:
+            if isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE:
+                raise
             raise FeedUnreadable(
                 f"The photos in {archive} cannot be unpacked.",
                 received=f"an archive that is damaged or not complete ({error})",
@@ -90,13 +99,21 @@ def _place(entry: zipfile.ZipInfo, root: PurePosixPath) -> PurePosixPath | None:
     if path.is_absolute() or not path.is_relative_to(root):
         return None
     place = path.relative_to(root)
-    if not 1 <= len(place.parts) <= _DEEPEST or any(_is_unsafe(part) for part in path.parts):
+    if (
+        not 1 <= len(place.parts) <= _DEEPEST
+        or _num_bytes(entry.filename) > _LONGEST
+        or any(_is_unsafe(part) for part in path.parts)
+    ):
         return None
     return place
 
 
 def _is_unsafe(part: str) -> bool:
-    return part == ".." or "\0" in part or "\\" in part or len(part.encode("utf-8", "surrogatepass")) > 255
+    return part == ".." or "\0" in part or "\\" in part or _num_bytes(part) > 255
+
+
+def _num_bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
 def _too_large(archive: Path, max_bytes: int) -> FeedUnreadable:

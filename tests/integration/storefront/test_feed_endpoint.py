@@ -142,6 +142,26 @@ def test_no_archive_writes_outside_of_its_folder_or_links_there(shop, tmp_path):
     assert not list((shop.application.settings.home / "images").glob("??/??/*"))
 
 
+def test_a_path_that_the_machine_cannot_have_is_left_out_of_an_archive(shop):
+    """20 folders of 240 letters are more than the 4,096 bytes of a path. The rest is taken."""
+    deep = "/".join(["d" * 240] * 19) + "/a.png"
+    rows = [{**ROWS[0], "image": deep}, ROWS[1]]
+    job = shop.taken(shop.upload(zipped({"feed.jsonl": lines(rows), deep: PHOTOS["photos/a.png"], **PHOTOS}), "f.zip"))
+    assert (job["state"], job["counts"]["images_new"]) == ("done", 1)
+    assert "/tmp" not in json.dumps(job)
+
+
+def test_a_full_disk_is_not_told_as_a_damaged_archive(shop, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/drape-feed-x/photos/a.png")
+
+    content = zipped({"feed.jsonl": lines(ROWS), **PHOTOS})
+    monkeypatch.setattr(zipfile.ZipFile, "open", full)
+    job = shop.taken(shop.upload(content, "feed.zip"))
+    assert job["state"] == "failed"
+    assert job["error"].startswith("Something went wrong here")
+
+
 def test_one_feed_of_a_merchant_at_a_time(shop):
     first = shop.upload(lines(ROWS))
     facts = refused(shop.upload(lines(ROWS)), 409, "ingest_running")
