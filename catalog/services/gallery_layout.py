@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import InvalidRequest
+from catalog.feeds.own_fields import field_name
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import (
     CollectionSpec,
@@ -159,7 +160,11 @@ def search_filter(merchant_id: int, filters: SearchFilters, not_products: Sequen
         must.append(Match("currency", (filters.currency.upper(),)))
     if filters.availability:
         must.append(Match("availability", tuple(str(one) for one in filters.availability)))
-    must.extend(Match("fields", entries_for(name, values)) for name, values in filters.fields)
+    # Of one name any value will do, however the name is spelled each time.
+    entries_of: dict[str, dict[str, None]] = {}
+    for name, values in filters.fields:
+        entries_of.setdefault(field_name(name), {}).update(dict.fromkeys(entries_for(name, values)))
+    must.extend(Match("fields", tuple(entries)) for entries in entries_of.values())
     must_not: list[Condition] = []
     if filters.none_of:
         must_not.append(Match("attributes", names_for(*filters.none_of)))

@@ -90,6 +90,15 @@ def test_all_names_must_hold_with_any_of_their_values():
     )
 
 
+def test_a_name_spelled_in_several_ways_is_one_name():
+    """As of ``field=Season=summer&field=season=winter``: one value must hold, not both."""
+    filters = SearchFilters(fields=(("Season", ("Summer",)), ("supplier", ("x",)), (" season", ("winter", "summer"))))
+    assert search_filter(7, filters).must[1:] == (
+        Match("fields", ("season=summer", "season=winter")),
+        Match("fields", ("supplier=x",)),
+    )
+
+
 @pytest.mark.parametrize("fields", [(("season", ()),), (("season", ("",)),), (("=", ("x",)),)])
 def test_fields_without_a_name_or_value_are_refused(fields):
     with pytest.raises(InvalidRequest, match="no field"):
