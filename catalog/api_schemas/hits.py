@@ -108,7 +108,8 @@ class TotalAnswer(Answered):
         TotalRelation,
         Field(
             description="exact: counted. at_least: more may pass the filters, but only candidates are ranked, or a "
-            "threshold cuts the ranking, or no more are counted. Of candidates it is how many hits they allow."
+            "threshold cuts the ranking, or no more are counted. Of candidates it is how many hits they allow. "
+            "What was removed a moment ago counts until the index has followed."
         ),
     ]
 

@@ -110,7 +110,13 @@ class Ranking(Taken):
     limit: Annotated[int, Field(ge=1, le=100, description="Hits per page.")] = 10
     page: Annotated[int, Field(ge=0, le=99, description="Which page, from 0.")] = 0
     candidates: Annotated[
-        int, Field(ge=1, le=10_000, description="How many candidates rerank looks at, and fused by either.")
+        int,
+        Field(
+            ge=1,
+            le=10_000,
+            description="How many candidates rerank looks at, and fused by either; 200 to 1,000 with `but` or "
+            "`without`.",
+        ),
     ] = 200
     score_threshold: Annotated[Threshold | None, Field(description="Leave out hits that score lower.")] = None
     per_product: Annotated[bool, Field(description="One hit per product, its best image shown.")] = True
