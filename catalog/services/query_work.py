@@ -84,12 +84,13 @@ class QueryWork:
     def _answer(self, version: str, requests: Sequence[QueryRequest]) -> None:
         try:
             embedder = self._models.embedder(version)
-            for request in requests:
-                check_prepared(request.prepared[np.newaxis], embedder.input_size)
-        except (ExplainedError, ValueError) as error:
+        except ExplainedError as error:
             _log.warning("%d query photos cannot be embedded: %s", len(requests), error, extra={"model": version})
             for request in requests:
                 self._requests.refuse(request, error)
+            return
+        requests = [request for request in requests if self._fits(request, embedder.input_size)]
+        if not requests:
             return
         found = embed_together(embedder, [request.prepared for request in requests])
         for request, features in zip(requests, found, strict=True):
@@ -101,3 +102,13 @@ class QueryWork:
         memory = next((one for one in found if isinstance(one, OutOfMemory)), None)
         if memory is not None:
             raise memory
+
+    def _fits(self, request: QueryRequest, input_size: int) -> bool:
+        """Whether a photo can be embedded with others; one that cannot is refused, and must not fail them."""
+        try:
+            check_prepared(request.prepared[np.newaxis], input_size)
+        except ValueError as error:
+            _log.warning("A query photo cannot be embedded: %s", error, extra={"model": request.version})
+            self._requests.refuse(request, error)
+            return False
+        return True

@@ -219,6 +219,20 @@ def test_why_there_are_no_features_is_told(redis, asks, work, pool, version, pre
         asked.result(SECONDS)
 
 
+def test_a_photo_of_another_form_fails_alone(redis, asks, work, models, pool):
+    """As of a process that has another manifest of the version: what came with it is embedded."""
+    other = np.zeros((INPUT_SIZE + 1, INPUT_SIZE + 1, 3), dtype=np.uint8)
+    network = asks()
+    answers = [pool.submit(network.embed, "colors-1", prepared) for prepared in (photo("red"), other, photo("blue"))]
+    wait_until(redis, 3)
+    assert work.run(lambda: False) == 3
+    with pytest.raises(QueryNetworkBusy, match="has failed"):
+        answers.pop(1).result(SECONDS)
+    found = [list(COLORS)[int(one.result(SECONDS).features["prob"].argmax())] for one in answers]
+    assert found == ["red", "blue"]
+    assert models.embedders["colors-1"].batches[-1] == 2
+
+
 def test_a_worker_without_memory_answers_the_others_and_ends(redis, asks, work, pool):
     network = asks()
     asked = [pool.submit(network.embed, "colors-1", photo(color)) for color in ("red", "yellow")]
