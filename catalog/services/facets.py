@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from catalog.errors import InvalidRequest
 from catalog.feeds.own_fields import field_name
 from catalog.ports.vector_index import Filter, Match, Range
 from catalog.repositories.facets import PriceSpan, ProductConditions
@@ -63,14 +64,14 @@ class FacetService:
 
         Raises:
             MerchantNotFound: no such merchant.
-            InvalidRequest: the filters have no meaning.
+            InvalidRequest: the filters have no meaning, or a field no name.
         """
         filters = filters or SearchFilters()
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
             conditions = conditions_of(work, merchant_id, filters)
             counts = work.facets.counts(merchant_id, conditions)
-            names = [field_name(name) for name in count_fields]
+            names = [_field_name(name) for name in count_fields]
             fields = work.facets.fields(merchant_id, conditions, names, MOST_VALUES) if names else {}
         groups: dict[str, list[tuple[str, int]]] = {}
         for attribute, number in _most_frequent(counts.attributes):
@@ -93,6 +94,13 @@ class FacetService:
             fields=values_of,
             notes=self._advice.notes(merchant_id, filters, is_empty=counts.num_products == 0),
         )
+
+
+def _field_name(asked: str) -> str:
+    name = field_name(asked)
+    if not name:
+        raise InvalidRequest("This is no field", received=asked, expected="a column's name, for example season")
+    return name
 
 
 def conditions_of(work: UnitOfWork, merchant_id: int, filters: SearchFilters) -> ProductConditions:

@@ -98,6 +98,8 @@ def test_own_columns_without_a_name_or_value_are_refused(shop, fields):
         return
     for entry in ("season", "=x", "season=", "=", "a=\0"):
         refused(shop.get("/v1/facets", params={"field": entry}), 422, "invalid_request")
+    for name in ("", " ", "-", "a\0"):
+        refused(shop.get("/v1/facets", params={"count_fields": name}), 422, "invalid_request")
 
 
 def _query(filters) -> str:
