@@ -58,7 +58,8 @@ class FusedSearch:
         """All that the candidates allow."""
         by_looks, by_attributes = self._nearest(SearchMode.VISUAL), self._nearest(SearchMode.NATIVE)
         candidates = self._options.candidates
-        leaves_out = max(len(by_looks), len(by_attributes)) >= candidates or self._options.score_threshold is not None
+        # No threshold cuts these, so that fewer than were asked for are all there are.
+        leaves_out = max(len(by_looks), len(by_attributes)) >= candidates
         points = by_looks | by_attributes
         looks = by_looks | self._scored(SearchMode.VISUAL, points.keys() - by_looks.keys())
         attributes = by_attributes | self._scored(SearchMode.NATIVE, points.keys() - by_attributes.keys())

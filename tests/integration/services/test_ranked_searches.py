@@ -74,10 +74,13 @@ def test_fused_scores_are_those_of_the_formula(index, features):
 
 
 def test_a_threshold_cuts_fused_rankings(index, features):
-    """By the score that is told."""
+    """By the score that is told. How many reach it is known where all were candidates."""
     whole = _search(index, features, mode=SearchMode.FUSED).first(10).points
     cut = _search(index, features, mode=SearchMode.FUSED, score_threshold=whole[20].score).first(10)
     assert [point.id for point in cut.points] == [point.id for point in whole if point.score >= whole[20].score]
+    for candidates, leaves_out in ((NUM_POINTS, True), (NUM_POINTS + 1, False)):
+        search = _search(index, features, mode=SearchMode.FUSED, candidates=candidates, score_threshold=0.9)
+        assert search.first(10).leaves_out == leaves_out
 
 
 def test_exact_is_native_without_a_walk(index, features):
