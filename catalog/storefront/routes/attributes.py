@@ -25,8 +25,9 @@ async def attributes(
     q: Annotated[
         TypedText,
         Query(
-            description="The beginning of a value, a group, or another word for them in English, German, French, "
-            "Spanish, Italian or Dutch, with one letter wrong at most. Case, accents and spaces do not matter.",
+            description="The beginning of a value, of what else it is called in English, German, French, Spanish, "
+            "Italian or Dutch, or of a group in English, with one letter wrong at most. Case, accents and spaces do "
+            "not matter.",
             examples=["dunkelb"],
         ),
     ] = "",
