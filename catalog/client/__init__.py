@@ -3,7 +3,7 @@
 It needs httpx and pydantic, and nothing of what the server consists of.
 """
 
-from catalog.api_schemas.query import Crop, Filters
+from catalog.api_schemas.query import Boost, Crop, Filters
 from catalog.client.client import Client
 from catalog.client.errors import (
     AnswerUnusable,
@@ -22,6 +22,7 @@ from catalog.client.webhooks import verify_webhook
 
 __all__ = [
     "AnswerUnusable",
+    "Boost",
     "Client",
     "Crop",
     "DrapeApiError",

@@ -196,6 +196,7 @@ def test_a_feed_is_handed_over_once_however_often_it_is_sent(tmp_path):
         (lambda client: client.search(words="red", limit=101), "limit"),
         (lambda client: client.search(words="red", filters={"al": ["color=red"]}), "filters.al"),
         (lambda client: client.facets(filters={"currency": "EURO"}), "currency"),
+        (lambda client: client.similar("a", boost={"newer": 2.0}), "newer"),
         (lambda client: client.search(image=b"x", crop=(5, 5, 5, 9)), "crop"),
         (lambda client: client.send_feed("https://s.example/f", max_removal=2.0), "max_removal"),
     ],

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from catalog.api_schemas.query import Filters
 from catalog.client import (
+    Boost,
     Client,
     DrapeApiError,
     KeyNotAccepted,
@@ -224,6 +225,10 @@ def test_searches_of_every_kind_are_answered(client):
     assert (understood.all, understood.none, understood.max_price) == (("color=red",), ("color=blue",), "50.00")
     assert client.search(like=["red-dress", "red-skirt"], mode="visual").hits[0].product.id == "half/half"
     assert client.similar("half/half", limit=2).hits[0].product.id == "red-dress"
+    lifted = client.similar("red-dress", boost=Boost(in_stock=1.0), diversity=0.1)
+    assert lifted.reordered_by == ("in_stock", "diversity")
+    changed = client.search(product_id="red-dress", words="but in blue, without white").understood
+    assert (changed.all, changed.none) == (("color=blue",), ("color=white",))
 
 
 def test_the_catalog_is_read_whole(client):
