@@ -193,6 +193,30 @@ def _key(application, scopes: tuple[Scope, ...], **options: Any) -> str:
 
 
 @pytest.fixture(scope="module")
+def uncounted(application) -> dict[str, str]:
+    """Keys of ``atelier`` for everything that count no more: one is revoked, one has expired."""
+    revoked = _key(application, tuple(Scope))
+    application.api_keys.revoke(None, revoked)
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=30)
+    expired = _key(application, tuple(Scope), expires_at=soon)
+    while datetime.datetime.now(datetime.UTC) <= soon:
+        pass
+    return {"revoked": revoked, "expired": expired}
+
+
+@pytest.fixture(scope="module")
+def key_of(application) -> dict[Scope, str]:
+    """A key of ``atelier`` for each scope alone."""
+    return {scope: _key(application, (scope,)) for scope in Scope}
+
+
+@pytest.fixture(scope="module")
+def public_key(application) -> str:
+    """A key of ``atelier`` for the pages of one site."""
+    return _key(application, (Scope.SEARCH,), is_public=True, allowed_origins=[SITE])
+
+
+@pytest.fixture(scope="module")
 def everything(application, shop, theirs) -> Client:
     """A client of ``atelier`` whose key may do everything."""
     return Client(shop.app, _key(application, tuple(Scope)))
@@ -234,7 +258,7 @@ def test_no_body_is_read_before_the_key_is_looked_at(shop):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
-def test_without_a_key_that_counts_nothing_is_answered_but_what_needs_none(application, shop, theirs, route):
+def test_without_a_key_that_counts_nothing_is_answered_but_what_needs_none(shop, theirs, uncounted, route):
     expected = ROUTES[route]
     if not expected.scopes:
         answered = shop.ask(route[0], expected.path, {})
@@ -243,16 +267,10 @@ def test_without_a_key_that_counts_nothing_is_answered_but_what_needs_none(appli
         return
     # From an address of its own: whoever tries too many keys out is turned away.
     shop = replace(shop, address=f"192.0.2.{list(ROUTES).index(route) + 1}")
-    revoked = _key(application, tuple(Scope))
-    application.api_keys.revoke(None, revoked)
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=30)
-    expired = _key(application, tuple(Scope), expires_at=soon)
-    while datetime.datetime.now(datetime.UTC) <= soon:
-        pass
     tried = [
         {},
-        {"X-Api-Key": revoked},
-        {"Authorization": f"Bearer {expired}"},
+        {"X-Api-Key": uncounted["revoked"]},
+        {"Authorization": f"Bearer {uncounted['expired']}"},
         {"X-Api-Key": "drape_sk_" + "a" * 43},
         {"X-Api-Key": shop.key[:-1]},
         {"Authorization": "Basic YXRlbGllcjo="},
@@ -267,11 +285,10 @@ def test_without_a_key_that_counts_nothing_is_answered_but_what_needs_none(appli
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=" ".join)
-def test_a_key_is_admitted_for_its_scopes_alone(application, shop, route):
+def test_a_key_is_admitted_for_its_scopes_alone(shop, key_of, route):
     method, expected = route[0], CLOSED[route]
     for scope in Scope:
-        client = Client(shop.app, _key(application, (scope,)))
-        answered = client.ask(method, expected.path, **expected.options)
+        answered = Client(shop.app, key_of[scope]).ask(method, expected.path, **expected.options)
         if scope in expected.scopes:
             assert answered.status_code not in (401, 403), answered.text
         else:
@@ -279,16 +296,15 @@ def test_a_key_is_admitted_for_its_scopes_alone(application, shop, route):
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=" ".join)
-def test_a_public_key_searches_from_its_sites_and_does_nothing_else(application, shop, route):
+def test_a_public_key_searches_from_its_sites_and_does_nothing_else(shop, public_key, route):
     method, expected = route[0], CLOSED[route]
-    key = _key(application, (Scope.SEARCH,), is_public=True, allowed_origins=[SITE])
-    at_home = shop.ask(method, expected.path, {"X-Api-Key": key, "Origin": SITE}, **expected.options)
+    at_home = shop.ask(method, expected.path, {"X-Api-Key": public_key, "Origin": SITE}, **expected.options)
     if Scope.SEARCH in expected.scopes:
         assert at_home.status_code not in (401, 403), at_home.text
     else:
         refused(at_home, 403, "scope_missing")
     for headers in ({}, {"Origin": ELSEWHERE}, {"Origin": "null"}, {"Referer": f"{SITE}/"}):
-        answered = shop.ask(method, expected.path, {"X-Api-Key": key, **headers}, **expected.options)
+        answered = shop.ask(method, expected.path, {"X-Api-Key": public_key, **headers}, **expected.options)
         refused(answered, 403, "origin_not_allowed")
 
 

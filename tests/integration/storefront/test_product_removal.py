@@ -11,19 +11,18 @@ from catalog.bootstrap import Application
 from catalog.errors import JobNotFound, NothingToUndo
 from catalog.services.feed_history import FeedRun, Undone
 from catalog.services.ingest import IngestRequest
-from catalog.storefront.app import create_app
 from catalog.types import JobState, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused
 
 
 @pytest.fixture
-def owner(application, tmp_path) -> Client:
+def owner(application, shop, tmp_path) -> Client:
     """A client that may search and change the catalog of a merchant of its own, with three products."""
     name = tmp_path.name
     _take(application, tmp_path, name, {"P1": ["red"], "P2": ["red", "blue"], "P 3/b": ["green"]})
     key = application.api_keys.create(name, "owner", [Scope.SEARCH, Scope.INGEST])
-    return Client(create_app(application), key.secret)
+    return Client(shop.app, key.secret)
 
 
 def _take(application: Application, folder, merchant: str, products, **options) -> int:
