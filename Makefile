@@ -33,9 +33,9 @@ demo: setup ## render a catalog, index it, search it four ways, write a result s
 	$(BIN)/drape demo
 
 test: setup-test ## run the tests (unit, contract, integration, end to end)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark and not slow" --durations=20
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark and not slow" --durations=20
 
-test-slow: setup-test ## run the tests that take half a minute or more each
+test-slow: setup-test ## run the tests that take long by themselves
 	$(BIN)/python -m pytest -m "slow and not benchmark" --durations=10
 
 lint: setup-test ## style, types, import direction, migration drift

@@ -150,7 +150,9 @@ def test_a_class_without_positives_is_left_out_and_named(drape, table):
     assert len(manifest["taxonomy"]) < 2 + 12
 
 
-@pytest.mark.parametrize("recipe", [FROZEN, SCRATCH], ids=["frozen", "scratch"])
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(FROZEN, id="frozen"), pytest.param(SCRATCH, id="scratch", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("held_out", ["0", "0.3"])
 def test_a_training_whose_numbers_break_ends_with_an_error(drape, table, recipe, held_out):
     """At a rate beyond all measure the first step breaks weights whose loss was fine: told at the end of the epoch."""

@@ -131,6 +131,7 @@ def test_the_fully_connected_layers_of_vgg16_have_rows(vgg16, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_untrained_vgg16_has_the_layers_that_its_weights_have(vgg16, tmp_path):
     """fc6 and fc7 of a whole file, without the scores of nothing; pool and a note where the file has no top."""
     version, model = vgg16
