@@ -27,6 +27,13 @@ from catalog.unit_of_work import UnitOfWork, UnitOfWorkFactory
 MOST_VALUES: Final = 100
 """Values of one group of attributes that are told: the most frequent."""
 
+ANY_FIELDS: Final = "*"
+"""In the stead of names: own fields that lend themselves to be chosen by, whatever they are called."""
+
+MOST_ANY_FIELDS: Final = 6
+MOST_VALUES_OF_ANY: Final = 30
+"""Who has more values, such as a number of each article, is nothing to choose by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facets:
@@ -54,13 +61,15 @@ class FacetService:
 
     def __init__(self, unit_of_work: UnitOfWorkFactory) -> None:
         self._unit_of_work = unit_of_work
-        self._advice = FilterAdvice(CatalogValues(unit_of_work))
+        self._values = CatalogValues(unit_of_work)
+        self._advice = FilterAdvice(self._values)
 
     def count(self, merchant: str, filters: SearchFilters | None = None, count_fields: Sequence[str] = ()) -> Facets:
         """The numbers.
 
         Args:
-            count_fields: Names of the merchant's own fields whose values are counted, too.
+            count_fields: Names of the merchant's own fields whose values are counted, too. ``ANY_FIELDS`` stands for
+                those that ``fields_to_choose_by`` finds in the whole catalog, so that none goes while it is chosen by.
 
         Raises:
             MerchantNotFound: no such merchant.
@@ -69,9 +78,12 @@ class FacetService:
         filters = filters or SearchFilters()
         with self._unit_of_work() as work:
             merchant_id = work.merchants.id_of(merchant)
+        names = [_field_name(name) for name in count_fields if name != ANY_FIELDS]
+        if ANY_FIELDS in count_fields:
+            names += fields_to_choose_by(self._values.fields(merchant_id))
+        with self._unit_of_work() as work:
             conditions = conditions_of(work, merchant_id, filters)
             counts = work.facets.counts(merchant_id, conditions)
-            names = [_field_name(name) for name in count_fields]
             fields = work.facets.fields(merchant_id, conditions, names, MOST_VALUES) if names else {}
         groups: dict[str, list[tuple[str, int]]] = {}
         for attribute, number in _most_frequent(counts.attributes):
@@ -96,11 +108,23 @@ class FacetService:
         )
 
 
-def _field_name(asked: str) -> str:
-    name = field_name(asked)
-    if not name:
-        raise InvalidRequest("This is no field", received=asked, expected="a column's name, for example season")
-    return name
+def fields_to_choose_by(counts: Mapping[str, int]) -> list[str]:
+    """Names of own fields with 2 to ``MOST_VALUES_OF_ANY`` values, of most products first, at most ``MOST_ANY_FIELDS``.
+
+    Args:
+        counts: Numbers of products by entry, ``name=value``.
+
+    >>> fields_to_choose_by({"fit=slim": 2, "fit=wide": 1, "season=summer": 3, "season=winter": 3, "shop=1": 9})
+    ['season', 'fit']
+    """
+    num_values: Counter[str] = Counter()
+    num_products: Counter[str] = Counter()
+    for entry, number in counts.items():
+        name = entry.partition("=")[0]
+        num_values[name] += 1
+        num_products[name] += number
+    names = [name for name, number in num_values.items() if 2 <= number <= MOST_VALUES_OF_ANY]
+    return sorted(names, key=lambda name: (-num_products[name], name))[:MOST_ANY_FIELDS]
 
 
 def conditions_of(work: UnitOfWork, merchant_id: int, filters: SearchFilters) -> ProductConditions:
@@ -152,3 +176,10 @@ def product_conditions(search: Filter, paths: Sequence[tuple[str, ...]]) -> Prod
 
 def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _field_name(asked: str) -> str:
+    name = field_name(asked)
+    if not name:
+        raise InvalidRequest("This is no field", received=asked, expected="a column's name, for example season")
+    return name

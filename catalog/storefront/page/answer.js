@@ -10,8 +10,8 @@ import { emptyCatalog, notice, skeletons } from "./notices.js";
 import { showUnderstood } from "./query.js";
 import { openReason } from "./reasons.js";
 import { identity } from "./search.js";
-import { HITS_PER_PAGE, LAST_PAGE, withoutFilters } from "./state.js";
-import { counted, modeWords } from "./words.js";
+import { HITS_PER_PAGE, LAST_PAGE, withWish, withoutFilters } from "./state.js";
+import { counted, modeWords, orderWords } from "./words.js";
 
 const SLOW = 300;
 const VERY_SLOW = 6000;
@@ -106,14 +106,21 @@ function said(hits, answer, isLast) {
   const subject = photo
     ? crop ? "the box in your photo" : "your photo"
     : state.words ? "your words" : state.product || (examples > 1 ? "your examples" : state.like[0]);
-  const of = answer.total.value > hits.length ? ` of ${answer.total.relation === "exact" ? "" : "at least "}${counted(answer.total.value, "item", "items")}` : "";
-  const number = isLast ? counted(hits.length, "item", "items") : of ? `The nearest ${hits.length}${of}` : `The nearest ${hits.length} items`;
+  const order = orderWords(answer.reordered_by);
   const ignored = answer.understood?.ignored ?? [];
   return [
-    `${number} like ${subject}${examples && (photo || state.product) ? " and your examples" : ""}`,
+    `${number(hits, answer.total, isLast)} like ${subject}${examples && (photo || state.product) ? " and your examples" : ""}${order ? `, ${order}` : ""}`,
+    !isLast && answer.total.relation !== "exact" ? "More below" : "",
     ignored.length ? `Not understood: ${ignored.join(", ")}` : "",
     ...answer.notes,
   ].filter(Boolean).join(". ");
+}
+
+/** How many are shown of how many. Where not all are counted, the number that is known is of candidates and tells nobody anything. */
+function number(hits, { value, relation }, isLast) {
+  const all = counted(Math.max(value, hits.length), "item", "items");
+  if (relation !== "exact") return `The nearest ${counted(hits.length, "item", "items")}`;
+  return isLast && hits.length >= value ? all : `The nearest ${hits.length} of ${all}`;
 }
 
 async function showNoHits(answer, found, signal) {
@@ -121,6 +128,12 @@ async function showNoHits(answer, found, signal) {
   const filters = activeFilters(state);
   const show = (title, sentences, ways = []) => byId("notice").replaceChildren(notice(title, [...answer.notes, ...sentences], ways));
   byId("status").textContent = "Nothing found";
+  if (state.wish) {
+    const ways = [{ label: "Search without these words", run: () => go(withWish(state, "")), main: true }];
+    if (filters.length) ways.push({ label: "Clear all filters", run: () => go(withoutFilters(state)) });
+    show("Nothing is different in this way", [`You asked for it “${state.wish}”.`], ways);
+    return;
+  }
   if (!filters.length) {
     if (!found.num_products) byId("notice").replaceChildren(emptyCatalog());
     else if (state.words) show("Nothing is as these words say", ["Try fewer of them, or another price."]);
@@ -136,7 +149,7 @@ async function showNoHits(answer, found, signal) {
   else show(title, [filters.length > 1 ? "Taking off one of them alone is not enough." : ""], [all]);
 }
 
-function showFacts({ timings_ms: timings, model_version: model, gallery, mode, ranked_by: features, indexed_at: indexed }) {
+function showFacts({ timings_ms: timings, model_version: model, gallery, mode, ranked_by: features, reordered_by: reordered, indexed_at: indexed }) {
   const total = Object.values(timings).reduce((sum, value) => sum + value, 0);
   const stages = Object.entries(timings).map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(", ");
   const facts = [
@@ -145,6 +158,7 @@ function showFacts({ timings_ms: timings, model_version: model, gallery, mode, r
     ["Indexed", new Date(indexed).toLocaleString()],
     ["Ranking", [mode, modeWords(mode)[1]].filter(Boolean).join(": ")],
     ["Features", features.join(", ")],
+    ["Order", reordered.length ? `by score, then ${orderWords(reordered)}` : "by score"],
     ["Time", `${total.toFixed(1)} ms (${stages})`],
   ];
   byId("facts").replaceChildren(...facts.flatMap(([term, fact]) => [element("dt", {}, term), element("dd", {}, fact)]));

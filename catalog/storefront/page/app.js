@@ -17,7 +17,7 @@ import { forgetAnswers } from "./remembered.js";
 import { facets, hitsPage } from "./search.js";
 import { installShare } from "./share.js";
 import { installStart, showStart } from "./start.js";
-import { NOTHING, withoutFilters } from "./state.js";
+import { NOTHING, withWish, withoutFilters } from "./state.js";
 import { installSubjects } from "./subjects.js";
 import { installSuggestions } from "./suggestions.js";
 
@@ -80,6 +80,7 @@ function fail(error, isStart) {
   const { state } = current;
   const ways = [{ label: "Back to the start", run: goHome }];
   if (activeFilters(state).length) ways.unshift({ label: "Clear all filters", run: () => go(withoutFilters(state)) });
+  if (state.wish) ways.unshift({ label: "Search without these words", run: () => go(withWish(state, "")) });
   const said = errorNotice(error, arrive, askForKey, ways);
   if (isStart) byId("start-notice").replaceChildren(said);
   else showNoAnswer(said);

@@ -24,11 +24,11 @@ export function go(next, { replace = false, photo = current.photo, crop = curren
   arrive();
 }
 
-/** Search with something else: without the filters that were set, unless there was nothing yet that they were set for. */
+/** Search with something else: without the filters and wishes that were set, unless there was nothing yet that they were set for. */
 export function begin({ product = "", words = "", photo = null }) {
   const { state } = current;
   const kept = isAtStart() ? withoutSubject(state) : { ...NOTHING, ...ranked(state) };
-  go({ ...kept, mode: words && state.mode === "visual" ? NOTHING.mode : state.mode, product, words }, { photo, crop: null });
+  go({ ...kept, mode: words && state.mode === "visual" ? NOTHING.mode : state.mode, product, words, wish: words ? "" : kept.wish }, { photo, crop: null });
   window.scrollTo({ top: 0 });
   document.getElementById("results-title").focus({ preventScroll: true });
 }

@@ -6,7 +6,7 @@ import { token } from "./filters.js";
 import { current, go } from "./navigation.js";
 import { CropBox } from "./photo.js";
 import { knownProduct, seenProduct } from "./products.js";
-import { withExample, withoutValue } from "./state.js";
+import { withExample, withWish, withoutValue } from "./state.js";
 import { attributeParts } from "./words.js";
 
 let cropBox = null;
@@ -14,6 +14,15 @@ let cropBox = null;
 /** Set it up; once. */
 export function installQuery() {
   cropBox = new CropBox((box) => go({ ...current.state, page: 0 }, { crop: box, replace: true }));
+  byId("wish-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const wish = byId("wish").value.trim();
+    if (wish !== current.state.wish) go(withWish(current.state, wish));
+  });
+  byId("wish-clear").addEventListener("click", () => {
+    go(withWish(current.state, ""));
+    byId("wish").focus();
+  });
 }
 
 /** Show it. Titles and photos of products that no answer had yet are asked for. */
@@ -23,6 +32,11 @@ export function showQuery(signal) {
   byId("query-product").hidden = !state.product;
   byId("query-words").hidden = !state.words;
   byId("asked-words").textContent = state.words ? `“${state.words}”` : "";
+  byId("wish-form").hidden = Boolean(state.words);
+  // What is being typed stays while something else is chosen.
+  const wish = byId("wish");
+  if (wish.defaultValue !== state.wish) wish.value = wish.defaultValue = state.wish;
+  byId("wish-clear").hidden = !state.wish;
   byId("understood").textContent = "";
   document.querySelector(".another").open = false;
   if (photo) cropBox.show(photo, crop);
@@ -38,7 +52,7 @@ export function showQuery(signal) {
   document.title = `${photo ? "Like your photo" : state.words || `Like ${titleOf(state.product || state.like[0])}`} · Drape`;
 }
 
-/** Show what was made of the words. */
+/** Show what was made of words, those that are searched with or those that say what shall be different. */
 export function showUnderstood({ all, none, category, min_price: min, max_price: max, currency }) {
   const price = [min ? `from ${min}` : "", max ? `up to ${max}` : "", min || max ? (currency ?? "") : ""].filter(Boolean).join(" ");
   const parts = [...all.map(said), ...none.map((one) => `not ${said(one)}`), category ?? "", price].filter(Boolean);

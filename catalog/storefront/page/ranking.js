@@ -30,7 +30,7 @@ export function showRanking(state, go) {
     });
     exchangeOptions(byId("modes"), modes);
     const switches = SWITCHES.filter(([, taken]) => can.takes(taken)).map(([name, , label, explained]) =>
-      option("checkbox", "order", name, state[name], label, explained, (isOn) => go({ ...state, page: 0, [name]: isOn })),
+      pill(name, state[name], label, explained, (isOn) => go({ ...state, page: 0, [name]: isOn })),
     );
     byId("order").hidden = !switches.length;
     exchangeOptions(byId("order"), switches);
@@ -44,6 +44,15 @@ function option(type, name, value, checked, label, explained, changed) {
     {},
     element("input", { type, name, value, checked, on: { change: (event) => changed(event.target.checked) } }),
     element("span", {}, label, explained ? element("span", { className: "soft" }, ` ${explained}`) : null),
+  );
+}
+
+function pill(value, checked, label, explained, changed) {
+  return element(
+    "label",
+    { className: "toggle", title: explained },
+    element("input", { type: "checkbox", name: "order", value, checked, on: { change: (event) => changed(event.target.checked) } }),
+    element("span", {}, label),
   );
 }
 

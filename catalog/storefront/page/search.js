@@ -19,7 +19,8 @@ export function hitsPage(current, page, signal) {
 /** How many products there are of each kind under the filters. */
 export function facets(state, signal) {
   const parameters = filterParameters(state);
-  // Of a merchant's own columns, those that a link has set.
+  // Of a merchant's own columns, those that lend themselves to it, and those that a link has set.
+  parameters.append("count_fields", "*");
   for (const column of new Set(state.field.map((one) => one.slice(0, one.indexOf("="))))) parameters.append("count_fields", column);
   const path = `v1/facets?${parameters}`;
   return recalled(`${key()} ${path}`, signal, () => ask(path, { signal }));
@@ -33,7 +34,7 @@ export function completions(text, number, signal) {
 
 async function searched({ state, photo, crop }, page, signal) {
   const order = orderBody(state);
-  const isPlain = !state.but.length && !state.like.length && !state.unlike.length && !Object.keys(order).length;
+  const isPlain = !state.wish && !state.but.length && !state.like.length && !state.unlike.length && !Object.keys(order).length;
   if (state.product && isPlain && canBePath(state.product)) {
     const parameters = filterParameters(state);
     parameters.set("mode", state.mode);
@@ -44,8 +45,11 @@ async function searched({ state, photo, crop }, page, signal) {
   const query = { mode: state.mode, limit: HITS_PER_PAGE, page, filters: filterBody(state), ...order };
   for (const name of ["but", "like", "unlike"]) if (state[name].length) query[name] = state[name];
   if (state.words) query.words = state.words;
-  else if (state.product) query.product_id = state.product;
-  else if (photo && crop) query.crop = crop;
+  else {
+    if (state.wish) query.words = state.wish;
+    if (state.product) query.product_id = state.product;
+    else if (photo && crop) query.crop = crop;
+  }
   if (!photo) {
     const headers = { "Content-Type": "application/json" };
     return ask("v1/search", { method: "POST", signal, headers, body: JSON.stringify(query) });

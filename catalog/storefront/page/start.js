@@ -1,13 +1,13 @@
 // The start: how large the catalog is, and products of it to begin with.
 
 import { beginning } from "./cards.js";
-import { byId, exchange } from "./dom.js";
-import { filterTokens } from "./filters.js";
+import { byId, element, exchange } from "./dom.js";
+import { filterTokens, token } from "./filters.js";
 import { begin, current, go } from "./navigation.js";
 import { emptyCatalog, notice } from "./notices.js";
 import { note, someProducts } from "./products.js";
 import { facets } from "./search.js";
-import { NOTHING } from "./state.js";
+import { NOTHING, withWish } from "./state.js";
 import { counted } from "./words.js";
 
 const AT_ONCE = 12;
@@ -33,7 +33,8 @@ export async function showStart(signal) {
   const { state, hasLostPhoto } = current;
   const waiting = hasLostPhoto ? [notice("Your photo is no longer here", ["It stayed in this tab alone, and went when the page was loaded anew. Choose it once more."])] : [];
   byId("start-notice").replaceChildren(...waiting);
-  const tokens = filterTokens(state, go);
+  const wish = state.wish ? [element("li", {}, token(`but ${state.wish}`, `Take back: ${state.wish}`, "", () => go(withWish(state, ""))))] : [];
+  const tokens = [...wish, ...filterTokens(state, go)];
   byId("start-filters").hidden = !tokens.length;
   exchange(byId("start-tokens"), tokens, byId("start-title"));
   byId("some").hidden = true;

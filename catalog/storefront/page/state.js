@@ -5,13 +5,13 @@ export const LAST_PAGE = 99;
 export const MOST_EXAMPLES = 20;
 const DEFAULT_MODE = "rerank";
 const LISTS = ["all", "any", "none", "stock", "field", "but", "like", "unlike"];
-const TEXTS = ["product", "words", "category", "min", "max", "currency"];
+const TEXTS = ["product", "words", "wish", "category", "min", "max", "currency"];
 const SWITCHES = ["diverse", "stocked", "newer"];
-const DIVERSITY = 0.4;
+const DIVERSITY = 0.5;
 const BOOST = 0.5;
 
 export const NOTHING = Object.freeze({
-  product: "", words: "", category: "", min: "", max: "", currency: "", mode: DEFAULT_MODE, page: 0,
+  product: "", words: "", wish: "", category: "", min: "", max: "", currency: "", mode: DEFAULT_MODE, page: 0,
   all: [], any: [], none: [], stock: [], field: [], but: [], like: [], unlike: [],
   diverse: false, stocked: false, newer: false,
 });
@@ -102,14 +102,19 @@ export function withExample(state, product, list) {
   return list === null ? bare : withValue(bare, list, product);
 }
 
-/** Filters and order alone, of what is searched for. */
+/** How it shall differ, filters and order alone, of what is searched for. */
 export function withoutSubject(state) {
   return { ...state, product: "", words: "", but: [], like: [], unlike: [], page: 0 };
 }
 
 export function withoutFilters(state) {
-  const { product, words, but, like, unlike } = state;
-  return { ...NOTHING, ...ranked(state), product, words, but, like, unlike };
+  const { product, words, wish, but, like, unlike } = state;
+  return { ...NOTHING, ...ranked(state), product, words, wish, but, like, unlike };
+}
+
+/** The state with words for what shall be different; looks alone could not tell. */
+export function withWish(state, wish) {
+  return { ...state, page: 0, mode: wish && state.mode === "visual" ? DEFAULT_MODE : state.mode, wish };
 }
 
 /** How the state ranks, whatever it is that it ranks. */

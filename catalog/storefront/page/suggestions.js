@@ -11,9 +11,9 @@ const PAUSE = 150;
 
 let lastId = 0;
 
-/** Add it to every field for words; once. */
+/** Add it to every field for words that are searched with or wished; once. */
 export function installSuggestions() {
-  for (const input of document.querySelectorAll("[data-by-words] input")) new Suggestions(input);
+  for (const input of document.querySelectorAll("[data-by-words] input, #wish")) new Suggestions(input);
 }
 
 class Suggestions {

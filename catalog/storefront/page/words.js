@@ -9,6 +9,8 @@ const MODES = {
   exact: ["Exact", "as native, compared with every photo: slow, to check the others by"],
 };
 
+const ORDERS = { in_stock: "in stock first", newer: "new first", diversity: "mixed" };
+
 /** Group and value of an attribute: `sleeve=three-quarter` → ["sleeve", "three quarter"]. */
 export function attributeParts(attribute) {
   const at = attribute.indexOf("=");
@@ -36,6 +38,11 @@ export function stockWord(availability) {
 /** Name and explanation of a way to rank. */
 export function modeWords(mode) {
   return MODES[mode] ?? [capital(spaced(mode)), ""];
+}
+
+/** What an answer says of the order of its hits: `["in_stock", "diversity"]` → "in stock first, mixed". */
+export function orderWords(reordered) {
+  return reordered.map((one) => ORDERS[one] ?? spaced(one)).join(", ");
 }
 
 export function money(amount, currency) {

@@ -25,7 +25,11 @@ async def facets(
     filters: FilterParameters,
     count_fields: Annotated[
         tuple[FieldName, ...],
-        Query(max_length=MOST_FIELDS, description="The merchant's own columns whose values are counted, too."),
+        Query(
+            max_length=MOST_FIELDS,
+            description="The merchant's own columns whose values are counted, too; `*` for those that lend themselves "
+            "to be chosen by: up to 6, of 2 to 30 values each over the whole catalog, of most products first.",
+        ),
     ] = (),
 ) -> FacetsAnswered:
     """Counts of attributes, categories and availability, and the range of prices."""

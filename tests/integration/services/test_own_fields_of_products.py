@@ -41,6 +41,18 @@ def test_own_columns_filter(shop, rows):
     }
 
 
+def test_columns_of_a_few_values_are_found_without_their_names(shop, rows):
+    """Supplier has 3 values on 3 products, season 3 on 2; n has a single one, and sku one for each of 31 products."""
+    many = [{"id": f"N{n}", "title": "N", "image": rows[0]["image"], "sku": f"S{n}"} for n in range(31)]
+    shop.take([*rows, *many])
+    counted = FacetService(shop.unit_of_work).count(MERCHANT, SearchFilters(fields=(("season", ("winter",)),)), ["*"])
+    # Which there are does not depend on what is chosen.
+    assert counted.fields == {"supplier": [("x", 1)], "season": [("winter", 1)]}
+    assert list(counted.fields) == ["supplier", "season"]
+    both = FacetService(shop.unit_of_work).count(MERCHANT, None, ["Season", "*", "n"])
+    assert list(both.fields) == ["season", "n", "supplier"]
+
+
 def test_what_no_product_has_is_told(shop, rows):
     shop.take(rows)
     assert _found(shop, saeson=["summer"]) == set()

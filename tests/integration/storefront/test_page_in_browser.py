@@ -14,6 +14,8 @@ from tests.integration.storefront.conftest import _take, anybody
 
 pytestmark = NEEDS_CHROMIUM
 
+SWITCHES = ["diverse", "stocked", "newer"]
+
 
 def test_from_a_product_over_a_reason_to_another_product_and_back(page):
     page.open()
@@ -122,8 +124,13 @@ def test_a_photo_is_dropped_or_pasted(page):
     assert page.console() == []
 
 
-def test_a_merchant_s_own_column_filters_by_a_link(page):
-    page.open("#product=red-dress&field=season%3Dwinter")
+def test_a_merchant_s_own_column_filters(page):
+    page.open("#product=red-dress")
+    assert len(page.hits()) == 3
+    page.one("[data-key='group field season']").click()
+    # The column is there to choose from, though no link names it.
+    page.one("[data-key='field season=winter']").click()
+    page.until(lambda: page.browser.current_url.endswith("#product=red-dress&field=season%3Dwinter"))
     assert sorted(page.hits()) == ["half/half", "red-skirt"]
     assert page.one("#tokens").text.replace("\n", "") == "season: winter×"
     assert page.one("[data-key='field season=winter']").is_selected()
@@ -192,6 +199,76 @@ def test_a_reason_is_changed_and_words_are_searched_with(page):
     assert page.one("#understood").text == "Understood as color blue, Dresses, up to 90.00 EUR"
     assert page.one("#status").text.endswith("Not understood: qwertz")
     page.look("words")
+    assert page.console() == []
+
+
+def test_words_say_what_shall_be_different_from_a_product_or_photo(page, tmp_path):
+    page.open("#product=red-skirt")
+    plain = page.hits()
+    assert len(plain) == 3
+    page.one("#wish").send_keys("but in blue,")
+    page.one("[data-key='any color=red']").click()
+    page.until(lambda: len(page.hits()) == 2)
+    page.browser.back()
+    page.until(lambda: page.hits() == plain)
+    # What was being typed is still there.
+    page.one("#wish").send_keys(" under 90 EUR", Keys.ENTER)
+    page.until(lambda: page.one("#understood").text == "Understood as color blue, up to 90.00 EUR")
+    # The jacket costs dollars.
+    assert page.hits() == ["blue-dress", "red-dress"]
+    assert page.browser.current_url.endswith("#product=red-skirt&wish=but+in+blue%2C+under+90+EUR")
+    page.look("wish")
+    page.browser.refresh()
+    assert page.until(page.hits) == ["blue-dress", "red-dress"]
+    assert page.one("#wish").get_attribute("value") == "but in blue, under 90 EUR"
+    page.one("#wish-clear").click()
+    page.until(lambda: page.hits() == plain)
+    assert page.has_focus("#wish")
+    assert page.one("#understood").text == ""
+    page.keys("under 1 EUR", Keys.ENTER)
+    assert "Nothing is different in this way" in page.notice()
+    page.press("Search without these words")
+    page.until(lambda: page.hits() == plain)
+    # A wish is of what it was made for.
+    page.one("#wish").send_keys("in blue", Keys.ENTER)
+    page.until(lambda: page.one("#understood").text == "Understood as color blue")
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture("red"))
+    page.one("#file").send_keys(str(photo))
+    page.until(lambda: page.one("#query-photo").is_displayed())
+    assert page.hits()[-1] == "blue-dress"
+    assert page.one("#wish").get_attribute("value") == ""
+    page.one("#wish").send_keys("in blue", Keys.ENTER)
+    page.until(lambda: page.hits()[:1] == ["blue-dress"])
+    assert page.console() == []
+
+
+def test_hits_are_mixed_and_lifted_and_links_keep_that(page, tmp_path):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture("blue", "blue", "blue", "blue", "red"))
+    page.open()
+    page.one("#file").send_keys(str(photo))
+    page.until(lambda: page.one("#query-photo").is_displayed())
+    assert page.hits()[:2] == ["blue-dress", "half/half"]
+    page.until(lambda: [one.get_attribute("value") for one in page.all("#order input")] == SWITCHES)
+    page.focus("#order input[value='stocked']")
+    page.keys(Keys.SPACE)
+    page.until(lambda: page.one("#status").text == "4 items like your photo, in stock first")
+    # The nearest is out of stock, and the next one is about as near.
+    assert page.hits()[:2] == ["half/half", "blue-dress"]
+    assert page.has_focus("#order input[value='stocked']:checked")
+    for switch in ("diverse", "newer"):
+        page.one(f"#order input[value='{switch}']").click()
+    page.until(lambda: page.one("#status").text == "4 items like your photo, in stock first, new first, mixed")
+    # It is how one looks, whatever for.
+    page.one("#grid [data-product='half/half'] .shot").click()
+    page.until(lambda: page.one("#status").text == "3 items like half/half, in stock first, new first, mixed")
+    found, link = page.hits(), page.browser.current_url
+    assert link.endswith("#product=half%2Fhalf&diverse=1&stocked=1&newer=1")
+    page.look("order")
+    page.open(link.removeprefix(f"{page.address}/"))
+    assert page.hits() == found
+    assert len(page.all("#order input:checked")) == 3
     assert page.console() == []
 
 
