@@ -54,6 +54,8 @@ def test_words_become_attributes_category_bounds_and_negations():
         ("the same in blue, though", "color=blue", ""),
         ("like this one, but with a belt and not striped", "detail=belt", "pattern=striped"),
         ("in blue instead of red", "color=blue", "color=red"),
+        ("a dress in anything but red", "", "color=red"),
+        ("any colour other than red, except striped", "", "color=red pattern=striped"),
     ],
 )
 def test_attributes_and_their_denials(text, wanted, unwanted):
