@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Text,
+    and_,
+    any_,
     bindparam,
     case,
     cast,
@@ -27,7 +30,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from catalog.rows import GalleryRow, GalleryState, ImageRow, ImageState, IndexedImageRow, MerchantRow, ModelVersionRow
+from catalog.rows import (
+    GalleryRow,
+    GalleryState,
+    ImageRow,
+    ImageState,
+    IndexedImageRow,
+    MerchantRow,
+    ModelVersionRow,
+    ProductRow,
+)
 
 _COLLECTION_LOCK = 7245
 """First key of the advisory locks on collections; the second is a hash of the name."""
@@ -65,6 +77,19 @@ _SEARCHED = (
     .join(MerchantRow, MerchantRow.id == GalleryRow.merchant_id)
     .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
     .where(MerchantRow.name == bindparam("merchant"), GalleryRow.state == GalleryState.LIVE)
+)
+_SEARCHED_WITH = (
+    _SEARCHED.add_columns(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
+    # A gallery has its row even where none of the products has such an image.
+    .outerjoin(
+        ProductRow,
+        and_(
+            ProductRow.merchant_id == MerchantRow.id,
+            ProductRow.external_id == any_(bindparam("external_ids", type_=ARRAY(Text()))),
+        ),
+    )
+    .outerjoin(ImageRow, and_(ImageRow.product_id == ProductRow.id, ImageRow.state == ImageState.READY))
+    .order_by(ImageRow.position, ImageRow.id)
 )
 
 
@@ -122,7 +147,29 @@ class GalleryRepository:
     def searched(self, merchant: str) -> Gallery | None:
         """The live gallery of the merchant of this name; None where there is none, or no such merchant."""
         row = self._session.connection().execute(_SEARCHED, {"merchant": merchant}).one_or_none()
-        return None if row is None else Gallery(row[0], row[1], row[2], row[3], GalleryState.LIVE, row[4])
+        return None if row is None else _live(*row)
+
+    def searched_with(
+        self, merchant: str, external_ids: Sequence[str]
+    ) -> tuple[Gallery, dict[str, list[tuple[int, int]]]] | None:
+        """``searched`` and, in the same round trip, images of products of the merchant, by the merchant's id.
+
+        Returns:
+            (image id, product id) of those that can be indexed, main image first. Products without such an image are
+                left out.
+        """
+        rows = (
+            self._session.connection()
+            .execute(_SEARCHED_WITH, {"merchant": merchant, "external_ids": list(external_ids)})
+            .all()
+        )
+        if not rows:
+            return None
+        images: dict[str, list[tuple[int, int]]] = {}
+        for *_, external_id, image_id, product_id in rows:
+            if image_id is not None:
+                images.setdefault(external_id, []).append((image_id, product_id))
+        return _live(*rows[0][:5]), images
 
     def retired_last(self, merchant_id: int) -> Gallery | None:
         """The gallery that searches left last, also while it is being brought up to date; None where none is known."""
@@ -333,3 +380,9 @@ class GalleryRepository:
         for version, merchant in sorted((version, merchant) for version, merchant in rows):
             found.setdefault(version, []).append(merchant)
         return found
+
+
+def _live(
+    gallery_id: int, merchant_id: int, model_version: str, collection: str, indexed_at: datetime.datetime
+) -> Gallery:
+    return Gallery(gallery_id, merchant_id, model_version, collection, GalleryState.LIVE, indexed_at)

@@ -6,11 +6,12 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Select, Text, any_, bindparam, delete, func, literal, select, update
+from sqlalchemy import BigInteger, Select, any_, bindparam, delete, func, literal, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType, TypeEngine
 
 from catalog.repositories.row_counts import num_rows
 from catalog.rows import FeedSightingRow, ImageRow, ImageState, JobRow, ProductRow
@@ -80,6 +81,9 @@ _OWN_COLUMNS = tuple(
 """What feeds decide of a product."""
 
 # What every search asks is put together once: SQLAlchemy takes as long for a statement as PostgreSQL for its answer.
+_AS_THE_DRIVER_HAS_IT = cast(TypeEngine[list[str]], NullType())
+"""Of lists, which SQLAlchemy would walk through once more."""
+
 _SHOWN = (
     select(
         ImageRow.id,
@@ -87,9 +91,9 @@ _SHOWN = (
         ProductRow.id,
         ProductRow.external_id,
         ProductRow.title,
-        ProductRow.category,
-        ProductRow.attributes,
-        ProductRow.given_attributes,
+        type_coerce(ProductRow.category, _AS_THE_DRIVER_HAS_IT),
+        type_coerce(ProductRow.attributes, _AS_THE_DRIVER_HAS_IT),
+        type_coerce(ProductRow.given_attributes, _AS_THE_DRIVER_HAS_IT),
         ProductRow.price,
         ProductRow.currency,
         ProductRow.availability,
@@ -110,16 +114,6 @@ _PRODUCTS_OF = select(ImageRow.id, ImageRow.product_id).where(
     ImageRow.merchant_id == bindparam("merchant_id"),
     ImageRow.state == ImageState.READY,
     ImageRow.sha256.is_not(None),
-)
-_INDEXABLE_IMAGES = (
-    select(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
-    .join(ProductRow, ProductRow.id == ImageRow.product_id)
-    .where(
-        ProductRow.merchant_id == bindparam("merchant_id"),
-        ProductRow.external_id == any_(bindparam("external_ids", type_=ARRAY(Text()))),
-        ImageRow.state == ImageState.READY,
-    )
-    .order_by(ImageRow.position, ImageRow.id)
 )
 
 
@@ -351,16 +345,3 @@ class ProductRepository:
             DescribedProduct(id, title, description, tuple(category), tuple(attributes), tuple(given), raw)
             for id, title, description, category, attributes, given, raw in rows
         ]
-
-    def indexable_images_of(self, merchant_id: int, external_ids: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
-        """(image id, product id) of the products' images that can be indexed, main image first, by the merchant's id.
-
-        Products without such an image are left out.
-        """
-        rows = self._session.connection().execute(
-            _INDEXABLE_IMAGES, {"merchant_id": merchant_id, "external_ids": list(external_ids)}
-        )
-        found: dict[str, list[tuple[int, int]]] = {}
-        for external_id, image_id, product_id in rows:
-            found.setdefault(external_id, []).append((image_id, product_id))
-        return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -84,6 +83,6 @@ class ChangedSearch:
             np.stack([point.vectors[HIST][:-1] for point in points]),
         )
         threshold = self._options.score_threshold
-        scored = [replace(point, score=float(score), vectors={}) for point, score in zip(points, scores, strict=True)]
+        scored = [point._replace(score=float(score), vectors={}) for point, score in zip(points, scores, strict=True)]
         kept = [point for point in scored if threshold is None or point.score >= threshold]
         return sorted(kept, key=lambda point: (-point.score, point.id))

@@ -70,7 +70,7 @@ class FusedSearch:
             np.array([attributes[id].score for id in ids], dtype=np.float32) / self._query.prob.sum(),
             PROB_WEIGHT,
         )
-        ranked = [replace(points[id], score=float(score)) for id, score in zip(ids, scores, strict=True)]
+        ranked = [points[id]._replace(score=float(score)) for id, score in zip(ids, scores, strict=True)]
         threshold = self._options.score_threshold
         kept = [point for point in ranked if threshold is None or point.score >= threshold]
         return RankedPoints(sorted(kept, key=lambda point: (-point.score, point.id)), True, leaves_out)

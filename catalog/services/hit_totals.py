@@ -94,17 +94,19 @@ class HitTotals:
         if not per_product or not ranking.points:
             return len(ranking.points)
         # Candidates are hundreds of images at every search, and an image never changes its product.
-        products = {point.id: self._product_of.get(point.id) for point in ranking.points}
-        missing = [image_id for image_id, product_id in products.items() if product_id is None]
-        if missing:
+        ids = [point.id for point in ranking.points]
+        known = list(map(self._product_of.get, ids))
+        products = set(known) - {None}
+        if None in known:
+            missing = [image_id for image_id, product_id in zip(ids, known, strict=True) if product_id is None]
             with self._unit_of_work() as work:
                 found = work.products.products_of(missing, gallery.merchant_id)
-            products |= found
+            products.update(found.values())
             with self._lock:
                 if len(self._product_of) + len(found) > MOST_IMAGES_KEPT:
                     self._product_of.clear()
                 self._product_of.update(found)
-        return len(set(products.values()) - {None})
+        return len(products)
 
     def _counted(self, gallery: Gallery, search: Filter, *, per_product: bool) -> Total:
         key = _Counted(gallery.id, gallery.indexed_at, search, per_product)

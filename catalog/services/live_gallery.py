@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from catalog.errors import GalleryNotFound
 from catalog.repositories.galleries import Gallery
 from catalog.unit_of_work import UnitOfWork
@@ -16,12 +18,26 @@ def live_gallery(work: UnitOfWork, merchant: str) -> Gallery:
     """
     gallery = work.galleries.searched(merchant)
     if gallery is None:
-        # To tell a merchant that is unknown from one without anything to search.
-        work.merchants.id_of(merchant)
-        raise GalleryNotFound(
-            "Nothing of this merchant is searchable yet",
-            received=merchant,
-            expected="a merchant with a live gallery",
-            remedy=f"drape ingest FEED --merchant {merchant}",
-        )
+        raise _nothing_live(work, merchant)
     return gallery
+
+
+def live_gallery_with(
+    work: UnitOfWork, merchant: str, external_ids: Sequence[str]
+) -> tuple[Gallery, dict[str, list[tuple[int, int]]]]:
+    """The same, and the products' images as ``GalleryRepository.searched_with`` has them."""
+    found = work.galleries.searched_with(merchant, external_ids)
+    if found is None:
+        raise _nothing_live(work, merchant)
+    return found
+
+
+def _nothing_live(work: UnitOfWork, merchant: str) -> GalleryNotFound:
+    # To tell a merchant that is unknown from one without anything to search.
+    work.merchants.id_of(merchant)
+    return GalleryNotFound(
+        "Nothing of this merchant is searchable yet",
+        received=merchant,
+        expected="a merchant with a live gallery",
+        remedy=f"drape ingest FEED --merchant {merchant}",
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,12 @@ from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedPoints, first_points
 from catalog.types import SearchMode, SearchOptions
 from embeddings.similarity import intersection_from_distance, lift_query
+
+_BY_DISTANCE: Final[Callable[[ScoredPoint], tuple[float, int]]] = attrgetter("score", "id")
+
+
+def _by_similarity(point: ScoredPoint) -> tuple[float, int]:
+    return -point.score, point.id
 
 
 class Ranking:
@@ -55,9 +63,10 @@ class Ranking:
             score_threshold=None if threshold is None else self._sum + self._bound - 2 * threshold,
         )
 
-    def place(self, point: ScoredPoint) -> tuple[float, int]:
+    @property
+    def place(self) -> Callable[[ScoredPoint], tuple[float, int]]:
         """Smaller is earlier: the index's own order, with ties in the order of ids."""
-        return (-point.score if self._options.mode == SearchMode.VISUAL else point.score, point.id)
+        return _by_similarity if self._options.mode == SearchMode.VISUAL else _BY_DISTANCE
 
     def scored(self, points: Sequence[ScoredPoint]) -> list[ScoredPoint]:
         """The same points with scores of which higher is nearer: cosine, or histogram intersection."""

@@ -18,7 +18,7 @@ from catalog.services.changed_ranking import ChangedSearch
 from catalog.services.example_queries import checked_examples, query_of_examples
 from catalog.services.filter_advice import FilterAdvice, compared_prices
 from catalog.services.gallery_layout import HIST, PROB, search_filter
-from catalog.services.live_gallery import live_gallery
+from catalog.services.live_gallery import live_gallery, live_gallery_with
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedSearch
@@ -106,12 +106,13 @@ class SearchService:
         options = checked(options)
         examples = checked_examples(examples)
         timings = Timings()
-        searched = self._searched(merchant)
+        named = (*examples.like, *examples.unlike)
+        searched, images = self._searched_with(merchant, named)
         model = searched.model
         # What has no meaning or does not exist is told before the network runs.
         wishes = self._wishes(searched, filters, changes, words, options, timings)
         search_filter(searched.merchant_id, wishes.filters)
-        stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
+        stored = self._stored(searched, named, images, timings)
         embedded = self._queries.embed(image, searched.gallery.model_version, crop)
         timings.add(embedded.timings_ms)
         photo = QueryVectors(embedded.features[model.visual_feature], embedded.features[PROB])
@@ -213,8 +214,9 @@ class SearchService:
     ) -> SearchAnswer:
         options = checked(options)
         timings = Timings()
-        searched = self._searched(merchant)
-        stored = self._stored(searched, (*examples.like, *examples.unlike), timings)
+        named = (*examples.like, *examples.unlike)
+        searched, images = self._searched_with(merchant, named)
+        stored = self._stored(searched, named, images, timings)
         query = _with_examples([], examples, stored, searched.model)
         wishes = self._wishes(searched, filters, changes, words, options, timings)
         return self._answered(searched, query, wishes, stored, options, timings)
@@ -223,6 +225,16 @@ class SearchService:
         with self._unit_of_work() as work:
             gallery = live_gallery(work, merchant)
         return SearchedGallery(gallery.merchant_id, gallery, self._models.describe(gallery.model_version))
+
+    def _searched_with(
+        self, merchant: str, external_ids: Sequence[str]
+    ) -> tuple[SearchedGallery, Mapping[str, Sequence[tuple[int, int]]]]:
+        """The gallery, and (image id, product id) of the products that are searched with, in one round trip."""
+        if not external_ids:
+            return self._searched(merchant), {}
+        with self._unit_of_work() as work:
+            gallery, images = live_gallery_with(work, merchant, external_ids)
+        return SearchedGallery(gallery.merchant_id, gallery, self._models.describe(gallery.model_version)), images
 
     def _wishes(
         self,
@@ -276,15 +288,17 @@ class SearchService:
         return replace(answer, understood=read.understood, notes=(*compared_prices(filters, read.currencies), *notes))
 
     def _stored(
-        self, searched: SearchedGallery, external_ids: Sequence[str], timings: Timings
+        self,
+        searched: SearchedGallery,
+        external_ids: Sequence[str],
+        images: Mapping[str, Sequence[tuple[int, int]]],
+        timings: Timings,
     ) -> dict[str, _StoredProduct]:
         """What the gallery holds of products' main images, by the merchant's ids."""
         if not external_ids:
             return {}
         visual = searched.model.visual_feature
         with timings.stage("stored"):
-            with self._unit_of_work() as work:
-                images = work.products.indexable_images_of(searched.merchant_id, external_ids)
             # All images are asked for, because the main one may wait for being indexed.
             ids = [image_id for of_product in images.values() for image_id, _ in of_product]
             points = {
