@@ -68,8 +68,9 @@ _COMPONENTS_PER_UPDATE = 2**20
 # The log is replayed when a shard is opened after a crash; a flush at least this often keeps that short.
 _COMPONENTS_PER_FLUSH = 2**24
 
-# The engine's threads look for work for a while before they sleep, yielding their core again and again. With a thread for
-# each of two cores a search after a pause gave cores up 140 to 170 times, and took 2.2 ms of CPU; with one, never, and 2.0.
+# The engine's threads look for work for a while before they sleep, yielding their core again and again. With a thread
+# for each of two cores, a search after a pause gave cores up 140 to 170 times and took 2.2 ms of CPU; with one, never,
+# and 2.0 ms.
 _SEARCH_THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
