@@ -7,7 +7,14 @@ import pytest
 
 from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.errors import InvalidRequest
-from catalog.services.attribute_queries import CHANGE_WEIGHT, LOOKS_WEIGHT, ChangedQuery, in_taxonomy, prob_of
+from catalog.services.attribute_queries import (
+    CHANGE_WEIGHT,
+    LOOKS_WEIGHT,
+    TOLD_CERTAINTY,
+    ChangedQuery,
+    in_taxonomy,
+    prob_of,
+)
 from catalog.services.requested_attributes import split_changes, with_words
 from catalog.types import AttributeChanges, SearchFilters, UnderstoodWords
 from embeddings.normalization import Normalization, normalize
@@ -85,6 +92,24 @@ def test_a_value_that_shares_its_group_counts_less():
     assert blue[0] == pytest.approx(CHANGE_WEIGHT * 0.5 / (1 + CHANGE_WEIGHT), abs=1e-6)
     belt = _changed(unwanted=["detail=belt"], prob=nothing.copy()).scores(visual, prob)
     assert belt[0] == pytest.approx(CHANGE_WEIGHT * 0.5 / (1 + CHANGE_WEIGHT), abs=1e-6)
+
+
+def test_what_a_feed_says_is_surer_than_the_network():
+    """All look half blue and half red, √(.5/1 · .5) = .5 of certainty, which counts where the feed leaves it open.
+
+    With the unwanted belt in the same search the certainty is the mean of two; one belt of .5 is seen on each, and a
+    feed that names another detail tells nothing of it.
+    """
+    said = [["color=blue"], ["color=red"], ["color=blue", "color=red"], ["color=mystic dusk"], ["detail=bow"], []]
+    prob = np.tile(np.array([0.5, 0.5, 0, 0.5, 0, 0, 1.0], dtype=np.float32), (len(said), 1))
+    visual = np.tile(np.array([0, 1], dtype=np.float32), (len(said), 1))
+    nothing = np.zeros(len(TAXONOMY), dtype=np.float32)
+    blue = _changed(wanted=["color=blue"], prob=nothing.copy()).scores(visual, prob, said)
+    # Named beside red it is so sure as its share of the colours seen, .5 of 1.
+    expected = np.array([TOLD_CERTAINTY, 0, TOLD_CERTAINTY * 0.5, 0.5, 0.5, 0.5]) * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)
+    np.testing.assert_allclose(blue, expected, atol=1e-6)
+    both = _changed(wanted=["color=blue"], unwanted=["detail=belt"], prob=nothing.copy()).scores(visual, prob, said)
+    np.testing.assert_allclose(both, (expected + 0.5 * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)) / 2, atol=1e-6)
 
 
 def test_candidates_are_searched_by_the_change_before_all_else():
