@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,7 +79,11 @@ def create(
         print(json.dumps({**_as_json(made.key), "secret": made.secret}, ensure_ascii=False))
         return
     print(made.secret)
-    print(f"Key {made.key.id} of {made.key.merchant} for {', '.join(made.key.scopes)}. It is not shown again.")
+    # Not on standard output: SECRET=$(drape …) takes the secret alone.
+    print(
+        f"Key {made.key.id} of {made.key.merchant} for {', '.join(made.key.scopes)}. It is not shown again.",
+        file=sys.stderr,
+    )
 
 
 @app.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,7 +33,11 @@ def add(
         print(json.dumps({**_as_json(made.webhook), "secret": made.secret}, ensure_ascii=False))
         return
     print(made.secret)
-    print(f"Webhook {made.webhook.id} of {made.webhook.merchant} is signed with it. It is not shown again.")
+    # Not on standard output: SECRET=$(drape …) takes the secret alone.
+    print(
+        f"Webhook {made.webhook.id} of {made.webhook.merchant} is signed with it. It is not shown again.",
+        file=sys.stderr,
+    )
 
 
 @app.command("list")

@@ -29,7 +29,7 @@ def test_keys_are_made_listed_and_revoked(drape_of_atelier):
     backend = drape.run_here(
         "keys", "create", "-m", "atelier", "--name", "backend [x]", "--scope", "search", "--scope", "ingest"
     )
-    secret, told, _ = backend.out.split("\n")
+    secret, told = backend.out.removesuffix("\n"), backend.err.removesuffix("\n")
     assert (backend.code, secret[:9], len(secret)) == (0, "drape_sk_", 9 + 43)
     assert told == "Key 1 of atelier for search, ingest. It is not shown again."
     web = drape.run_here(
