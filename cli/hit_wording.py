@@ -92,8 +92,15 @@ def reordering_text(reordered_by: Sequence[str]) -> str:
 
 
 def timings_text(timings_ms: Mapping[str, float]) -> str:
-    """``36 ms (embed 31, search 5)``: the sum and its stages, those under a tenth of a millisecond left out."""
-    stages = [f"{stage} {_milliseconds(value)}" for stage, value in timings_ms.items() if value >= 0.1]
+    """``36 ms (embed 31, search 5)``: the sum and its stages, those under a tenth of a millisecond left out.
+
+    The stage ``total`` counts all hits; beside a sum it would read as one.
+    """
+    stages = [
+        f"{'count' if stage == 'total' else stage} {_milliseconds(value)}"
+        for stage, value in timings_ms.items()
+        if value >= 0.1
+    ]
     total = f"{_milliseconds(sum(timings_ms.values()))} ms"
     return f"{total} ({', '.join(stages)})" if len(stages) > 1 else total
 

@@ -121,7 +121,7 @@ def ingest(
     if as_json:
         print(json.dumps(_as_json(summary, indexing, fetched), ensure_ascii=False))
     else:
-        print_summary(merchant, summary, indexing, fetched)
+        print_summary(merchant, summary, indexing, fetched, written=errors is not None)
         if model is not None and model not in (summary.model_version, summary.model_version.rpartition(".")[0]):
             print(
                 f"Note: The catalog stays with {summary.model_version}; change it with drape reindex --model {model}."
@@ -144,9 +144,18 @@ def failed(summary: IngestSummary, indexing: Indexing, fetched: FetchedImages | 
 
 
 def print_summary(
-    merchant: str, summary: IngestSummary, indexing: Indexing, fetched: FetchedImages | None = None
+    merchant: str,
+    summary: IngestSummary,
+    indexing: Indexing,
+    fetched: FetchedImages | None = None,
+    *,
+    written: bool = False,
 ) -> None:
-    """Tell a person what the ingest did."""
+    """Tell a person what the ingest did.
+
+    Args:
+        written: Whether all that failed is in a file.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -181,7 +190,8 @@ def print_summary(
         console.print(line)
     reasons = _reasons(summary, indexing, fetched)
     if reasons:
-        console.print("What failed, and how often:", style="bold")
+        hint = "" if written else " (--errors FILE writes each with its line)"
+        console.print(f"What failed, and how often{hint}:", style="bold", highlight=False)
         _print_kinds(console, reasons)
     if isinstance(indexing, FollowedIndexing) and indexing.postponed:
         console.print(f"{_images_waiting(indexing.postponed)} for another try, which a worker makes.")

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Final, TextIO
 
 from catalog.services.progress import Advance, unheard
 
@@ -76,6 +76,9 @@ class Pace:
 
 def progress_text(done: int, total: int | None, unit: str, per_second: float | None) -> str:
     """``1,200 of 10,000 images, 12 %, 85 images/s, 1 min 44 s left``, leaving out what is not known."""
+    if unit == "B":
+        # Small feeds in kB: 0.0 of 0.0 MB says nothing.
+        unit = "kB" if max(done, total or 0) < 1e6 else "MB"
     if total is None:
         parts = [_amount(done, unit)]
     else:
@@ -141,11 +144,14 @@ def _lines(label: str, unit: str, stream: TextIO, clock: Clock) -> Iterator[Adva
         print(f"{label}: {last_text}", file=stream, flush=True)
 
 
+_BYTES: Final = {"kB": 1e3, "MB": 1e6}
+
+
 def _number(value: float, unit: str) -> str:
-    if unit == "B":
-        return f"{value / 1e6:,.1f}"
+    if unit in _BYTES:
+        return f"{value / _BYTES[unit]:,.1f}"
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{_number(value, unit)} {'MB' if unit == 'B' else unit}"
+    return f"{_number(value, unit)} {unit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +104,7 @@ def search(
             answer = application.search.by_examples(name, examples, filters, options, _changes(but), words)
         else:
             answer = application.search.by_words(name, words or "", filters, options)
-    show(answer, str(photo or ", ".join(examples.like) or words), as_json=as_json)
+    show(answer, _subject(str(photo) if photo else None, examples, but) or words or "", as_json=as_json)
 
 
 def similar(
@@ -143,7 +144,16 @@ def similar(
         name = merchant or only_merchant(application)
         examples = _examples(like, unlike)
         answer = application.search.by_product(name, product, filters, options, _changes(but), examples, words)
-    show(answer, f"product {product}", as_json=as_json)
+    show(answer, _subject(f"product {product}", examples, but), as_json=as_json)
+
+
+def _subject(first: str | None, examples: Examples, but: Sequence[str] | None) -> str:
+    """``product 7 and 8, unlike 9, but color=blue``: what is searched with."""
+    said = " and ".join([*([first] if first else []), *examples.like])
+    for word, names in (("unlike", examples.unlike), ("but", but or ())):
+        if names:
+            said += f", {word} {', '.join(names)}"
+    return said
 
 
 def show(answer: SearchAnswer, subject: str, *, as_json: bool) -> None:

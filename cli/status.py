@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.counted import counted
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _print(merchants: list[MerchantStatus]) -> None:
             )
         console.print(jobs)
         if one.num_quarantined:
-            console.print(f"  {one.num_quarantined:,} images cannot be indexed:")
+            console.print(f"  {counted(one.num_quarantined, 'image')} cannot be indexed:")
             for image in one.quarantined[:QUARANTINED_SHOWN]:
                 console.print(f"    {image.external_id}: {plain_text(image.reason)}")
 

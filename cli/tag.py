@@ -67,7 +67,7 @@ def _print(tagged: TaggedPhoto) -> None:
     from rich.text import Text
 
     from cli.consoles import table_console
-    from cli.hit_wording import plain_text
+    from cli.hit_wording import plain_text, share_text
 
     if not tagged.groups:
         print(f"{tagged.model_version} is sure enough of nothing; --min-confidence 0 shows all that it knows.")
@@ -76,6 +76,6 @@ def _print(tagged: TaggedPhoto) -> None:
     table.add_column("attribute")
     table.add_column("values, and how sure the model is", overflow="fold")
     for group in tagged.groups:
-        values = ", ".join(f"{plain_text(one.value)} {one.confidence:.0%}" for one in group.tags)
+        values = ", ".join(f"{plain_text(one.value)} {share_text(one.confidence)}" for one in group.tags)
         table.add_row(Text(plain_text(group.group)), Text(values))
     table_console().print(table)

@@ -36,11 +36,13 @@ def validation_facts(errors: Sequence[Any]) -> ErrorFacts:
     where = ".".join(place) or "the request"
     others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
     is_missing = first["type"] == "missing"
+    is_unknown = first["type"] == "extra_forbidden"
+    said = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     return ErrorFacts(
         code="invalid_request",
         message=f"{where} cannot be used{others}",
         received="nothing" if is_missing else shortened(repr(first.get("input"))),
-        expected=str(first["msg"]).removeprefix("Value error, "),
+        expected="no field of this name" if is_unknown else said,
         remedy="/openapi.json describes every field",
     )
 

@@ -59,7 +59,7 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
         # A NUL character or a lone surrogate in the name (ValueError); a symbolic link that leads to itself.
         reason = str(error)
     raise ImageFileMissing(
-        "There is no image file at this path.",
+        "There is no image file at this path",
         received=f"{source}: {reason}",
         expected=f"a readable file below {feed_folder.absolute()}" if not path.is_absolute() else "a readable file",
     )

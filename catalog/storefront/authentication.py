@@ -137,7 +137,7 @@ def _presented(bearer: HTTPAuthorizationCredentials | None, *others: str | None)
         "The request has two different API keys" if presented else "The request has no API key",
         received="one in Authorization and another beside it" if presented else "neither header",
         expected="the header Authorization: Bearer KEY, or X-Api-Key: KEY",
-        remedy="drape keys create makes a key",
+        remedy="make a key with drape keys create",
     )
 
 

@@ -36,6 +36,7 @@ class Terminal(io.StringIO):
         ((999, 1000, "images", 0.5), "999 of 1,000 images, 99 %, 0.5 images/s, 2 s left"),
         ((0, 0, "images", None), "0 of 0 images, 100 %"),
         ((7, None, "images", 3.0), "7 images, 3 images/s"),
+        ((273, 27_300, "B", 500.0), "0.3 of 27.3 kB, 1 %, 0.5 kB/s, 55 s left"),
         ((1_500_000, 3_000_000, "B", 500_000.0), "1.5 of 3.0 MB, 50 %, 0.5 MB/s, 3 s left"),
     ],
 )

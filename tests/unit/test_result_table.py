@@ -194,6 +194,7 @@ def test_prices_read_as_prices(amount, currency, text):
 def test_timings_name_the_stages_that_took_time():
     """The sum first; stages under 0.1 ms are counted but not named; one stage alone needs no name."""
     assert timings_text({"decode": 3.24, "load": 0.01, "embed": 1234.5}) == "1,238 ms (decode 3.2, embed 1,234)"
+    assert timings_text({"search": 2.0, "total": 3.0}) == "5.0 ms (search 2.0, count 3.0)"
     assert timings_text({"search": 2.13}) == "2.1 ms"
     assert timings_text({}) == "0.0 ms"
 
