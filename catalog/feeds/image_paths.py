@@ -33,10 +33,10 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
     path = Path(source)
     if path.is_absolute() and not allow_absolute:
         raise ImagePathRefused(
-            "An absolute image path is not allowed here.",
+            "An absolute image path is not allowed here",
             received=source,
             expected=f"a path relative to the feed's folder {feed_folder.absolute()}",
-            remedy="Make the feed's image paths relative, or allow absolute paths if the feed is trusted.",
+            remedy="make the feed's image paths relative, or allow absolute paths if the feed is trusted",
         )
     try:
         folder = feed_folder.resolve(strict=True)
@@ -44,10 +44,10 @@ def resolve_image_path(source: str, feed_folder: Path, *, allow_absolute: bool =
         resolved = (folder / path).resolve()
         if not path.is_absolute() and not resolved.is_relative_to(folder):
             raise ImagePathRefused(
-                "An image path leads out of the feed's folder.",
+                "An image path leads out of the feed's folder",
                 received=f"{source}, which is {resolved}",
                 expected=f"a file below {folder}",
-                remedy="Put the image below the feed's folder.",
+                remedy="put the image below the feed's folder",
             )
         resolved = resolved.resolve(strict=True)
         if resolved.is_file():

@@ -36,14 +36,15 @@ class FirstErrors:
                     "line": error.line,
                     "column": error.column,
                     "product": error.external_id,
-                    "received": self._told(error.found),
-                    "expected": self._told(error.expected),
+                    "received": self.told(error.found),
+                    "expected": self.told(error.expected),
                     "outcome": error.outcome.value,
                 }
             )
         self._on_error(error)
 
-    def _told(self, text: str) -> str:
+    def told(self, text: str) -> str:
+        """The text without the folder's place on this machine, as far as it is kept."""
         for folder in self._folders:
             text = text.replace(folder, "the feed's folder")
         # What PostgreSQL takes no text with.

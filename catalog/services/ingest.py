@@ -271,7 +271,13 @@ class IngestService:
         ) as job:
             first_errors = FirstErrors(on_error, reader.image_folder)
             job.errors = first_errors.kept
-            run = IngestRun(merchant_id, job.id, first_errors, attributes_as_given=request.attributes_as_given)
+            run = IngestRun(
+                merchant_id,
+                job.id,
+                first_errors,
+                attributes_as_given=request.attributes_as_given,
+                told=first_errors.told,
+            )
 
             def look() -> None:
                 job.end_if_cancelled()

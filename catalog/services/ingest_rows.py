@@ -229,7 +229,7 @@ class RowWriter:
         elif isinstance(reading, UnreadImage):
             # What is stored of the image is better than nothing, so it stays as it is until it can be read again.
             self._fail_image(update.record, reading)
-            reason = f"{reading.found}; expected {reading.expected}"
+            reason = self._run.told(f"{reading.found}; expected {reading.expected}")
             if known.last_error != reason:
                 values["last_error"] = reason
         elif reading.sha256 != known.sha256 or _as_tuple(crop) != known.crop:
@@ -263,7 +263,7 @@ class RowWriter:
             return {**columns, **empty, "state": ImageState.PENDING, "last_error": None}
         if isinstance(reading, UnreadImage):
             self._fail_image(record, reading)
-            reason = f"{reading.found}; expected {reading.expected}"
+            reason = self._run.told(f"{reading.found}; expected {reading.expected}")
             return {**columns, **empty, "state": ImageState.QUARANTINED, "last_error": reason}
         self._run.counts["images_new"] += 1
         return {**columns, **_content_columns(reading), "state": ImageState.READY, "last_error": None}

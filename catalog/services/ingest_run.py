@@ -25,6 +25,7 @@ class IngestRun:
         words: FeedWords | None = None,
         *,
         attributes_as_given: bool = False,
+        told: Callable[[str], str] = str,
     ) -> None:
         self.merchant_id = merchant_id
         self.job_id = job_id
@@ -34,6 +35,8 @@ class IngestRun:
         self.nameless_failures = 0
         self.words = words or FeedWords(fashion_normalizer())
         self.attributes_as_given = attributes_as_given
+        self.told = told
+        """What is kept of a text that may name the feed's folder, which an upload has for a moment only."""
         self._on_error = on_error
         self._errors: list[RowError] = []
         self._last_failed_row = (0, 0)
@@ -46,6 +49,7 @@ class IngestRun:
             self._on_error,
             self.words,
             attributes_as_given=self.attributes_as_given,
+            told=self.told,
         )
         attempt.counts = self.counts.copy()
         attempt.reasons = self.reasons.copy()

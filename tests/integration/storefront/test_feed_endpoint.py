@@ -114,6 +114,8 @@ def test_rows_that_cannot_be_taken_are_told_in_the_job(shop):
     assert told == {(1, "image"), (2, "image"), (3, "title"), (3, "image")}
     assert str(shop.application.settings.home) not in json.dumps(job)
     assert "/tmp" not in json.dumps(job)
+    (image,) = shop.client.get("/v1/products/a").json()["images"]
+    assert image["reason"].endswith("expected a readable file below the feed's folder")
 
 
 def test_no_file_of_this_machine_is_read_for_an_upload(shop, tmp_path):
