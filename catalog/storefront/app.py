@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from catalog.api_schemas.feeds import feed_schemas
 from catalog.api_schemas.query import query_schemas
@@ -15,6 +15,7 @@ from catalog.api_schemas.webhooks import webhook_schemas
 from catalog.bootstrap import Application
 from catalog.storefront import errors
 from catalog.storefront.edge import Edge
+from catalog.storefront.known_parameters import only_known_parameters
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.open_access import open_to_this_machine
 from catalog.storefront.parts import StorefrontParts, may_search, may_see_photos
@@ -91,7 +92,9 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
         page,
         embed,
     ):
-        app.include_router(resource.router)
+        # Browsers' addresses may say more than is read, such as where a visitor came from.
+        is_api = resource not in (health, docs, page, embed)
+        app.include_router(resource.router, dependencies=[Depends(only_known_parameters)] if is_api else [])
     _describe_query(app)
     return app
 

@@ -299,3 +299,14 @@ def test_what_nothing_meets_is_an_empty_answer(shop, filters, page):
     """Filters that no product passes, and pages past the end, are questions with an answer."""
     assert ids(shop.post("/v1/search", json={"product_id": "red-dress", "filters": filters, "page": page})) == []
     assert ids(shop.upload(picture("red"), {"filters": filters, "page": page, "limit": 100})) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [("/v1/facets?attribute=color%3Dred", "leave it out"), ("/v1/products?limt=2", "did you mean limit?")],
+)
+def test_a_parameter_that_an_endpoint_does_not_have_is_refused(shop, path, near):
+    """A filter that is passed over would answer with what nobody asked for."""
+    facts = refused(shop.ask("GET", path, {"X-Api-Key": shop.key}), 422, "invalid_request")
+    assert facts["received"] == path.partition("?")[2].partition("=")[0]
+    assert facts["remedy"] == near
