@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,8 @@ class ChangedQuery:
     vocabulary: Vocabulary
     normalization: Normalization
 
+    has_looks: ClassVar[bool] = True
+
     @cached_property
     def rest(self) -> FloatArray:
         """(K,): what does not change, as the photo has it; 0 at all that is replaced, wanted or unwanted."""
@@ -155,10 +158,10 @@ class ChangedQuery:
         either = self.rest.sum() + kept.sum(axis=1) - common
         same = common / np.where(either > 0, either, 1.0)
         near = LOOKS_WEIGHT * looks + (1 - LOOKS_WEIGHT) * same
-        scores = (near + CHANGE_WEIGHT * self._certainty(prob, said)) / (1 + CHANGE_WEIGHT)
+        scores = (near + CHANGE_WEIGHT * self.certainty(prob, said)) / (1 + CHANGE_WEIGHT)
         return np.asarray(scores, dtype=np.float32)
 
-    def _certainty(self, prob: FloatArray, said: Sequence[Sequence[str]] | None) -> NDArray[np.float32]:
+    def certainty(self, prob: FloatArray, said: Sequence[Sequence[str]] | None) -> NDArray[np.float32]:
         """(n,) in [0, 1]: mean over the wanted groups and the unwanted values of how surely each is as asked for."""
         parts = [self._told(prob, positions, said) for positions in self._each_wanted]
         parts += [1 - self._told(prob, self._positions([name]), said) for name in self.changes.unwanted]

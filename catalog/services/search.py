@@ -29,7 +29,8 @@ from catalog.services.search_limits import checked, refuse_visual
 from catalog.services.search_pages import SearchedGallery, SearchPages
 from catalog.services.search_timings import Timings
 from catalog.services.shown_products import ShownProducts
-from catalog.types import AttributeChanges, Examples, SearchAnswer, SearchFilters, SearchOptions
+from catalog.services.words_query import WordsQuery
+from catalog.types import AttributeChanges, Examples, SearchAnswer, SearchFilters, SearchMode, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 
@@ -180,7 +181,8 @@ class SearchService:
     ) -> SearchAnswer:
         """Items that are as words say: "red lace maxi dress under 50 €, without floral". Runs no network.
 
-        Attributes that the gallery's model knows rank; the others, the category, prices and what is ruled out, filter.
+        Attributes that the gallery's model knows rank, first by what feeds say of them, then by what the network sees;
+        the others, the category, prices and what is ruled out, filter.
         The answer tells what was understood.
 
         Raises:
@@ -198,9 +200,7 @@ class SearchService:
         self._advice.check(searched.merchant_id, filters or SearchFilters())
         filters = with_words(filters or SearchFilters(), read.understood, filtered)
         search = search_filter(searched.merchant_id, filters)
-        prob = prob_of(ranked, model.taxonomy, model.prob_normalization)
-        query = QueryVectors(np.zeros(model.feature_sizes[model.visual_feature], dtype=np.float32), prob)
-        answer = self._answer(searched, query, None, search, options, timings)
+        answer = self._in_pages(searched, self._said(searched, ranked, search, options), search, options, timings)
         return self._told(answer, searched, filters, None, read, options)
 
     def _by_products(
@@ -330,6 +330,17 @@ class SearchService:
         timings: Timings,
     ) -> SearchAnswer:
         ranked = self._ranked(searched, query, changes, search, options)
+        return self._in_pages(searched, ranked, search, options, timings)
+
+    def _in_pages(
+        self,
+        searched: SearchedGallery,
+        ranked: RankedSearch,
+        search: Filter,
+        options: SearchOptions,
+        timings: Timings,
+    ) -> SearchAnswer:
+        """The page of a ranking, reordered where that is asked for."""
         shown = ShownProducts(self._unit_of_work, searched.merchant_id)
         if options.reordered_by:
             ranked = ReorderedSearch(ranked, self._index, searched.gallery.collection, shown, options)
@@ -350,6 +361,22 @@ class SearchService:
                 query.visual, query.prob, changes, model.taxonomy, fashion_vocabulary(), model.prob_normalization
             )
             return ChangedSearch(self._index, collection, model, changed, search, options)
+        return ranked_search(self._index, collection, model, query, search, options)
+
+    def _said(
+        self, searched: SearchedGallery, names: Sequence[str], search: Filter, options: SearchOptions
+    ) -> RankedSearch:
+        """The ranking of words: by feeds and network among candidates, by the network where everything is compared.
+
+        Args:
+            names: What is asked for and in the model's taxonomy.
+        """
+        model, collection = searched.model, searched.gallery.collection
+        if names and options.mode == SearchMode.RERANK:
+            asked = WordsQuery(names, model.taxonomy, fashion_vocabulary(), model.prob_normalization)
+            return ChangedSearch(self._index, collection, model, asked, search, options)
+        prob = prob_of(names, model.taxonomy, model.prob_normalization)
+        query = QueryVectors(np.zeros(model.feature_sizes[model.visual_feature], dtype=np.float32), prob)
         return ranked_search(self._index, collection, model, query, search, options)
 
 

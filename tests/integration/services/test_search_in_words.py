@@ -130,3 +130,17 @@ def test_without_an_attribute(gallery):
             options=SearchOptions(mode=SearchMode.VISUAL),
             changes=AttributeChanges(unwanted=("color=red",)),
         )
+
+
+def test_words_believe_what_a_feed_says_before_what_the_network_sees(shop):
+    """Of two photos of the same blue, the one that its feed calls red is red."""
+    shop.take(
+        [
+            {"id": "A", "title": "Item A", "image": shop.photo("a.png", "blue"), "attributes": ["color=blue"]},
+            {"id": "B", "title": "Item B", "image": shop.photo("b.png", "blue", "blue"), "attributes": ["color=red"]},
+            {"id": "C", "title": "Item C", "image": shop.photo("c.png", "green"), "attributes": ["color=green"]},
+        ]
+    )
+    first = shop.search.by_words(MERCHANT, "red", options=SearchOptions(limit=1))
+    assert _ids(first) == ["B"]
+    assert _ids(shop.search.by_words(MERCHANT, "blue", options=SearchOptions(limit=1))) == ["A"]
