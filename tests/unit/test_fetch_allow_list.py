@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from catalog.adapters.fetch_allow_list import AllowedPlace, FetchAllowList
-from catalog.adapters.http_files import HttpFiles
+from catalog.adapters.http_on_demand import HttpOnDemand
 from catalog.bootstrap import Application, settings_from_environment
 from catalog.errors import InvalidRequest
 from catalog.settings import Settings
@@ -64,5 +64,5 @@ def test_settings_with_such_an_entry_are_refused_at_once(monkeypatch):
 def test_the_application_makes_one_fetcher():
     with Application(Settings(fetch_allow="intra.example", fetch_per_host=2)) as application:
         files = application.remote_files
-        assert isinstance(files, HttpFiles)
+        assert isinstance(files, HttpOnDemand)
         assert application.remote_files is files

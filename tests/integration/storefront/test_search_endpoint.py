@@ -273,8 +273,9 @@ def test_words_are_searched_with_and_told_as_they_were_understood(shop):
 
 
 def test_a_product_or_a_photo_may_be_searched_with_in_another_colour(shop):
+    """The jacket is half blue, but red by its feed, which is believed."""
     by_product = shop.post("/v1/search", json={"product_id": "red-dress", "but": ["color=blue"]})
-    assert ids(by_product)[:2] == ["blue-dress", "half/half"]
+    assert ids(by_product)[0] == "blue-dress"
     assert by_product.json()["understood"] is None
     assert ids(shop.upload(picture("red"), {"but": ["color=blue"], "limit": 1})) == ["blue-dress"]
     without = shop.post("/v1/search", json={"product_id": "half/half", "without": ["color=red"]})
@@ -294,9 +295,8 @@ def test_words_beside_a_photo_or_products_tell_in_what_hits_differ(shop):
     understood = by_product.json()["understood"]
     assert (understood["all"], understood["none"]) == (["color=blue"], ["color=white"])
     assert (understood["max_price"], understood["currency"], understood["ignored"]) == ("90.00", "EUR", [])
-    # Half of it is blue, but it costs US dollars.
     by_photo = shop.upload(picture("red"), {"words": "the same in blue, but in dollars"})
-    assert ids(by_photo)[:2] == ["blue-dress", "half/half"]
+    assert ids(by_photo)[0] == "blue-dress"
     assert by_photo.json()["understood"]["ignored"] == ["dollars"]
     by_examples = shop.post("/v1/search", json={"like": ["red-dress"], "unlike": ["half/half"], "words": "a skirt"})
     assert ids(by_examples) == ["red-skirt"]
@@ -311,7 +311,8 @@ def test_words_beside_a_photo_and_more_of_the_same_hold_together(shop):
     """Nothing but the jacket is in dollars; prices in words without a currency are compared as numbers, and told."""
     query = {"product_id": "red-dress", "words": "not white, under 130", "but": ["color=blue"]}
     found = shop.post("/v1/search", json=query)
-    assert set(ids(found)[:2]) == {"blue-dress", "half/half"}
+    assert ids(found)[0] == "blue-dress"
+    assert "half/half" in ids(found)
     assert found.json()["notes"] == ["prices in EUR and USD were compared as mere numbers; name the currency, too"]
     in_dollars = shop.post("/v1/search", json={**query, "filters": {"currency": "USD"}})
     assert (ids(in_dollars), in_dollars.json()["notes"]) == (["half/half"], [])
