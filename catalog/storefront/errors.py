@@ -44,7 +44,7 @@ from catalog.errors import (
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.storefront.authentication import CHALLENGE
-from catalog.storefront.body_pace import BodyTooSlow
+from catalog.storefront.bodies.pace import BodyTooSlow
 from catalog.storefront.rate_limits import RateLimited
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableImage, UnusableModel
 

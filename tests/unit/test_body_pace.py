@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from catalog.storefront.body_pace import BodyTooSlow, paced
+from catalog.storefront.bodies.pace import BodyTooSlow, paced
 
 
 def _taken(chunks: AsyncGenerator[bytes, None], seconds: float, bytes_per_second: float) -> list[bytes]:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from catalog.api_schemas.feeds import FeedTaking
 from catalog.api_schemas.jobs import JobAnswered
 from catalog.services.feed_submissions import FeedOptions
+from catalog.storefront.answers.jobs import job_answer
 from catalog.storefront.authentication import require
-from catalog.storefront.feed_bodies import UploadedFeed, read_feed
-from catalog.storefront.job_answers import job_answer
+from catalog.storefront.bodies.feeds import UploadedFeed, read_feed
 from catalog.storefront.parts import Parts, StorefrontParts
 from catalog.storefront.responses import ERRORS
 from catalog.storefront.routes.jobs import POLL_SECONDS

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from catalog.api_schemas.jobs import JobAnswered, JobsAnswered
+from catalog.storefront.answers.jobs import job_answer
 from catalog.storefront.authentication import require
-from catalog.storefront.job_answers import job_answer
 from catalog.storefront.parts import Parts
 from catalog.storefront.responses import ERRORS
 from catalog.types import Caller, Scope

@@ -13,10 +13,10 @@ from catalog.api_schemas.fields import ProductId, Threshold
 from catalog.api_schemas.hits import SearchAnswered
 from catalog.api_schemas.products import ProductsAnswered, WholeProductAnswer
 from catalog.api_schemas.query import Boost, Ranking, Strength
+from catalog.storefront.answers.products import page_answer, whole_answer
 from catalog.storefront.conditional import answered_once
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Ingester, Parts, Searcher
-from catalog.storefront.product_answers import page_answer, whole_answer
 from catalog.storefront.responses import ERRORS
 from catalog.types import ProductOrder, Scope, SearchMode
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request
 from catalog.api_schemas.hits import SearchAnswered
 from catalog.api_schemas.query import Query
 from catalog.errors import InvalidRequest
-from catalog.storefront.bodies import read_query
+from catalog.storefront.bodies.photos import described_body, photo_at
+from catalog.storefront.bodies.queries import read_query
 from catalog.storefront.parts import Parts, Searcher
-from catalog.storefront.photo_bodies import described_body, photo_at
 from catalog.storefront.responses import ERRORS
 
 router = APIRouter(prefix="/v1")

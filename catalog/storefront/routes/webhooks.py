@@ -12,11 +12,11 @@ from catalog.api_schemas.webhooks import (
     WebhooksAnswered,
     WebhookTaken,
 )
+from catalog.storefront.answers.webhooks import made_answer, webhook_answer
 from catalog.storefront.authentication import require
-from catalog.storefront.json_bodies import described, read_json
+from catalog.storefront.bodies.json_shapes import described, read_json
 from catalog.storefront.parts import Parts
 from catalog.storefront.responses import ERRORS
-from catalog.storefront.webhook_answers import made_answer, webhook_answer
 from catalog.types import Caller, Scope
 
 router = APIRouter(prefix="/v1/webhooks")

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from PIL import Image
 
-from catalog.storefront import body_pace
+from catalog.storefront.bodies import pace
 from catalog.types import Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused
@@ -146,7 +146,7 @@ def test_who_stops_sending_is_not_waited_for(shop, monkeypatch):
             yield b'{"product_id"'
             await asyncio.sleep(3600)
 
-    monkeypatch.setattr(body_pace, "SECONDS", 0.05)
+    monkeypatch.setattr(pace, "SECONDS", 0.05)
     answered = _sent(shop, Silent(), JSON)
     facts = refused(answered, 408, "body_too_slow")
     assert facts["received"].startswith("13 bytes")

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from catalog.storefront.body_limits import JSON, MOST_JSON_BYTES, media_type, whole
+from catalog.storefront.bodies.limits import JSON, MOST_JSON_BYTES, media_type, whole
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
 
 _REMEDY: Final = "send what /openapi.json describes"

@@ -11,7 +11,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from catalog.api_schemas.feeds import FeedByAddress, FeedTaking
-from catalog.storefront.body_limits import (
+from catalog.storefront.bodies.json_shapes import parsed
+from catalog.storefront.bodies.limits import (
     JSON,
     MOST_JSON_BYTES,
     MULTIPART,
@@ -22,7 +23,6 @@ from catalog.storefront.body_limits import (
     whole,
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
-from catalog.storefront.json_bodies import parsed
 
 _REMEDY: Final = "pack it with gzip, hand it over in parts, or ask the operator to raise DRAPE_MAX_FEED_BYTES"
 _PARTS: Final = "a file part `feed` and, where wanted, a part `options` of JSON"

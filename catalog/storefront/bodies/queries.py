@@ -9,7 +9,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from catalog.api_schemas.fields import Taken
-from catalog.storefront.body_limits import (
+from catalog.storefront.bodies.json_shapes import parsed
+from catalog.storefront.bodies.limits import (
     JSON,
     MOST_JSON_BYTES,
     MULTIPART,
@@ -20,7 +21,6 @@ from catalog.storefront.body_limits import (
     whole,
 )
 from catalog.storefront.errors import BodyMalformed, MediaTypeUnknown
-from catalog.storefront.json_bodies import parsed
 
 _REMEDY: Final = "send a smaller photo, or ask the operator to raise DRAPE_MAX_IMAGE_BYTES"
 _PARTS: Final = "a file part `image` and a part `query` of JSON"

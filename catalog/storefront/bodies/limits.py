@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from catalog.storefront.body_pace import paced
+from catalog.storefront.bodies.pace import paced
 from catalog.storefront.errors import BodyMalformed, BodyTooLarge
 
 MOST_JSON_BYTES: Final = 2**20

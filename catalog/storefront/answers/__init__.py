@@ -1,0 +1,1 @@
+"""What services and rows know, in the shapes of the API."""
