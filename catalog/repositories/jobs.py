@@ -99,19 +99,7 @@ class JobRepository:
 
     def start(self, merchant_id: int, kind: JobKind, subject: str, request: Mapping[str, Any], unit: str) -> int:
         """A new running job's id."""
-        return self._session.execute(
-            insert(JobRow)
-            .values(
-                merchant_id=merchant_id,
-                kind=kind,
-                subject=subject,
-                state=JobState.RUNNING,
-                counts={},
-                request=dict(request),
-                progress_unit=unit,
-            )
-            .returning(JobRow.id)
-        ).scalar_one()
+        return self._added(merchant_id, kind, subject, request, state=JobState.RUNNING, progress_unit=unit)
 
     def removals_of_today(self, merchant_id: int, subject: str) -> int:
         """The id of the run that takes the merchant's removals of today, in UTC, with one more counted in it.
@@ -137,15 +125,29 @@ class JobRepository:
         self, merchant_id: int, kind: JobKind, subject: str, request: Mapping[str, Any], idempotency_key: str | None
     ) -> int:
         """The id of a new job that waits for somebody to begin it."""
+        return self._added(merchant_id, kind, subject, request, state=JobState.WAITING, idempotency_key=idempotency_key)
+
+    def _added(
+        self,
+        merchant_id: int,
+        kind: JobKind,
+        subject: str,
+        request: Mapping[str, Any],
+        *,
+        state: JobState,
+        progress_unit: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
         return self._session.execute(
             insert(JobRow)
             .values(
                 merchant_id=merchant_id,
                 kind=kind,
                 subject=subject,
-                state=JobState.WAITING,
+                state=state,
                 counts={},
                 request=dict(request),
+                progress_unit=progress_unit,
                 idempotency_key=idempotency_key,
             )
             .returning(JobRow.id)

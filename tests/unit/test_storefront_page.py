@@ -45,7 +45,7 @@ def test_browsers_ask_again_for_the_page_and_never_for_its_files():
         answered = ask(f"/{path}")
         assert (answered.status_code, path.split("/")[1]) == (200, page_files().version)
         assert answered.headers["cache-control"] == "public, max-age=31536000, immutable"
-    # A page that another version has made gets what there is, for now.
+    # A page of another version is served the file that there is, which nothing may keep under that address.
     assert ask("/page/0123456789abcdef/app.js").headers["cache-control"] == "no-store"
 
 
