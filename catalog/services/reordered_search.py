@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.ports.vector_index import ScoredPoint, VectorIndex
-from catalog.repositories.products import ShownProduct
 from catalog.services.boosts import boosted
 from catalog.services.diversity import diverse_order, stretched
 from catalog.services.gallery_layout import PROB
@@ -68,12 +67,11 @@ class ReorderedSearch:
         return replace(found, points=[*self._reordered, *others])
 
     def _in_order(self, points: Sequence[ScoredPoint]) -> list[ScoredPoint]:
-        products = self._shown.of([point.id for point in points])
-        hits = self._hits(points, products)
-        if not hits:
-            return list(points)
         options = self._options
-        facts = [products[point.id] for point in hits]
+        shown = self._shown.hits(points, len(points), per_product=options.per_product)
+        if not shown:
+            return list(points)
+        hits, facts = zip(*shown, strict=True)
         relevance = boosted(
             stretched(np.array([point.score for point in hits], dtype=np.float32)),
             np.array([fact.availability == Availability.IN_STOCK for fact in facts]),
@@ -87,18 +85,6 @@ class ReorderedSearch:
         reordered = [hits[position] for position in order]
         ids = {point.id for point in reordered}
         return [*reordered, *(point for point in points if point.id not in ids)]
-
-    def _hits(self, points: Sequence[ScoredPoint], products: Mapping[int, ShownProduct]) -> list[ScoredPoint]:
-        """What can be shown; of several images of one product the best alone, where that is asked."""
-        hits: list[ScoredPoint] = []
-        seen: set[int] = set()
-        for point in points:
-            product = products.get(point.id)
-            if product is None or (self._options.per_product and product.product_id in seen):
-                continue
-            seen.add(product.product_id)
-            hits.append(point)
-        return hits
 
     def _alike(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """(n, n) from 0 to 1. What was deleted meanwhile is like nothing."""

@@ -62,7 +62,7 @@ class SearchPages:
             with timings.stage("search"):
                 ranking = ranked.first(num)
             with timings.stage("products"):
-                found = _with_products(shown, ranking.points, wanted, options)
+                found = shown.hits(ranking.points, wanted, per_product=options.per_product)
             if ranking.are_all or len(found) >= wanted:
                 break
             num = 2 * max(num, len(ranking.points))
@@ -105,30 +105,6 @@ class SearchPages:
             _hit(rank, point.score, shown, why.get(point.id, ()))
             for rank, (point, shown) in enumerate(found, start=first_rank)
         )
-
-
-def _with_products(
-    shown: ShownProducts, points: Sequence[ScoredPoint], wanted: int, options: SearchOptions
-) -> list[tuple[ScoredPoint, ShownProduct]]:
-    """The first points that can be shown, as many as are wanted, with what to show.
-
-    Of several of one product the first, where that is asked.
-    """
-    found: list[tuple[ScoredPoint, ShownProduct]] = []
-    seen: set[int] = set()
-    done, num = 0, 2 * wanted
-    while done < len(points) and len(found) < wanted:
-        part = points[done : done + num]
-        products = shown.of([point.id for point in part])
-        for point in part:
-            product = products.get(point.id)
-            if product is None or (options.per_product and product.product_id in seen):
-                continue
-            seen.add(product.product_id)
-            found.append((point, product))
-        done += len(part)
-        num *= 2
-    return found
 
 
 def _hit(rank: int, score: float, shown: ShownProduct, why: tuple[Reason, ...]) -> Hit:

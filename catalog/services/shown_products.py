@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from catalog.ports.vector_index import ScoredPoint
 from catalog.repositories.products import ShownProduct
 from catalog.unit_of_work import UnitOfWorkFactory
 
@@ -24,3 +25,28 @@ class ShownProducts:
                 shown = work.products.shown(unread, self._merchant_id)
             self._read.update({id: shown.get(id) for id in unread})
         return {id: product for id in image_ids if (product := self._read[id]) is not None}
+
+    def hits(
+        self, points: Sequence[ScoredPoint], wanted: int, *, per_product: bool
+    ) -> list[tuple[ScoredPoint, ShownProduct]]:
+        """The first points that can be shown, with what to show; no more products are read than so many need.
+
+        Args:
+            wanted: At most so many.
+            per_product: Of several images of one product the first alone.
+        """
+        found: list[tuple[ScoredPoint, ShownProduct]] = []
+        seen: set[int] = set()
+        done, num = 0, 2 * wanted
+        while done < len(points) and len(found) < wanted:
+            part = points[done : done + num]
+            products = self.of([point.id for point in part])
+            for point in part:
+                product = products.get(point.id)
+                if product is None or (per_product and product.product_id in seen):
+                    continue
+                seen.add(product.product_id)
+                found.append((point, product))
+            done += len(part)
+            num *= 2
+        return found

@@ -14,6 +14,7 @@ from catalog.ports.vector_index import ScoredPoint, StoredPoint
 from catalog.repositories.products import ShownProduct
 from catalog.services.ranked_search import RankedPoints
 from catalog.services.reordered_search import NUM_REORDERED, ReorderedSearch
+from catalog.services.shown_products import ShownProducts
 from catalog.types import Boosts, SearchOptions
 
 NOW = datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC)
@@ -48,7 +49,9 @@ class Vectors:
         return [StoredPoint(id, {}, {"prob": np.float32(self.probs[id])}) for id in ids if id in self.probs]
 
 
-class Shown:
+class Shown(ShownProducts):
+    """With products at hand instead of PostgreSQL's."""
+
     def __init__(self, products: dict[int, ShownProduct]) -> None:
         self.products = products
 
