@@ -213,14 +213,16 @@ class QdrantServerIndex:
             if removed:
                 self._client.delete(collection, models.PointIdsList(points=removed), wait=True)
 
-    def retrieve(self, collection: str, ids: Sequence[int], with_vectors: Sequence[str] = ()) -> list[StoredPoint]:
+    def retrieve(
+        self, collection: str, ids: Sequence[int], with_vectors: Sequence[str] = (), *, with_payload: bool = True
+    ) -> list[StoredPoint]:
         with self._collection(collection) as spec:
             check_vector_names(spec, with_vectors)
             wanted = [*storable_ids(ids)]
             if not wanted:
                 return []
             records = self._client.retrieve(
-                collection, wanted, with_payload=True, with_vectors=list(with_vectors) or False
+                collection, wanted, with_payload=with_payload, with_vectors=list(with_vectors) or False
             )
             found = {int(record.id): record for record in records}
             return [

@@ -221,8 +221,14 @@ class VectorIndex(Protocol):
     def delete(self, collection: str, ids: Sequence[int]) -> None:
         """Remove points; ids that are not stored are ignored."""
 
-    def retrieve(self, collection: str, ids: Sequence[int], with_vectors: Sequence[str] = ()) -> list[StoredPoint]:
-        """Stored points in the order of ``ids``, leaving out those that are not stored."""
+    def retrieve(
+        self, collection: str, ids: Sequence[int], with_vectors: Sequence[str] = (), *, with_payload: bool = True
+    ) -> list[StoredPoint]:
+        """Stored points in the order of ``ids``, leaving out those that are not stored.
+
+        Args:
+            with_payload: Whether payloads are wanted; where not, they are empty.
+        """
 
     def count(self, collection: str, filter: Filter | None = None) -> int:
         """Exact number of matching points."""

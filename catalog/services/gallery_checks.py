@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from catalog.errors import GalleryRejected, InvalidRequest
 from catalog.ports.models import Models
-from catalog.ports.vector_index import Filter, HasId, ScoredPoint, StoredPoint, VectorIndex
+from catalog.ports.vector_index import Filter, HasId, ScoredPoint, VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.images import IndexableImage
 from catalog.services.filter_shapes import FilterShape, filters_like
@@ -193,7 +193,7 @@ class GalleryChecks:
         self, gallery: Gallery, images: Mapping[int, IndexableImage]
     ) -> list[tuple[IndexableImage, QueryVectors]]:
         visual = self._models.describe(gallery.model_version).visual_feature
-        points: list[StoredPoint] = self._index.retrieve(gallery.collection, sorted(images), (visual, HIST))
+        points = self._index.retrieve(gallery.collection, sorted(images), (visual, HIST), with_payload=False)
         return [(images[point.id], QueryVectors(point.vectors[visual], point.vectors[HIST][:-1])) for point in points]
 
     def _wide_enough(self, gallery: Gallery, image: IndexableImage, choices: Sequence[SearchFilters]) -> Filter | None:

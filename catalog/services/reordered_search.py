@@ -88,7 +88,8 @@ class ReorderedSearch:
 
     def _alike(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """(n, n) from 0 to 1. What was deleted meanwhile is like nothing."""
-        stored = {point.id: point.vectors[PROB] for point in self._index.retrieve(self._collection, ids, (PROB,))}
+        points = self._index.retrieve(self._collection, ids, (PROB,), with_payload=False)
+        stored = {point.id: point.vectors[PROB] for point in points}
         nothing = np.zeros_like(self.prob)
         probs = np.stack([stored.get(id, nothing) for id in ids])
         return stretched(cosine_similarity(probs, probs))

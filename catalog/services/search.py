@@ -302,7 +302,8 @@ class SearchService:
             # All images are asked for, because the main one may wait for being indexed.
             ids = [image_id for of_product in images.values() for image_id, _ in of_product]
             points = {
-                point.id: point for point in self._index.retrieve(searched.gallery.collection, ids, (visual, HIST))
+                point.id: point
+                for point in self._index.retrieve(searched.gallery.collection, ids, (visual, HIST), with_payload=False)
             }
         stored: dict[str, _StoredProduct] = {}
         for external_id in external_ids:

@@ -94,12 +94,12 @@ class SearchPages:
         found: Sequence[tuple[ScoredPoint, ShownProduct]],
         first_rank: int,
     ) -> tuple[Hit, ...]:
-        stored = self._index.retrieve(searched.gallery.collection, [point.id for point, _ in found], (HIST,))
+        ids = [point.id for point, _ in found]
+        stored = self._index.retrieve(searched.gallery.collection, ids, (HIST,), with_payload=False)
         why: dict[int, tuple[Reason, ...]] = {}
         if stored:
             hists = np.stack([point.vectors[HIST] for point in stored])
-            ids = [point.id for point in stored]
-            why = dict(zip(ids, reasons(ranked.prob, hists, searched.model), strict=True))
+            why = dict(zip((point.id for point in stored), reasons(ranked.prob, hists, searched.model), strict=True))
         return tuple(
             # A point that was deleted meanwhile has nothing to say.
             _hit(rank, point.score, shown, why.get(point.id, ()))

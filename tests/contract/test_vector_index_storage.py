@@ -78,6 +78,16 @@ def test_vectors_come_back_as_they_were_stored(index, empty, make_points):
     assert index.retrieve(empty, [7])[0].vectors == {}
 
 
+def test_payloads_stay_in_the_index_where_they_are_not_wanted(index, empty, make_points):
+    """With vectors and without."""
+    (point,) = make_points(4, [7])
+    index.upsert(empty, [point])
+    for vectors in ((), ("hist",)):
+        (stored,) = index.retrieve(empty, [7], vectors, with_payload=False)
+        assert (stored.payload, list(stored.vectors)) == ({}, list(vectors))
+        assert index.retrieve(empty, [7], vectors)[0].payload
+
+
 def test_a_zero_vector_is_stored_as_it_is(index, empty, make_points):
     """A cosine vector without direction stays zero, and has cosine 0 with everything."""
     (point,) = make_points(4, [7])

@@ -43,9 +43,9 @@ class Vectors:
         self.probs = probs
         self.num_asked = 0
 
-    def retrieve(self, collection, ids, with_vectors):
+    def retrieve(self, collection, ids, with_vectors, *, with_payload):
         self.num_asked += 1
-        assert (collection, with_vectors) == ("gallery", ("prob",))
+        assert (collection, with_vectors, with_payload) == ("gallery", ("prob",), False)
         return [StoredPoint(id, {}, {"prob": np.float32(self.probs[id])}) for id in ids if id in self.probs]
 
 
