@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
+from catalog.repositories.prepared_statement import PreparedStatement
 from catalog.rows import (
     GalleryRow,
     GalleryState,
@@ -76,9 +77,12 @@ _SEARCHED = (
     select(GalleryRow.id, GalleryRow.merchant_id, ModelVersionRow.name, GalleryRow.collection, GalleryRow.indexed_at)
     .join(MerchantRow, MerchantRow.id == GalleryRow.merchant_id)
     .join(ModelVersionRow, ModelVersionRow.id == GalleryRow.model_version_id)
-    .where(MerchantRow.name == bindparam("merchant"), GalleryRow.state == GalleryState.LIVE)
+    .where(
+        MerchantRow.name == bindparam("merchant"), GalleryRow.state == literal(GalleryState.LIVE, literal_execute=True)
+    )
 )
-_SEARCHED_WITH = (
+_SEARCHED_WITH = PreparedStatement(
+    "drape_searched_with",
     _SEARCHED.add_columns(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
     # A gallery has its row even where none of the products has such an image.
     .outerjoin(
@@ -88,8 +92,14 @@ _SEARCHED_WITH = (
             ProductRow.external_id == any_(bindparam("external_ids", type_=ARRAY(Text()))),
         ),
     )
-    .outerjoin(ImageRow, and_(ImageRow.product_id == ProductRow.id, ImageRow.state == ImageState.READY))
-    .order_by(ImageRow.position, ImageRow.id)
+    .outerjoin(
+        ImageRow,
+        and_(
+            ImageRow.product_id == ProductRow.id,
+            ImageRow.state == literal(ImageState.READY, literal_execute=True),
+        ),
+    )
+    .order_by(ImageRow.position, ImageRow.id),
 )
 
 
@@ -158,11 +168,8 @@ class GalleryRepository:
             (image id, product id) of those that can be indexed, main image first. Products without such an image are
                 left out.
         """
-        rows = (
-            self._session.connection()
-            .execute(_SEARCHED_WITH, {"merchant": merchant, "external_ids": list(external_ids)})
-            .all()
-        )
+        arguments = {"merchant": merchant, "external_ids": list(external_ids)}
+        rows = _SEARCHED_WITH.run(self._session.connection(), arguments).all()
         if not rows:
             return None
         images: dict[str, list[tuple[int, int]]] = {}

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType, TypeEngine
 
+from catalog.repositories.prepared_statement import PreparedStatement
 from catalog.repositories.row_counts import num_rows
 from catalog.rows import FeedSightingRow, ImageRow, ImageState, JobRow, ProductRow
 
@@ -84,7 +85,9 @@ _OWN_COLUMNS = tuple(
 _AS_THE_DRIVER_HAS_IT = cast(TypeEngine[list[str]], NullType())
 """Of lists, which SQLAlchemy would walk through once more."""
 
-_SHOWN = (
+_READY = literal(ImageState.READY, literal_execute=True)
+_SHOWN = PreparedStatement(
+    "drape_shown",
     select(
         ImageRow.id,
         ImageRow.sha256,
@@ -105,9 +108,9 @@ _SHOWN = (
     .where(
         ImageRow.id == any_(bindparam("image_ids", type_=ARRAY(BigInteger()))),
         ImageRow.merchant_id == bindparam("merchant_id"),
-        ImageRow.state == ImageState.READY,
+        ImageRow.state == _READY,
         ImageRow.sha256.is_not(None),
-    )
+    ),
 )
 _PRODUCTS_OF = select(ImageRow.id, ImageRow.product_id).where(
     ImageRow.id == any_(bindparam("image_ids", type_=ARRAY(BigInteger()))),
@@ -304,7 +307,8 @@ class ProductRepository:
 
     def shown(self, image_ids: Sequence[int], merchant_id: int) -> dict[int, ShownProduct]:
         """What to show for these images, by image id; what the merchant no longer has is left out."""
-        rows = self._session.connection().execute(_SHOWN, {"image_ids": list(image_ids), "merchant_id": merchant_id})
+        arguments = {"image_ids": list(image_ids), "merchant_id": merchant_id}
+        rows = _SHOWN.run(self._session.connection(), arguments).all()
         return {
             row[0]: ShownProduct(
                 image_id=row[0],
