@@ -33,11 +33,16 @@ def engine(database) -> Iterator[Engine]:
     engine.dispose()
 
 
+def keyword(sent: str) -> str:
+    """That of the last statement of one message."""
+    return sent.rsplit(";", 1)[-1].split()[0]
+
+
 @pytest.fixture
 def sent(engine) -> list[str]:
-    """The first words of what is sent."""
+    """The last keywords of what is sent."""
     statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2].split()[0]))
+    event.listen(engine, "before_cursor_execute", lambda *call: statements.append(keyword(call[2])))
     return statements
 
 
@@ -53,6 +58,15 @@ def test_each_connection_learns_the_statement_once(engine, statement, sent):
     with engine.connect() as first, engine.connect() as second:
         assert [numbers(statement, each) for each in (first, first, second, second)] == [FOUND] * 4
     assert sent == ["PREPARE", "EXECUTE", "EXECUTE"] * 2
+
+
+def test_it_is_planned_once(engine, statement):
+    """Also where PostgreSQL would rather plan each execution, which five of them may be."""
+    with engine.connect() as connection:
+        for last in range(10):
+            numbers(statement, connection, last)
+        plans = text("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'numbers'")
+        assert tuple(connection.execute(plans).one()) == (10, 0)
 
 
 def test_a_connection_that_is_used_again_knows_it(engine, statement, sent):
@@ -98,7 +112,7 @@ def test_in_a_transaction_it_runs_as_it_is(database, statement):
     """One that failed would end the transaction."""
     engine = create_postgres_engine(database)
     sent: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *call: sent.append(call[2].split()[0]))
+    event.listen(engine, "before_cursor_execute", lambda *call: sent.append(keyword(call[2])))
     with engine.connect() as connection:
         assert numbers(statement, connection) == FOUND
     engine.dispose()
