@@ -40,12 +40,12 @@ class PreparedStatement:
             arguments does not know: those that a partial index is for are better ``literal(…, literal_execute=True)``.
     """
 
-    def __init__(self, name: str, statement: Select[Any]) -> None:
+    def __init__(self, name: str, statement: Select[*tuple[Any, ...]]) -> None:
         self._statement = statement
         self._name = name
         self._sent: _Sent | None = None
 
-    def run(self, connection: Connection, arguments: Mapping[str, object]) -> CursorResult[Any]:
+    def run(self, connection: Connection, arguments: Mapping[str, object]) -> CursorResult[*tuple[Any, ...]]:
         """The statement's rows, with values as the driver has them.
 
         Args:
@@ -81,7 +81,7 @@ class _Sent:
     constants: Mapping[str, object]
 
 
-def _sent(name: str, statement: Select[Any], dialect: Dialect) -> _Sent:
+def _sent(name: str, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> _Sent:
     names = statement.compile(dialect=dialect).bind_names
     arguments = {name: bind for bind, name in names.items() if not bind.literal_execute}
     places = {key: f"${number}" for number, key in enumerate(arguments, start=1)}
