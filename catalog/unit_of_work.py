@@ -83,10 +83,14 @@ class UnitOfWork:
         self.webhooks = WebhookRepository(self._session)
         return self
 
+    def images_waiting(self, merchant_id: int) -> int:
+        """How many of the merchant's images wait to be fetched or indexed, those included that are being."""
+        return self.outbox.backlog(merchant_id).waiting + self.fetches.num_waiting(merchant_id)
+
     def commit(self) -> None:
         """Make everything done in the block durable, then have workers look for the images that it marked or wished."""
         # Noted with what it tells of, so that neither is there without the other.
-        has_to_tell = self.webhooks.note(self.jobs.take_ended()) > 0
+        has_to_tell = self.webhooks.note(self.jobs.take_ended(), self.images_waiting) > 0
         self._session.commit()
         if has_to_tell:
             self._announcements.announce(WorkQueue.HOOK)

@@ -59,7 +59,8 @@ class JobAnswered(Answered):
         int | None,
         Field(
             description="How many of the catalog's images wait to be fetched or indexed; not told in lists. What an "
-            "ended job has taken is searchable once there are none."
+            "ended job has taken is searchable once there are none. Webhooks tell it as of the job's end.",
+            examples=[2],
         ),
     ] = None
 

@@ -60,7 +60,7 @@ class WebhookMessage(Answered):
     id: Annotated[str, Field(examples=["msg_5f0c"])]
     type: Annotated[str, Field(description="`job.finished` or `job.failed`.")]
     created_at: datetime.datetime
-    data: Annotated[JobAnswered, Field(description="The job as it ended, as `/v1/jobs/{id}` tells it.")]
+    data: Annotated[JobAnswered, Field(description="The job as it ended, as `/v1/jobs/{id}` told it then.")]
 
 
 def webhook_schemas() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -105,8 +105,12 @@ class WebhookRepository:
             hooks = hooks.where(WebhookRow.merchant_id == merchant_id)
         return [Webhook(*row, self._deliveries(row.id, num_deliveries)) for row in self._session.execute(hooks)]
 
-    def note(self, jobs: Sequence[Job]) -> int:
-        """Have the merchants of jobs that have just ended told of that, once this transaction commits; how many."""
+    def note(self, jobs: Sequence[Job], images_waiting: Callable[[int], int]) -> int:
+        """Have the merchants of jobs that have just ended told of that, once this transaction commits; how many.
+
+        Args:
+            images_waiting: How many images of the merchant of this id wait; asked only where somebody is told.
+        """
         number = 0
         for job in jobs:
             if job.kind == JobKind.REMOVAL:
@@ -125,7 +129,7 @@ class WebhookRepository:
                 "id": message_id,
                 "type": kind,
                 "created_at": job.finished_at.astimezone(datetime.UTC).isoformat(),
-                "data": job_facts(job),
+                "data": {**job_facts(job), "images_waiting": images_waiting(job.merchant_id)},
             }
             values = {"message_id": message_id, "type": kind, "job_id": job.id, "body": json.dumps(told)}
             self._session.execute(insert(WebhookDeliveryRow), [{"webhook_id": one, **values} for one in hook_ids])

@@ -53,7 +53,7 @@ class JobService:
     def images_waiting(self, merchant_id: int) -> int:
         """How many of the merchant's images wait to be fetched or indexed."""
         with self._unit_of_work() as work:
-            return work.outbox.backlog(merchant_id).waiting + work.fetches.num_waiting(merchant_id)
+            return work.images_waiting(merchant_id)
 
     def running(self) -> dict[str, int]:
         """The latest running job of each merchant that has one, by the merchant's name."""

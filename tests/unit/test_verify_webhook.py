@@ -32,6 +32,7 @@ BODY = json.dumps(
             "started_at": "2030-03-17T17:46:00Z",
             "updated_at": "2030-03-17T17:46:40Z",
             "finished_at": "2030-03-17T17:46:40Z",
+            "images_waiting": 5,
         },
     }
 ).encode()
@@ -54,6 +55,15 @@ def verified(headers, body=BODY, secret=SECRET, **options):
 def test_a_message_of_drape_is_told_in_its_shape():
     message = verified(signed())
     assert (message.id, message.type, message.data.id, message.data.state) == ("msg_1", "job.finished", 12, "done")
+    assert message.data.images_waiting == 5
+
+
+def test_a_message_that_an_older_server_had_left_to_be_sent_is_told_too():
+    """It does not say how many images wait."""
+    message = json.loads(BODY)
+    del message["data"]["images_waiting"]
+    body = json.dumps(message).encode()
+    assert verified(signed(body), body).data.images_waiting is None
 
 
 def test_one_right_signature_among_several_is_enough():

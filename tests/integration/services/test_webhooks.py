@@ -22,6 +22,7 @@ from catalog.client import verify_webhook
 from catalog.errors import FeedUnreadable, InvalidRequest, WebhookNotFound
 from catalog.ports.announcements import OwnAnnouncements, WorkQueue
 from catalog.repositories.jobs import JobKind
+from catalog.services.jobs import JobService
 from catalog.services.webhooks import WebhookService, retry_wait
 from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWork
@@ -130,6 +131,26 @@ def test_what_is_sent_is_the_job_signed_with_the_secret(shop, merchant_id, webho
     assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
     assert verify_webhook(headers, body, secret, clock=lambda: NOW).data.id == job_id
     assert webhooks.run_due().num_delivered == 0
+
+
+def test_a_message_tells_how_many_images_wait_until_all_is_searchable(shop, merchant_id, webhooks, receiver):
+    """As the API tells it: one image is there and to be indexed, two are to be fetched. A rival is told of its own."""
+    secret = webhooks.add("atelier", receiver.url).secret
+    with shop.unit_of_work() as work:
+        rival_id = work.merchants.id_of("rival")
+        work.webhooks.add(rival_id, receiver.url, secret)
+        work.commit()
+    sources = [shop.photo("red.png", "red"), "https://cdn.example/a.png", "https://cdn.example/b.png"]
+    shop.ingest([{"id": f"P{at}", "title": "Item", "image": source} for at, source in enumerate(sources)])
+    assert webhooks.run_due().num_delivered == 1
+    ((headers, body),) = receiver.told
+    assert verify_webhook(headers, body, secret, clock=lambda: NOW).data.images_waiting == 3
+    assert JobService(shop.unit_of_work).images_waiting(merchant_id) == 3
+    end_job(shop, rival_id)
+    shop.indexing.run(merchant_id)
+    end_job(shop, merchant_id, FeedUnreadable("The feed spring.csv is empty."))
+    assert webhooks.run_due().num_delivered == 2
+    assert [body["data"]["images_waiting"] for body in bodies(receiver)] == [3, 0, 2]
 
 
 def test_the_signature_is_that_of_the_published_example():

@@ -44,4 +44,6 @@ def test_addresses_inside_are_refused(application, shop):
 def test_the_message_is_described(shop):
     described = shop.get("/openapi.json", headers={}).json()
     assert "callbacks" in described["paths"]["/v1/webhooks"]["post"]
-    assert "WebhookMessage" in described["components"]["schemas"]
+    schemas = described["components"]["schemas"]
+    assert schemas["WebhookMessage"]["properties"]["data"]["$ref"] == "#/components/schemas/JobAnswered"
+    assert "Webhooks tell it" in schemas["JobAnswered"]["properties"]["images_waiting"]["description"]
