@@ -54,7 +54,7 @@ async function showResults(signal) {
     const pages = Array.from({ length: state.page + 1 }, (_, page) => hitsPage(asked, page, signal));
     const [found, ...answers] = await Promise.all([facets(state, signal), ...pages]);
     if (signal.aborted) return;
-    drawFacets(found, state, go);
+    drawFacets(found, answers[0].understood, state, go);
     done();
     await showAnswer(answers, found, signal);
   } finally {

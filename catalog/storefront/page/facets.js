@@ -9,15 +9,15 @@ const OPEN_AT_FIRST = new Set(["Category", "Price", "color"]);
 const open = new Map();
 const unfolded = new Set();
 
-/** Draw the facets under a state; `go` is called with the state that a choice leads to. */
-export function drawFacets(found, state, go) {
+/** Draw the facets under a state; `understood` is what was made of words, null without any, and `go` is called with the state that a choice leads to. */
+export function drawFacets(found, understood, state, go) {
   const place = byId("facets");
   byId("filters").hidden = false;
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const groups = withChosen(found.attributes, state).sort(([one], [other]) => (other === "color") - (one === "color"));
   place.replaceChildren(
     ...[
-      categories(found, state, go),
+      categories(found, understood?.category ?? null, state, go),
       price(found, state, go),
       stock(found, state, go),
       ...groups.map(([group, values]) => attributes(group, values, state, go)),
@@ -41,7 +41,8 @@ function section(name, title, ...content) {
   return made;
 }
 
-function categories({ categories: levels }, state, go) {
+/** What words filter by is marked and not pressed: it is taken back where the words are. */
+function categories({ categories: levels }, inWords, state, go) {
   if (!levels.length && !state.category) return null;
   const rows = [...levels].sort((one, other) => one.value.localeCompare(other.value));
   const choice = (value, label, count, depth) => {
@@ -55,6 +56,7 @@ function categories({ categories: levels }, state, go) {
         on: { click: () => go({ ...state, page: 0, category: state.category === value ? "" : value }) },
       },
       element("span", {}, label),
+      isAskedFor(value, inWords) ? element("span", { className: "in-words small" }, "your words") : null,
       count === null ? null : element("span", { className: "count" }, String(count)),
     );
     item.style.paddingInlineStart = `${0.5 + depth * 0.9}rem`;
@@ -73,6 +75,13 @@ function categories({ categories: levels }, state, go) {
       }),
     ),
   );
+}
+
+/** Whether a path of levels is what a category names: the path itself, or its last level, wherever that is. */
+function isAskedFor(path, category) {
+  if (category === null) return false;
+  const [asked, value] = [category.toLowerCase(), path.toLowerCase()];
+  return value === asked || value.split(" > ").at(-1) === asked;
 }
 
 function price({ prices }, state, go) {

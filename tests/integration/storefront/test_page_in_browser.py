@@ -198,7 +198,23 @@ def test_a_reason_is_changed_and_words_are_searched_with(page):
     assert page.hits()[0] == "blue-dress"
     assert page.one("#understood").text == "Understood as color blue, Dresses, up to 90.00 EUR"
     assert page.one("#status").text.endswith("Not understood: qwertz")
+    # In the list of categories it is marked, and not pressed: it goes with the words.
+    marked = page.all("#facets .level:has(.in-words)")
+    assert [(one.text, one.get_attribute("aria-pressed")) for one in marked] == [("Dresses\nyour words\n2", "false")]
     page.look("words")
+    page.open("#words=blue+women+dress")
+    assert page.hits()[0] == "blue-dress"
+    assert page.one("#understood").text == "Understood as color blue, Women > Dresses"
+    # A path is itself alone; what is chosen as well is pressed as ever.
+    assert [one.text for one in page.all("#facets .level:has(.in-words)")] == ["Dresses\nyour words\n2"]
+    page.one("[data-key='category Women > Dresses']").click()
+    page.until(lambda: page.all("[data-key='category Women > Dresses'][aria-pressed='true'] .in-words"))
+    assert page.hits()[0] == "blue-dress"
+    page.open("#product=red-dress&wish=blue+dresses")
+    assert page.hits() == ["blue-dress"]
+    page.until(lambda: page.all("[data-key='category Women > Dresses'] .in-words"))
+    page.one("#wish-clear").click()
+    page.until(lambda: not page.all("#facets .in-words"))
     assert page.console() == []
 
 
