@@ -9,7 +9,7 @@ import { activeFilters, filterTokens } from "./filters.js";
 import { askForKey, installKeys } from "./keys.js";
 import { closeMenu, installMenu } from "./menu.js";
 import { arrive, begin, current, go, installNavigation, isAtStart } from "./navigation.js";
-import { errorNotice, notice } from "./notices.js";
+import { errorNotice, keyNotice, notice } from "./notices.js";
 import { takePhoto } from "./photo.js";
 import { installQuery, showQuery } from "./query.js";
 import { installRanking, showRanking } from "./ranking.js";
@@ -72,16 +72,16 @@ function stop() {
 function fail(error, isStart) {
   if (!(error instanceof ApiError)) throw error;
   isOffline = error.status === 0 && !navigator.onLine;
+  const isKeyMissing = error.status === 401 && !key();
   if (error.status === 401) {
-    const why = key() ? "This key was refused. It may be mistyped, or no longer count." : "";
     setKey("");
-    askForKey(why);
+    askForKey(isKeyMissing ? "" : "This key was refused. It may be mistyped, or no longer count.");
   }
   const { state } = current;
   const ways = [{ label: "Back to the start", run: goHome }];
   if (activeFilters(state).length) ways.unshift({ label: "Clear all filters", run: () => go(withoutFilters(state)) });
   if (state.wish) ways.unshift({ label: "Search without these words", run: () => go(withWish(state, "")) });
-  const said = errorNotice(error, arrive, askForKey, ways);
+  const said = isKeyMissing ? keyNotice(askForKey) : errorNotice(error, arrive, askForKey, ways);
   if (isStart) byId("start-notice").replaceChildren(said);
   else showNoAnswer(said);
 }

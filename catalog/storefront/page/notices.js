@@ -55,6 +55,11 @@ export function errorNotice({ facts, status, wait }, retry, askForKey, ways = []
   );
 }
 
+/** Nobody has entered a key yet, which is no mistake. */
+export function keyNotice(askForKey) {
+  return notice("A key opens this catalog", ["Once it is entered, this goes on by itself."], [{ label: "Enter a key", run: () => askForKey(), main: true }]);
+}
+
 /** How many seconds there are to wait, after which `run` is called, unless what it stands in has gone by then. */
 function countdown(seconds, run) {
   const number = element("span", {}, duration(seconds));

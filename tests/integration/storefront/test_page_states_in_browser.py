@@ -211,9 +211,16 @@ def test_a_key_is_asked_for_once_and_stays_out_of_the_address(browser, applicati
         browser.get_log("browser")
         page.open("#product=red-dress")
         page.until(lambda: page.one("#key-dialog").is_displayed())
+        # That nobody has entered a key yet is no mistake: nothing behind the dialog is wrong, and it leads back to it.
+        assert page.notice().startswith("A key opens this catalog")
+        assert page.all(".notice.wrong") == []
         page.look("key-missing")
+        page.one("#key-cancel").click()
+        page.look("key-not-now")
+        page.press("Enter a key")
         page.one("#key").send_keys("drape_sk_" + "a" * 43, Keys.ENTER)
         page.until(lambda: "refused" in page.one("#key-error").text)
+        assert page.all(".notice.wrong")
         page.look("key-refused")
         page.one("#key-cancel").click()
         page.press("Enter a key")
@@ -226,4 +233,9 @@ def test_a_key_is_asked_for_once_and_stays_out_of_the_address(browser, applicati
         assert len(page.until(page.hits)) == 3
         page.one("#forget-key").click()
         page.until(lambda: page.one("#key-dialog").is_displayed())
+        page.open()
+        page.until(lambda: page.one("#key-dialog").is_displayed())
+        assert page.one("#start-notice").text.startswith("A key opens this catalog")
+        assert page.all(".notice.wrong") == []
+        page.look("key-missing-at-start")
         assert all("401" in line for line in page.console())
