@@ -17,6 +17,14 @@ class AttributeAnswer(Answered):
     value: Annotated[str, Field(examples=["navy"])]
     count: Annotated[int, Field(ge=0, description="Products that have it, under the filters.")]
     ranked: Annotated[bool, Field(description="The live model sees it and ranks by it; others filter.")]
+    matched: Annotated[
+        str | None,
+        Field(
+            description="What else it is called, in any of the vocabulary's languages, that `q` begins; null where `q` "
+            "begins its own value or group, and without `q`.",
+            examples=["dunkelblau"],
+        ),
+    ] = None
 
 
 class AttributesAnswered(Answered):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final
@@ -43,11 +43,29 @@ class Nearness(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How an attribute fits what was typed.
+
+    Args:
+        matched: What else the value is called that was typed, or the beginning of; None where its own name or its group
+            was.
+    """
+
+    nearness: Nearness
+    matched: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Phrase:
-    """One name of a value: its words, folded, and the same without what stands between them."""
+    """One name of a value: its words, folded, and the same without what stands between them.
+
+    Args:
+        text: As the vocabulary writes it.
+    """
 
     words: tuple[str, ...]
     joined: str
+    text: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +91,7 @@ class AttributeCompletion:
         self._normalizer = normalizer
         self._texts = lru_cache(MOST_REMEMBERED)(self._texts_of)
 
-    def find(self, typed: str, attributes: Iterable[str]) -> dict[str, Nearness]:
+    def find(self, typed: str, attributes: Iterable[str]) -> dict[str, Fit]:
         """The attributes that may be meant. Mistyped ones are only looked for where there are no others.
 
         Every word that was typed must begin a word of the value, of one and the same synonym, or of the group; spaces
@@ -86,11 +104,11 @@ class AttributeCompletion:
         if not words:
             return {}
         texts = {name: self._texts(name) for name in attributes}
-        found = {name: near for name, text in texts.items() if (near := _nearness(words, text)) is not None}
+        found = {name: fit for name, text in texts.items() if (fit := _fit(words, text)) is not None}
         if found or max(map(len, words)) < _SHORTEST_MISTYPED:
             return found
         mistyped = _Mistyped(words)
-        return {name: near for name, text in texts.items() if (near := mistyped.nearness(text)) is not None}
+        return {name: fit for name, text in texts.items() if (fit := mistyped.fit(text)) is not None}
 
     def group_of(self, name: str) -> str:
         """The name under which a group's attributes are stored, from any of its names."""
@@ -145,9 +163,9 @@ def is_one_edit_away(one: str, other: str) -> bool:
     )
 
 
-def most_likely(found: Mapping[str, Nearness], counts: Mapping[str, int]) -> list[str]:
+def most_likely(found: Mapping[str, Fit], counts: Mapping[str, int]) -> list[str]:
     """Names by their nearness, those of one nearness by how many products have them."""
-    return sorted(found, key=lambda name: (found[name], -counts.get(name, 0), name))
+    return sorted(found, key=lambda name: (found[name].nearness, -counts.get(name, 0), name))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -156,28 +174,36 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _phrase(text: str) -> _Phrase:
     words = _words(text)
-    return _Phrase(words, "".join(words))
+    return _Phrase(words, "".join(words), " ".join(text.split()))
 
 
-def _nearness(typed: tuple[str, ...], texts: _Texts) -> Nearness | None:
+def _fit(typed: tuple[str, ...], texts: _Texts) -> Fit | None:
     joined = "".join(typed)
     if f" {joined}" not in texts.begun and not all(f" {word}" in texts.begun for word in typed):
         return None
     if joined == texts.value.joined:
-        return Nearness.VALUE
+        return Fit(Nearness.VALUE)
     if texts.value.joined.startswith(joined):
-        return Nearness.VALUE_BEGINS
-    if any(one.joined == joined for one in texts.synonyms):
-        return Nearness.SYNONYM
+        return Fit(Nearness.VALUE_BEGINS)
+    if (synonym := _first(one for one in texts.synonyms if one.joined == joined)) is not None:
+        return Fit(Nearness.SYNONYM, synonym)
     if _all_begin(typed, texts.value.words, texts.group):
-        return Nearness.WORD_BEGINS
+        return Fit(Nearness.WORD_BEGINS)
     if texts.group.issuperset(typed):
-        return Nearness.GROUP
-    if any(one.joined.startswith(joined) or _all_begin(typed, one.words, texts.group) for one in texts.synonyms):
-        return Nearness.SYNONYM_BEGINS
+        return Fit(Nearness.GROUP)
+    begun = _first(one for one in texts.synonyms if one.joined.startswith(joined))
+    if begun is None:
+        begun = _first(one for one in texts.synonyms if _all_begin(typed, one.words, texts.group))
+    if begun is not None:
+        return Fit(Nearness.SYNONYM_BEGINS, begun)
     if all(_begins_one(word, texts.group) for word in typed):
-        return Nearness.GROUP_BEGINS
+        return Fit(Nearness.GROUP_BEGINS)
     return None
+
+
+def _first(phrases: Iterable[_Phrase]) -> str | None:
+    """The first of them as the vocabulary writes it, which has the usual names first; None where there are none."""
+    return next((one.text for one in phrases), None)
 
 
 def _all_begin(typed: tuple[str, ...], words: tuple[str, ...], group: frozenset[str]) -> bool:
@@ -197,11 +223,12 @@ class _Mistyped:
         self._typed = typed
         self._is_near: dict[tuple[str, str], bool] = {}
 
-    def nearness(self, texts: _Texts) -> Nearness | None:
+    def fit(self, texts: _Texts) -> Fit | None:
         """How the attribute fits, if at all."""
         if self._fits(texts.value, texts.group):
-            return Nearness.VALUE_MISTYPED
-        return Nearness.SYNONYM_MISTYPED if any(self._fits(one, texts.group) for one in texts.synonyms) else None
+            return Fit(Nearness.VALUE_MISTYPED)
+        meant = _first(one for one in texts.synonyms if self._fits(one, texts.group))
+        return None if meant is None else Fit(Nearness.SYNONYM_MISTYPED, meant)
 
     def _fits(self, phrase: _Phrase, group: frozenset[str]) -> bool:
         own = [any(self._near(one, word) for word in phrase.words) for one in self._typed]

@@ -259,7 +259,10 @@ class Client:
         filters: FiltersGiven = None,
         limit: int | None = None,
     ) -> AttributesAnswered:
-        """Attributes to choose from: all of them, of one group, or what may be meant by a beginning (``q``)."""
+        """Attributes to choose from: all of them, of one group, or what may be meant by a beginning (``q``).
+
+        Of the latter ``matched`` is the word that it begins, where that is not the attribute's own.
+        """
         return self._get(
             "/v1/attributes", AttributesAnswered, filter_parameters(filters) + parameters(q=q, group=group, limit=limit)
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.attributes.completion import fashion_completion, most_likely
+from catalog.attributes.completion import Fit, fashion_completion, most_likely
 from catalog.ports.models import Models
 from catalog.services.facets import conditions_of
 from catalog.services.remembered import Remembered
@@ -32,11 +32,13 @@ class AttributeChoice:
         name: In normal form.
         count: Products that have it, under the filters.
         is_ranked: The live model ranks by it; others filter.
+        matched: The word of the vocabulary that was typed, or the beginning of; None where that is the attribute's own.
     """
 
     name: str
     count: int
     is_ranked: bool
+    matched: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,16 @@ class AttributeChoices:
         if group is not None:
             groups = {completion.group_of(group), " ".join(group.casefold().split())}
             names = {name for name in names if split_attribute(name)[0] in groups}
+        fits: Mapping[str, Fit] = {}
         if typed.strip():
-            found = most_likely(completion.find(typed, names), counts)
+            fits = completion.find(typed, names)
+            found = most_likely(fits, counts)
         else:
             found = sorted(names, key=lambda name: (-counts.get(name, 0), name))
-        choices = [AttributeChoice(name, counts.get(name, 0), name in ranked) for name in found[:limit]]
+        choices = [
+            AttributeChoice(name, counts.get(name, 0), name in ranked, fits[name].matched if name in fits else None)
+            for name in found[:limit]
+        ]
         return Choices(choices, len(found))
 
     def _count(self, asked: tuple[int, SearchFilters]) -> Mapping[str, int]:

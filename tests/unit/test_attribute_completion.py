@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.attributes.completion import Nearness, fashion_completion, is_one_edit_away, most_likely
+from catalog.attributes.completion import Fit, Nearness, fashion_completion, is_one_edit_away, most_likely
 from catalog.attributes.vocabulary import fashion_vocabulary
 
 KNOWN = sorted(f"{name}={value}" for name, group in fashion_vocabulary().groups.items() for value in group.value_names)
@@ -56,7 +56,7 @@ def test_beginnings_in_any_words(typed, found):
 def test_the_nearest_come_first_and_of_those_the_most_frequent():
     attributes = ["color=red", "color=burgundy", "brand=redwood", "brand=red", "fabric=lace"]
     found = fashion_completion().find("red", attributes)
-    assert found["brand=red"] == found["color=red"] == Nearness.VALUE
+    assert found["brand=red"] == found["color=red"] == Fit(Nearness.VALUE)
     assert most_likely(found, {"color=red": 5, "brand=red": 2}) == [
         "color=red",
         "brand=red",
@@ -65,6 +65,34 @@ def test_the_nearest_come_first_and_of_those_the_most_frequent():
     ]
     assert fashion_completion().group_of("Colour") == "color"
     assert fashion_completion().group_of("My  Own") == "my own"
+
+
+@pytest.mark.parametrize(
+    ("typed", "attribute", "matched"),
+    [
+        ("nav", "color=navy", None),
+        ("colour", "color=navy", None),
+        ("dunkelb", "color=navy", "dunkelblau"),
+        ("BLEU-M", "color=navy", "bleu marine"),
+        # The whole name before one that only begins so, which the vocabulary has first; and a word within a name.
+        ("midnight", "color=navy", "midnight"),
+        ("midnight b", "color=navy", "midnight blue"),
+        ("marino", "color=navy", "marino"),
+        ("oscuro", "color=navy", "azul oscuro"),
+        ("colour dunkelblau", "color=navy", "dunkelblau"),
+        ("dunkelbalu", "color=navy", "dunkelblau"),
+        ("nvay", "color=navy", None),
+        # A place for a noun is no word.
+        ("plunge", "neckline=v-neck", "plunge"),
+        ("vneck", "neckline=v-neck", None),
+        # The merchant's own word, found by what it means.
+        ("navy", "color=dunkelblau", "navy"),
+        ("dunk", "color=dunkelblau", None),
+        ("picn", "tag=picnic", None),
+    ],
+)
+def test_the_word_that_matched_is_told_where_it_is_not_the_attributes_own(typed, attribute, matched):
+    assert fashion_completion().find(typed, [attribute])[attribute].matched == matched
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,7 +114,7 @@ def test_a_swap_of_two_letters_is_forgiven(attribute, data):
     if not typed.isalpha():
         return
     found = fashion_completion().find(typed, KNOWN)
-    assert attribute in found or min(found.values()) < Nearness.VALUE_MISTYPED
+    assert attribute in found or min(fit.nearness for fit in found.values()) < Nearness.VALUE_MISTYPED
 
 
 @settings(max_examples=300, deadline=None)

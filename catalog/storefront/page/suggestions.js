@@ -57,10 +57,10 @@ class Suggestions {
     const typed = lastWord(this.input.value).toLowerCase();
     const others = found.filter(({ value, count }) => value && value !== typed && count > 0);
     this.list.replaceChildren(
-      ...others.map(({ attribute, count }, rank) => {
+      ...others.map(({ attribute, count, matched }, rank) => {
         const [group, word] = attributeParts(attribute);
         const note = [group, counted(count, "product", "products")].filter(Boolean).join(", ");
-        const item = element("li", { role: "option", id: `${this.list.id}-${rank}`, data: { word }, aria: { selected: false } }, element("span", {}, word), element("span", { className: "soft small" }, note));
+        const item = element("li", { role: "option", id: `${this.list.id}-${rank}`, data: { word }, aria: { selected: false } }, element("span", {}, word, matched ? element("span", { className: "soft small" }, ` “${matched}”`) : null), element("span", { className: "soft small" }, note));
         // Before the field loses its focus.
         item.addEventListener("pointerdown", (event) => {
           event.preventDefault();

@@ -35,7 +35,7 @@ async def attributes(
     limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
 ) -> AttributesAnswered:
     """Attributes of the products under the filters, those of most products first, and the model's others after them;
-    with `q` the nearest first. Counts may be some seconds old."""
+    with `q` the nearest first, and `matched` tells the word that it begins. Counts may be some seconds old."""
     found = await parts.calls.run(parts.attributes.list, caller.merchant, q, group, filters, limit)
     return _answered(found)
 
@@ -45,6 +45,13 @@ def _answered(found: Choices) -> AttributesAnswered:
     for one in found.choices:
         group, value = split_attribute(one.name)
         answers.append(
-            AttributeAnswer(attribute=one.name, group=group, value=value, count=one.count, ranked=one.is_ranked)
+            AttributeAnswer(
+                attribute=one.name,
+                group=group,
+                value=value,
+                count=one.count,
+                ranked=one.is_ranked,
+                matched=one.matched,
+            )
         )
     return AttributesAnswered(attributes=tuple(answers), total=found.total)

@@ -25,6 +25,7 @@ def test_attributes_of_products_come_first_then_the_models_others(shop):
         "value": "red",
         "count": 3,
         "ranked": True,
+        "matched": None,
     }
 
 
@@ -43,6 +44,14 @@ def test_attributes_of_products_come_first_then_the_models_others(shop):
 )
 def test_they_are_completed_and_counted_under_filters(shop, asked, told):
     assert _told(shop.get("/v1/attributes", params=asked))[: len(told) or None] == told
+
+
+def test_the_word_that_matched_is_told(shop):
+    """Red in French; black in its own name."""
+    answered = shop.get("/v1/attributes", params={"q": "rou"}).json()["attributes"]
+    assert [(one["attribute"], one["matched"]) for one in answered][:1] == [("color=red", "rouge")]
+    answered = shop.get("/v1/attributes", params={"q": "bla"}).json()["attributes"]
+    assert [(one["attribute"], one["matched"]) for one in answered][:1] == [("color=black", None)]
 
 
 def test_others_have_others(rival):

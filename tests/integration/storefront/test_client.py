@@ -247,6 +247,7 @@ def test_what_there_is_to_choose_from_is_told(client):
     assert facets.num_products == 2
     assert {one.value for one in facets.fields["season"]} == {"summer", "spring"}
     assert client.attributes(q="re", group="color").attributes[0].attribute == "color=red"
+    assert client.attributes(q="rou").attributes[0].matched == "rouge"
     assert client.tag(picture("blue"), top_k=1).groups[0].values[0].attribute == "color=blue"
 
 

@@ -452,6 +452,11 @@ def test_words_are_completed_by_what_the_catalog_has(page):
     page.until(lambda: page.one(".suggestions").is_displayed())
     words.send_keys(Keys.ESCAPE)
     assert not page.one(".suggestions").is_displayed()
-    words.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.ENTER)
+    words.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, "rou")
+    page.until(lambda: page.one(".suggestions").is_displayed())
+    # Whoever types French sees which word of theirs it is.
+    assert page.one(".suggestions [role=option]").text == "red “rouge”\ncolor, 3 products"
+    page.look("suggestions-matched")
+    words.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.BACKSPACE, Keys.ENTER)
     assert page.hits()[0] == "blue-dress"
     assert page.console() == []
