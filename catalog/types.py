@@ -63,6 +63,11 @@ class SearchMode(StrEnum):
 VISUAL_FEATURES = ("fc6", "pool")
 """Other names of the mode ``visual``: of the features that it may rank by."""
 
+ACCEPTED_MODES = ", ".join(
+    f"{mode} (or {', '.join(VISUAL_FEATURES)})" if mode is SearchMode.VISUAL else mode for mode in SearchMode
+)
+"""Every name that a mode is understood by, for errors."""
+
 
 MAX_FIELD_NAME_LENGTH = 60
 MAX_FIELD_VALUE_LENGTH = 100

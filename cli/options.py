@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from catalog.types import AttributeSource, Availability, DialectName, SearchMode
+from catalog.types import ACCEPTED_MODES, AttributeSource, Availability, DialectName, SearchMode
 
 Feed = Annotated[
     Path,
@@ -135,7 +135,7 @@ def parse_mode(text: str) -> SearchMode:
     try:
         return SearchMode(text)
     except ValueError:
-        raise typer.BadParameter(f"received {text!r}, expected one of {', '.join(SearchMode)}") from None
+        raise typer.BadParameter(f"received {text!r}, expected one of {ACCEPTED_MODES}") from None
 
 
 Mode = Annotated[

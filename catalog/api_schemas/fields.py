@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from catalog.types import MAX_FIELD_NAME_LENGTH, MAX_FIELD_VALUE_LENGTH
+from catalog.types import ACCEPTED_MODES, MAX_FIELD_NAME_LENGTH, MAX_FIELD_VALUE_LENGTH, SearchMode
 
 LARGEST_PRICE: Final = 2**31
 MOST_ATTRIBUTES: Final = 50
@@ -19,6 +19,14 @@ def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("text without the character NUL")
     return text
+
+
+def _known_mode(name: Any) -> SearchMode:  # noqa: ANN401 - whatever a request has.
+    try:
+        return SearchMode(name)
+    except ValueError:
+        # Pydantic's own words would leave out the names of features.
+        raise ValueError(f"one of {ACCEPTED_MODES}") from None
 
 
 ProductId = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
@@ -41,6 +49,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=LARGEST_PRICE, max_digits=20)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_storable)]
 TypedText = Annotated[str, StringConstraints(max_length=200), AfterValidator(_storable)]
 Threshold = Annotated[float, Field(ge=-1, le=1000, allow_inf_nan=False)]
+ModeName = Annotated[SearchMode, BeforeValidator(_known_mode)]
 WebAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_storable)]
 
 Notes = Annotated[

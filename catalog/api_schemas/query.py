@@ -15,6 +15,7 @@ from catalog.api_schemas.fields import (
     CurrencyCode,
     FieldName,
     FieldValues,
+    ModeName,
     ProductId,
     ProductIds,
     Taken,
@@ -99,7 +100,7 @@ class Ranking(Taken):
     """How hits are ranked, and which of them are answered with."""
 
     mode: Annotated[
-        SearchMode,
+        ModeName,
         Field(
             description="fused: the best candidates by looks and attributes together. visual (or fc6, pool): cosine of "
             "the visual feature. rerank: the best candidates by histogram intersection. native: histogram intersection "

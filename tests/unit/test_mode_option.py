@@ -24,5 +24,5 @@ def test_features_of_looks_mean_looks(feature):
 @pytest.mark.parametrize("text", ["", "best", "VISUAL", "fc7"])
 def test_others_are_refused_with_those_there_are(text):
     """Each is named."""
-    with pytest.raises(typer.BadParameter, match="fused, visual, rerank, native, exact"):
+    with pytest.raises(typer.BadParameter, match=r"fused, visual \(or fc6, pool\), rerank, native, exact$"):
         parse_mode(text)

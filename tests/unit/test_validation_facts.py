@@ -12,6 +12,12 @@ from catalog.api_schemas.query import Query
     [
         ({"words": "red", "mod": "x"}, "mod cannot be used", "'x'", "no field of this name"),
         ({"words": "red", "diversity": 2}, "diversity cannot be used", "2", "less than or equal to 1"),
+        (
+            {"words": "red", "mode": "fc7"},
+            "mode cannot be used",
+            "'fc7'",
+            "one of fused, visual (or fc6, pool), rerank, native, exact",
+        ),
         ({"words": "red", "filters": {"all": 3}}, "filters.all cannot be used", "3", "a valid tuple"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from catalog.api_schemas.fields import ProductId, Threshold
+from catalog.api_schemas.fields import ModeName, ProductId, Threshold
 from catalog.api_schemas.hits import SearchAnswered
 from catalog.api_schemas.products import ProductsAnswered, WholeProductAnswer
 from catalog.api_schemas.query import Boost, Ranking, Strength
@@ -51,7 +51,7 @@ async def similar(
     caller: Searcher,
     product_id: _Id,
     filters: FilterParameters,
-    mode: Annotated[SearchMode, Query()] = SearchMode.RERANK,
+    mode: Annotated[ModeName, Query()] = SearchMode.RERANK,
     exact: Annotated[bool, Query(description="Compare with every image; for checking the index.")] = False,
     limit: Annotated[int, Query(ge=1, le=100, description="Hits per page.")] = 10,
     page: Annotated[int, Query(ge=0, le=99, description="Which page, from 0.")] = 0,

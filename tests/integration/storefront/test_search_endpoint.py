@@ -516,3 +516,12 @@ def test_answers_tell_what_they_were_ranked_by_and_when_it_changed(application, 
     assert shop.post("/v1/search", json={"words": "red", "mode": "fused"}).json()["ranked_by"] == ["prob"]
     filtered = shop.post("/v1/search", json={"words": "dresses"}).json()
     assert (filtered["ranked_by"], filtered["total"]) == ([], {"value": 2, "relation": "exact"})
+
+
+def test_who_asks_for_an_unknown_mode_learns_every_name_that_is_taken(shop):
+    for answered in (
+        shop.post("/v1/search", json={"product_id": "red-dress", "mode": "looks"}),
+        shop.get("/v1/products/red-dress/similar", params={"mode": "looks"}),
+    ):
+        facts = refused(answered, 422, "invalid_request")
+        assert facts["expected"] == "one of fused, visual (or fc6, pool), rerank, native, exact"
