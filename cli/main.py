@@ -90,3 +90,7 @@ def _run() -> int:
         print("Interrupted. What was done stays; the same command continues from there.", file=sys.stderr)
     sys.stdout.flush()
     return code
+
+
+if __name__ == "__main__":
+    main()

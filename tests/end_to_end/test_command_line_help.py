@@ -42,6 +42,18 @@ def test_every_command_is_in_the_readme(path):
     assert f"drape {' '.join(path)}" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"), [(["search", "--help"], 0, "--words"), (["search", "--mode", "looks"], 2, "'looks'")]
+)
+def test_the_module_runs_as_the_command_does(arguments, code, told):
+    """``python -m cli.main``, for where the command itself is not on the path."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert ended.returncode == code
+    assert told in ended.stdout + ended.stderr
+
+
 def test_help_loads_nothing_heavy():
     """No TensorFlow, NumPy, SQLAlchemy or Qdrant is imported to print help."""
     code = "import sys, cli.main; print([m for m in sys.argv[1:] if m in sys.modules])"
