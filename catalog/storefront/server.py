@@ -25,6 +25,10 @@ BACKLOG: Final = 2048
 SECONDS_TO_STOP: Final = 30
 """So long requests at hand have to be answered once the process is asked to stop."""
 
+COLLECTED_AFTER: Final = (20_000, 20, 20)
+"""The garbage collector's thresholds: a search makes thousands of objects, and at Python's usual 700 looks for cycles
+among them some ten times. Nearly all are gone by then anyway."""
+
 SECONDS_KEPT_OPEN: Final = 75
 """So long a connection may be idle: longer than proxies before the server keep theirs (60 s is usual).
 
@@ -126,4 +130,5 @@ def _load(search: SearchService) -> None:
         # What is there now stays: half a million objects that Python's garbage collector would otherwise walk through,
         # for half a second in which nobody is answered.
         gc.freeze()
+        gc.set_threshold(*COLLECTED_AFTER)
         _log.info("The networks are loaded", extra={"seconds": round(time.perf_counter() - start, 1)})
