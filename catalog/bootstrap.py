@@ -570,9 +570,12 @@ class Application:
     @cached_property
     def search(self) -> SearchService:
         """Answers searches."""
-        from catalog.services.search import SearchService
+        from catalog.services.search import AT_ONCE, SearchService
 
-        return SearchService(self.unit_of_reading, self.index, self._noted_models, self.query_embedding)
+        at_once = AT_ONCE if self.settings.qdrant_url is None else None
+        return SearchService(
+            self.unit_of_reading, self.index, self._noted_models, self.query_embedding, at_once=at_once
+        )
 
     @cached_property
     def query_embedding(self) -> QueryEmbedding:

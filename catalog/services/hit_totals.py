@@ -12,6 +12,7 @@ from catalog.ports.vector_index import Filter, Match, VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.services.example_queries import MAX_EXAMPLES
 from catalog.services.facets import product_conditions
+from catalog.services.image_products import ImageProducts
 from catalog.services.ranked_search import RankedPoints, RankedSearch
 from catalog.services.search_limits import MAX_LIMIT, MAX_PAGE
 from catalog.types import Total, TotalRelation
@@ -25,9 +26,6 @@ MOST_COUNTED: Final = MOST_TOLD + MAX_EXAMPLES + 1
 
 MOST_KEPT: Final = 1_000
 """Numbers that are remembered."""
-
-MOST_IMAGES_KEPT: Final = 200_000
-"""Images whose products are remembered, in some 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,16 @@ class HitTotals:
     Numbers of a filter are remembered until the gallery changes, so that the usual search does not count. The products
     that are searched with, which are no hits, differ from search to search and are taken off afterwards. Which images
     are of one product is remembered, too: what is taken out of the catalog counts until the index has heard of it.
+
+    Args:
+        products: Where that is remembered.
     """
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
+    def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex, products: ImageProducts) -> None:
         self._unit_of_work = unit_of_work
         self._index = index
         self._kept: OrderedDict[_Counted, Total] = OrderedDict()
-        self._product_of: dict[int, int] = {}
+        self._products = products
         self._lock = threading.Lock()
 
     def of(
@@ -93,19 +94,16 @@ class HitTotals:
     def _num_ranked(self, gallery: Gallery, ranking: RankedPoints, *, per_product: bool) -> int:
         if not per_product or not ranking.points:
             return len(ranking.points)
-        # Candidates are hundreds of images at every search, and an image never changes its product.
+        # Candidates are hundreds of images at every search.
         ids = [point.id for point in ranking.points]
-        known = list(map(self._product_of.get, ids))
+        known = list(map(self._products.known, ids))
         products = set(known) - {None}
         if None in known:
             missing = [image_id for image_id, product_id in zip(ids, known, strict=True) if product_id is None]
             with self._unit_of_work() as work:
                 found = work.products.products_of(missing, gallery.merchant_id)
             products.update(found.values())
-            with self._lock:
-                if len(self._product_of) + len(found) > MOST_IMAGES_KEPT:
-                    self._product_of.clear()
-                self._product_of.update(found)
+            self._products.learn(found)
         return len(products)
 
     def _counted(self, gallery: Gallery, search: Filter, *, per_product: bool) -> Total:

@@ -13,6 +13,7 @@ from catalog.repositories.galleries import Gallery
 from catalog.repositories.products import ShownProduct
 from catalog.services.gallery_layout import HIST
 from catalog.services.hit_totals import HitTotals
+from catalog.services.image_products import ImageProducts
 from catalog.services.ranked_search import RankedSearch
 from catalog.services.reasons import reasons
 from catalog.services.search_timings import Timings
@@ -34,8 +35,14 @@ class SearchPages:
     """Cuts pages of hits from rankings."""
 
     def __init__(self, unit_of_work: UnitOfWorkFactory, index: VectorIndex) -> None:
+        self._unit_of_work = unit_of_work
         self._index = index
-        self._totals = HitTotals(unit_of_work, index)
+        self._products = ImageProducts()
+        self._totals = HitTotals(unit_of_work, index, self._products)
+
+    def shown(self, merchant_id: int) -> ShownProducts:
+        """Reads the merchant's products for one search."""
+        return ShownProducts(self._unit_of_work, merchant_id, self._products)
 
     def answer(
         self,

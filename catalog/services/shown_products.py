@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from catalog.ports.vector_index import ScoredPoint
 from catalog.repositories.products import ShownProduct
+from catalog.services.image_products import ImageProducts
 from catalog.unit_of_work import UnitOfWorkFactory
 
 
 class ShownProducts:
-    """What a search can show, for all its stages that must know."""
+    """What a search can show, for all its stages that must know.
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, merchant_id: int) -> None:
+    Args:
+        products: What is known of images before they are read.
+    """
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, merchant_id: int, products: ImageProducts) -> None:
         self._unit_of_work = unit_of_work
         self._merchant_id = merchant_id
+        self._products = products
         self._read: dict[int, ShownProduct | None] = {}
 
     def of(self, image_ids: Sequence[int]) -> Mapping[int, ShownProduct]:
@@ -23,6 +29,7 @@ class ShownProducts:
         if unread:
             with self._unit_of_work() as work:
                 shown = work.products.shown(unread, self._merchant_id)
+            self._products.learn({id: product.product_id for id, product in shown.items()})
             self._read.update({id: shown.get(id) for id in unread})
         return {id: product for id in image_ids if (product := self._read[id]) is not None}
 
@@ -35,18 +42,29 @@ class ShownProducts:
             wanted: At most so many.
             per_product: Of several images of one product the first alone.
         """
-        found: list[tuple[ScoredPoint, ShownProduct]] = []
-        seen: set[int] = set()
-        done, num = 0, 2 * wanted
-        while done < len(points) and len(found) < wanted:
-            part = points[done : done + num]
-            products = self.of([point.id for point in part])
-            for point in part:
-                product = products.get(point.id)
-                if product is None or (per_product and product.product_id in seen):
-                    continue
-                seen.add(product.product_id)
-                found.append((point, product))
-            done += len(part)
+        num = wanted
+        while True:
+            first = self._first(points, wanted, per_product=per_product)
+            shown = [(point, product) for point in first if (product := self._read.get(point.id)) is not None]
+            if len(shown) == len(first):
+                return shown
+            # The more rounds it takes, the less was known, and the more is read at once.
+            self.of([point.id for point in self._first(points, num, per_product=per_product)])
             num *= 2
-        return found
+
+    def _first(self, points: Sequence[ScoredPoint], num: int, *, per_product: bool) -> list[ScoredPoint]:
+        """The first that can be hits, as far as is known by now."""
+        first: list[ScoredPoint] = []
+        seen: set[int] = set()
+        for point in points:
+            if len(first) == num:
+                break
+            if point.id in self._read and self._read[point.id] is None:
+                continue
+            product = self._products.known(point.id)
+            if per_product and product is not None:
+                if product in seen:
+                    continue
+                seen.add(product)
+            first.append(point)
+        return first

@@ -11,6 +11,7 @@ from catalog.ports.vector_index import Filter, Match, Range, ScoredPoint, Stored
 from catalog.repositories.galleries import Gallery
 from catalog.rows import GalleryState
 from catalog.services.hit_totals import HitTotals
+from catalog.services.image_products import ImageProducts
 from catalog.services.ranked_search import RankedPoints
 from catalog.types import Total, TotalRelation
 
@@ -80,7 +81,7 @@ def database() -> Database:
 
 @pytest.fixture
 def totals(index, database) -> HitTotals:
-    return HitTotals(lambda: database, index)
+    return HitTotals(lambda: database, index, ImageProducts())
 
 
 @pytest.mark.parametrize(

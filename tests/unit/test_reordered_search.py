@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from catalog.ports.vector_index import ScoredPoint, StoredPoint
 from catalog.repositories.products import ShownProduct
+from catalog.services.image_products import ImageProducts
 from catalog.services.ranked_search import RankedPoints
 from catalog.services.reordered_search import NUM_REORDERED, ReorderedSearch
 from catalog.services.shown_products import ShownProducts
@@ -49,14 +52,14 @@ class Vectors:
         return [StoredPoint(id, {}, {"prob": np.float32(self.probs[id])}) for id in ids if id in self.probs]
 
 
-class Shown(ShownProducts):
-    """With products at hand instead of PostgreSQL's."""
+def at_hand(products: dict[int, ShownProduct]) -> ShownProducts:
+    """Products by image, as PostgreSQL would give them."""
 
-    def __init__(self, products: dict[int, ShownProduct]) -> None:
-        self.products = products
+    def shown(image_ids, _merchant_id):
+        return {id: products[id] for id in image_ids if id in products}
 
-    def of(self, image_ids):
-        return {id: self.products[id] for id in image_ids if id in self.products}
+    work = nullcontext(SimpleNamespace(products=SimpleNamespace(shown=shown)))
+    return ShownProducts(lambda: work, 1, ImageProducts())
 
 
 def shown(image: int, product: int, availability: str = "in_stock", days: int = 0) -> ShownProduct:
@@ -67,7 +70,7 @@ def shown(image: int, product: int, availability: str = "in_stock", days: int = 
 
 
 def reordered(scores, probs, products, **options) -> ReorderedSearch:
-    return ReorderedSearch(Scores(scores), Vectors(probs), "gallery", Shown(products), SearchOptions(**options))
+    return ReorderedSearch(Scores(scores), Vectors(probs), "gallery", at_hand(products), SearchOptions(**options))
 
 
 def ids(ranking: RankedPoints) -> list[int]:
