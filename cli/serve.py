@@ -10,7 +10,7 @@ import typer
 
 from cli.options import OptionalMerchant
 from cli.search import only_merchant
-from cli.stopping import terminated_like_interrupted
+from cli.stopping import leave_at_once, terminated_like_interrupted
 from cli.worker import wait_for
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def serve(
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
     from catalog.storefront import server
+    from catalog.storefront.network_loading import NetworkLoading
 
     if merchant is not None and not is_open:
         raise InvalidRequest(
@@ -57,9 +58,12 @@ def serve(
         wait_for(application.check_database, deadline)
         wait_for(application.index.list_collections, deadline)
         caller = open_caller(application, merchant) if is_open else None
+        loading = NetworkLoading(application.search) if load_first else None
         # The server gives the signal that stopped it on, when it has finished; that is how it is meant to end.
         with terminated_like_interrupted(), contextlib.suppress(KeyboardInterrupt):
-            server.serve(application, listener, caller, load_first=load_first)
+            server.serve(application, listener, caller, loading)
+    if loading is not None and loading.is_running:
+        leave_at_once(0)
 
 
 def open_caller(application: Application, merchant: str | None) -> Caller:

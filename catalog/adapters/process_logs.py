@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
 from collections.abc import Collection
 from typing import TextIO
@@ -18,7 +20,7 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO, quie
         level: The least important that is told.
         quiet: Loggers of which only warnings and worse are told.
     """
-    target = sys.stderr if stream is None else stream
+    target = _standard_error() if stream is None else stream
     handler = logging.StreamHandler(target)
     if target.isatty():
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -33,3 +35,17 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO, quie
     logging.captureWarnings(True)
     for name in quiet:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _standard_error() -> TextIO:
+    """Standard error, by a descriptor of its own.
+
+    The process's own is turned elsewhere while libraries load that write to it past Python. Log lines must not be late
+    for that, nor be lost if the process ends meanwhile.
+    """
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except io.UnsupportedOperation:
+        # A stand-in, of which nothing is held back.
+        return sys.stderr
+    return os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors)

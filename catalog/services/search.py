@@ -93,12 +93,29 @@ class SearchService:
         self._advice = FilterAdvice(CatalogValues(unit_of_work))
         self._turn: AbstractContextManager[object] = nullcontext() if at_once is None else BoundedSemaphore(at_once)
 
-    def load(self) -> None:
-        """Make the networks of all live galleries ready, so that no query has to wait for that."""
+    def versions(self) -> list[str]:
+        """The model versions of all live galleries, which are on this machine then, and checked.
+
+        Raises:
+            embeddings.errors.UnusableModel: one of them is neither here nor in the shared store, or damaged.
+            DatabaseUnavailable, ModelStoreUnavailable: what knows or keeps them does not answer.
+        """
         with self._unit_of_work() as work:
             versions = list(work.galleries.live_versions())
         for version in versions:
-            self._queries.load(version)
+            self._models.describe(version)
+        return versions
+
+    def load(self, version: str) -> None:
+        """Make the network of one of ``versions`` ready, so that no query has to wait for it.
+
+        Asks neither the database nor the shared store any more.
+
+        Raises:
+            embeddings.errors.UnusableModel: its folder is damaged.
+            embeddings.errors.OutOfMemory: the memory does not hold it.
+        """
+        self._queries.load(version)
 
     def by_image(
         self,

@@ -1,33 +1,25 @@
-"""The process that answers: a socket, a server on it, and the networks that it loads beside its first requests."""
+"""The process that answers: a socket, and a server on it."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
-import threading
-import time
 from typing import Final
 
 import uvicorn
 
 from catalog.adapters.process_logs import configure_logs
 from catalog.bootstrap import Application
-from catalog.errors import DrapeError, InvalidRequest
-from catalog.services.search import SearchService
+from catalog.errors import InvalidRequest
 from catalog.storefront.app import create_app
+from catalog.storefront.network_loading import NetworkLoading
 from catalog.storefront.open_access import is_this_machine
 from catalog.storefront.own_work import OwnWork
 from catalog.types import Caller
-from embeddings.errors import EmbeddingsError
 
 BACKLOG: Final = 2048
 SECONDS_TO_STOP: Final = 30
 """So long requests at hand have to be answered once the process is asked to stop."""
-
-COLLECTED_AFTER: Final = (20_000, 20, 20)
-"""The garbage collector's thresholds: a search makes thousands of objects, and at Python's usual 700 looks for cycles
-among them some ten times. Nearly all are gone by then anyway."""
 
 SECONDS_KEPT_OPEN: Final = 75
 """So long a connection may be idle: longer than proxies before the server keep theirs (60 s is usual).
@@ -70,14 +62,17 @@ def listen(host: str, port: int, *, is_open: bool = False) -> socket.socket:
     return listener
 
 
-def serve(application: Application, listener: socket.socket, caller: Caller | None, *, load_first: bool) -> None:
+def serve(
+    application: Application, listener: socket.socket, caller: Caller | None, loading: NetworkLoading | None
+) -> None:
     """Answer until the process is asked to stop, then finish what is at hand. For the main thread.
 
     Where no broker is configured, the process also does what workers would.
 
     Args:
         caller: Whom requests without a key come from; None where each must have one.
-        load_first: Load the networks at once, beside the first requests, and not at the first photo.
+        loading: Loads the networks beside the first requests; None where the first photo waits for that. It may still
+            be running afterwards, with nothing that the application closes.
 
     Raises:
         KeyboardInterrupt: once everything is finished, where Ctrl-C, or a signal that is taken like it, has stopped it.
@@ -101,10 +96,8 @@ def serve(application: Application, listener: socket.socket, caller: Caller | No
             "To make one: drape keys create --merchant NAME. "
             "To look around on this machine: drape serve --merchant NAME --open"
         )
-    # Made here, because two threads must not make it at the same time.
-    loading = threading.Thread(target=_load, args=(application.search,), name="load")
     own_work = OwnWork(application) if application.settings.broker_url is None else None
-    if load_first:
+    if loading is not None:
         loading.start()
     if own_work is not None:
         own_work.start()
@@ -113,22 +106,6 @@ def serve(application: Application, listener: socket.socket, caller: Caller | No
     finally:
         if own_work is not None:
             own_work.stop()
-        if load_first:
-            # What it loads with is closed next.
-            loading.join()
+        if loading is not None:
+            loading.stop()
         _log.info("Stopped")
-
-
-def _load(search: SearchService) -> None:
-    start = time.perf_counter()
-    try:
-        search.load()
-    except (DrapeError, EmbeddingsError) as error:
-        # Searches that need it will tell, each with the same error.
-        _log.warning("The networks cannot be loaded: %s", error)
-    else:
-        # What is there now stays: half a million objects that Python's garbage collector would otherwise walk through,
-        # for half a second in which nobody is answered.
-        gc.freeze()
-        gc.set_threshold(*COLLECTED_AFTER)
-        _log.info("The networks are loaded", extra={"seconds": round(time.perf_counter() - start, 1)})

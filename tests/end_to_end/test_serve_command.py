@@ -47,6 +47,19 @@ def test_a_catalog_is_searched_over_http_until_the_process_is_stopped(shared_dra
     assert lines[-1]["message"] == "Stopped"
 
 
+def test_a_server_that_is_stopped_while_it_loads_networks_does_not_wait_for_them(shared_drape, feed):
+    assert shared_drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
+    with serving(shared_drape, "--open") as (server, address, told):
+        assert httpx.get(f"{address}/healthz", timeout=60).status_code == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+        lines = [line["message"] for line in told]
+    assert lines[-1] == "Stopped"
+    assert "The networks are loaded" not in lines
+    # What the embedded parts hold was given back: the next process has them at once.
+    assert shared_drape.run_here("status").code == 0
+
+
 @pytest.mark.slow
 def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
     assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0

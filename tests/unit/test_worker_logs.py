@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -53,3 +55,15 @@ def test_an_error_keeps_its_traceback_on_its_line():
         logging.getLogger("workers").exception("It failed")
     (line,) = stream.getvalue().splitlines()
     assert "ValueError: broken" in json.loads(line)["exc_info"]
+
+
+def test_log_lines_are_not_held_back_with_what_libraries_write():
+    """Nor lost with a process that ends while a network is loaded."""
+    program = (
+        "import logging, os; from embeddings.quiet_start import without_chatter; from workers.logs import configure; "
+        "configure(); holding = without_chatter(); holding.__enter__(); "
+        "os.write(2, b'chatter'); logging.info('Stopped'); os._exit(0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    (line,) = ended.stderr.splitlines()
+    assert json.loads(line)["message"] == "Stopped"
