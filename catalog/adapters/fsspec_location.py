@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from catalog.errors import DrapeError
+from embeddings.errors import ExplainedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,18 @@ class FsspecLocation:
 
     @contextmanager
     def reachable(self) -> Iterator[None]:
-        """Turn the file system's errors into ours, for a ``with`` block."""
+        """Turn the file system's errors into ours, for a ``with`` block.
+
+        They are ``OSError``, or of the class that the store's library has for what keeps it from answering, such as
+        ``botocore.exceptions.EndpointConnectionError``. Python's own others are somebody's mistake, and stay.
+        """
         try:
             yield
-        except OSError as reason:
+        except ExplainedError:
+            raise
+        except Exception as reason:
+            if not isinstance(reason, OSError) and type(reason).__module__ == "builtins":
+                raise
             raise self.error(
                 f"The {self.what} cannot be read or written.",
                 received=f"{type(reason).__name__}: {reason}",

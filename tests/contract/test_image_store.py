@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.errors import ImageStoreUnavailable, InvalidRequest
 from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
+from tests.leaving_store import LeavingFileSystem
 
 DRESS = b"the bytes of a dress"
 DRESS_SHA256 = hashlib.sha256(DRESS).hexdigest()
@@ -172,6 +174,27 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ImageStoreUnavailable, match="DRAPE_IMAGE_STORE"):
         FsspecImageStore(str(tmp_path / "file")).put(DRESS)
+
+
+def test_a_store_whose_library_has_errors_of_its_own_is_away_like_any_other():
+    """Those of S3's, for one, are no ``OSError``. It answers again as soon as it is back."""
+    LeavingFileSystem.empty()
+    store = FsspecImageStore("leaving://images")
+    store.put(DRESS)
+    LeavingFileSystem.leave()
+    asked = (lambda: store.put(DRESS), *(partial(ask, DRESS_SHA256) for ask in (store.get, store.exists, store.delete)))
+    for ask in asked:
+        with pytest.raises(ImageStoreUnavailable, match="EndpointUnreachable: Could not connect"):
+            ask()
+    LeavingFileSystem.stay()
+    assert store.get(DRESS_SHA256) == DRESS
+    LeavingFileSystem.empty()
+
+
+def test_a_mistake_is_not_taken_for_a_store_that_is_away(store, monkeypatch):
+    monkeypatch.setattr(store._location.files, "cat_file", lambda path: path.no_such_method())
+    with pytest.raises(AttributeError, match="no_such_method"):
+        store.get(DRESS_SHA256)
 
 
 def test_an_unknown_protocol_is_named():
