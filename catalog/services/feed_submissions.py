@@ -42,6 +42,9 @@ from embeddings.errors import ExplainedError
 BUSY: Final = datetime.timedelta(seconds=5)
 """So long a feed waits whose merchant's catalog is being ingested from elsewhere."""
 
+AWAY: Final = datetime.timedelta(minutes=1)
+"""So long a feed waits when the image store, where it is or its photos go, does not answer; that is no fault of it."""
+
 MOST_ATTEMPTS: Final = 3
 """So often a feed is begun whose taker is killed each time."""
 
@@ -291,7 +294,7 @@ class FeedSubmissionService:
         work.merchants.claim_ingest(merchant_id, merchant)
 
     def _take(self, feed: SubmittedFeed, stop: Callable[[], bool]) -> TakenSubmission | None:
-        """Take a feed; None where its turn has not come, or it was cancelled meanwhile."""
+        """Take a feed; None where its turn has not come, where it waits again, or it was cancelled meanwhile."""
         held_at = self._clock()
 
         def hold(*_: object) -> None:
@@ -327,6 +330,10 @@ class FeedSubmissionService:
             return None
         except Stopped:
             self._give_back(feed, datetime.timedelta(0))
+            return None
+        except ImageStoreUnavailable as error:
+            _log.warning("A feed that was handed over waits: %s", error, extra=_of_job(feed))
+            self._give_back(feed, AWAY)
             return None
         except DatabaseUnavailable:
             # The lease ends, and somebody tries again.
@@ -378,8 +385,12 @@ class FeedSubmissionService:
         with self._unit_of_work() as work:
             work.jobs.end_unended(feed.job_id, error)
             work.commit()
-        if feed.upload is not None:
+        if feed.upload is None:
+            return
+        try:
             self._store.delete(feed.upload)
+        except ImageStoreUnavailable as error:
+            _log.warning("An uploaded feed stays until it is swept: %s", error, extra=_of_job(feed))
 
 
 def _delete_old_folders() -> None:
@@ -403,6 +414,10 @@ def shown_name(name: str) -> str:
     """
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(letter if letter.isprintable() else "_" for letter in last)[-_LONGEST_NAME:].strip() or "feed"
+
+
+def _of_job(feed: SubmittedFeed) -> dict[str, str | int]:
+    return {"merchant": feed.merchant, "job": feed.job_id}
 
 
 def _content(asked: Mapping[str, Any]) -> dict[str, Any]:

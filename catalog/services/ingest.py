@@ -210,6 +210,7 @@ class IngestService:
             FeedUnreadable: the file is no feed. Nothing was written.
             embeddings.errors.UnusableModel: a new merchant's model version cannot be used. Nothing was written.
             IngestRunning: the merchant's catalog is being ingested by another process.
+            ImageStoreUnavailable, DatabaseUnavailable: they are away. A job that was handed over waits again.
         """
         check_merchant_name(request.merchant)
         with open_feed(request.feed, request.reading_options()) as reader:

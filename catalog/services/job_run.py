@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from catalog.errors import JobCancelled
+from catalog.errors import DatabaseUnavailable, ImageStoreUnavailable, JobCancelled
 from catalog.repositories.jobs import JobKind
 from catalog.types import JobState
 from catalog.unit_of_work import UnitOfWorkFactory
@@ -105,6 +105,9 @@ class JobRun:
             state, reason = (JobState.DONE if self.failure is None else JobState.FAILED), self.failure
         elif isinstance(error, JobCancelled):
             state = JobState.CANCELLED
+        elif self._waiting is not None and isinstance(error, DatabaseUnavailable | ImageStoreUnavailable):
+            # Whoever takes what was handed over tries again when they are back.
+            state = JobState.INTERRUPTED
         elif isinstance(error, Exception):
             state, reason = JobState.FAILED, error
         else:

@@ -15,10 +15,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from sqlalchemy import text
 
-from catalog.errors import ImageStoreUnavailable, IndexBusy
-from catalog.services.feed_submissions import ABANDONED
+from catalog.errors import DatabaseUnavailable, ImageStoreUnavailable, IndexBusy
+from catalog.services.feed_submissions import ABANDONED, MOST_ATTEMPTS
 from catalog.services.ingest import IngestRequest
+from catalog.services.ingest_rows import RowWriter
 from catalog.settings import Settings
 from catalog.storefront.app import create_app
 from catalog.storefront.own_work import OwnWork
@@ -27,6 +29,7 @@ from cli.indexing import fetch_and_index
 from tests.file_server import FileServer, answer, serving
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
+from tests.leaving_store import LeavingFileSystem
 from tests.qdrant_double import QdrantDouble
 
 ROWS = [
@@ -273,6 +276,72 @@ def test_a_feed_is_given_back_where_the_process_is_to_end(shop):
     shop.application.feed_submissions.run_due(lambda: next(answers, True))
     assert shop.client.get(response.headers["location"]).json()["state"] == "waiting"
     assert shop.taken(response)["state"] == "done"
+
+
+@pytest.fixture
+def shop_with_a_leaving_store(database, tmp_path) -> Iterator[Shop]:
+    LeavingFileSystem.empty()
+    settings = Settings(
+        home=tmp_path / "home", database_url=database, model="colors-1", image_store="leaving://images", max_attempts=2
+    )
+    with ColorApplication(settings) as application:
+        yield Shop(application)
+    LeavingFileSystem.empty()
+
+
+def kept_in_the_store() -> list[str]:
+    return [path for path in LeavingFileSystem.store if "/feeds/" in path]
+
+
+@pytest.mark.parametrize("writes", [0, 1], ids=["before it is read", "while it is read"])
+def test_a_feed_waits_as_long_as_the_image_store_is_away(shop_with_a_leaving_store, monkeypatch, writes):
+    """However often it is tried meanwhile; and what was taken before stays."""
+    shop = shop_with_a_leaving_store
+    monkeypatch.setattr("catalog.services.ingest.ROWS_PER_TRANSACTION", 1)
+    response = shop.upload(zipped({"feed.jsonl": lines(ROWS), **PHOTOS}), "feed.zip")
+    LeavingFileSystem.leave(after_writes=writes)
+    for _ in range(MOST_ATTEMPTS + 1):
+        job = shop.taken(response)
+        assert (job["state"], job["error"]) == ("waiting", None)
+        assert shop.client.get("/v1/products/a").status_code == (200 if writes else 404)
+        # It is not tried as fast as can be.
+        assert shop.application.feed_submissions.run_due() == []
+        with shop.application._sessions() as session:
+            session.execute(text("UPDATE submitted_feed SET due_at = now()"))
+            session.commit()
+    LeavingFileSystem.stay()
+    job = shop.taken(response)
+    assert (job["state"], job["error"], job["images_waiting"]) == ("done", None, 2)
+    assert kept_in_the_store() == []
+
+
+def test_a_feed_is_taken_once_more_where_postgresql_was_away_for_a_moment(shop, monkeypatch):
+    """Its job has not failed, though PostgreSQL is there to note that by the time it ends."""
+    write = RowWriter.write
+
+    def away_once(self, records) -> None:
+        monkeypatch.setattr(RowWriter, "write", write)
+        raise DatabaseUnavailable("PostgreSQL did not answer")
+
+    monkeypatch.setattr(RowWriter, "write", away_once)
+    response = shop.upload(zipped({"feed.jsonl": lines(ROWS), **PHOTOS}), "feed.zip")
+    with pytest.raises(DatabaseUnavailable):
+        shop.application.feed_submissions.run_due()
+    assert shop.client.get(response.headers["location"]).json()["state"] == "waiting"
+    shop.application.feed_submissions.begin_alone()
+    assert shop.taken(response)["state"] == "done"
+
+
+def test_a_feed_is_taken_though_the_image_store_is_away_when_its_file_is_to_be_deleted(shop_with_a_leaving_store):
+    shop = shop_with_a_leaving_store
+    response = shop.upload(zipped({"feed.jsonl": lines(ROWS), **PHOTOS}), "feed.zip")
+    LeavingFileSystem.leave(after_writes=2)
+    [taken] = shop.application.feed_submissions.run_due()
+    assert (taken.error, taken.counts["images_new"]) == (None, 2)
+    assert shop.client.get(response.headers["location"]).json()["state"] == "done"
+    # It is swept in a day.
+    LeavingFileSystem.stay()
+    assert len(kept_in_the_store()) == 1
 
 
 def test_uploads_of_a_merchant_do_not_fill_the_disk_together(shop):
