@@ -6,6 +6,7 @@ Whatever stops this half-way, the marks of what was not finished remain, and the
 from __future__ import annotations
 
 import datetime
+import hashlib
 import random
 import time
 from collections import Counter
@@ -42,7 +43,12 @@ _Failure: TypeAlias = UnusableImage | StoredImageMissing | StoredImageAltered | 
 FIRST_RETRY = datetime.timedelta(seconds=5)
 MODEL_RETRY = datetime.timedelta(minutes=1)
 """How long images wait for a model version to become usable; that counts against none of them."""
+STORE_RETRY = datetime.timedelta(minutes=1)
+"""How long they wait for the image store to answer; neither does that."""
 LONGEST_RETRY = datetime.timedelta(minutes=15)
+
+_PROBE = hashlib.sha256(b"").hexdigest()
+"""Asked for to find out whether the image store answers; whether it has it does not matter."""
 
 _MOST_SECONDS_HELD = 10
 """Where the rate is limited, a batch is no more than goes in this time."""
@@ -89,7 +95,8 @@ class _Batch:
         hopeless: Image id to reason: trying again does not help.
         lost: Of the hopeless, those whose bytes are not in the image store: ingesting them again does help.
         failed: Image id to reason: may work another time.
-        modelless: Of the failed, those that only lack a usable model version: no fault of theirs.
+        blameless: Of the failed, those that wait through no fault of theirs, for a usable model version or for the
+            image store, and how long.
         merchants: Names by id.
         kinds: Of the hopeless and the failed, by image id.
         num_duplicates: Images that are no longer shown, because another of their product looks the same.
@@ -105,7 +112,7 @@ class _Batch:
     hopeless: Mapping[int, str]
     lost: frozenset[int]
     failed: Mapping[int, str]
-    modelless: frozenset[int]
+    blameless: Mapping[int, datetime.timedelta]
     merchants: Mapping[int, str]
     kinds: Mapping[int, FailureKind]
     num_duplicates: int
@@ -172,8 +179,8 @@ def retry_delay(attempts: int, jitter: float) -> datetime.timedelta:
 
 def _postponement(claim: Claim, batch: _Batch) -> Postponement:
     reason = batch.failed[claim.image_id]
-    if claim.image_id in batch.modelless:
-        return Postponement(MODEL_RETRY, reason, is_attempt=False)
+    if claim.image_id in batch.blameless:
+        return Postponement(batch.blameless[claim.image_id], reason, is_attempt=False)
     return Postponement(retry_delay(claim.attempts, random.random()), reason)
 
 
@@ -393,6 +400,7 @@ class IndexingService:
         with timed(self._observer, Stage.DECODE):
             decoded, failures = self._prepare([task for task in embeds if task.image.id not in hopeless], run.decoders)
         undecoded: set[int] = set()
+        is_away = self._is_store_away(failures)
         for claim in claims:
             failure = failures.get(claim.image_id)
             if failure is None:
@@ -400,7 +408,7 @@ class IndexingService:
             kinds[claim.image_id] = _kind(failure)
             if not isinstance(failure, ImageStoreUnavailable):
                 hopeless[claim.image_id] = str(failure)
-            elif claim.attempts >= self._limits.max_attempts:
+            elif claim.attempts >= self._limits.max_attempts and not is_away:
                 hopeless[claim.image_id] = f"given up after {claim.attempts} attempts: {failure}"
             else:
                 failed[claim.image_id] = str(failure)
@@ -430,7 +438,10 @@ class IndexingService:
                 if isinstance(failures.get(id), StoredImageMissing | StoredImageAltered | ImageStoreUnavailable)
             ),
             failed=failed,
-            modelless=frozenset(failed) - undecoded,
+            blameless={
+                **dict.fromkeys(failed.keys() - undecoded, MODEL_RETRY),
+                **dict.fromkeys(undecoded if is_away else (), STORE_RETRY),
+            },
             merchants=merchants,
             kinds=kinds,
             num_duplicates=decision.num_new,
@@ -463,6 +474,16 @@ class IndexingService:
             else:
                 failures[image.id] = outcome
         return decoded, failures
+
+    def _is_store_away(self, failures: Mapping[int, _Failure]) -> bool:
+        """Whether images failed because the store answers nobody, and not because it cannot give these."""
+        if not any(isinstance(failure, ImageStoreUnavailable) for failure in failures.values()):
+            return False
+        try:
+            self._images.exists(_PROBE)
+        except ImageStoreUnavailable:
+            return True
+        return False
 
     def _decode(self, image: IndexableImage, sizes: Collection[int]) -> _Decoded | _Failure:
         try:

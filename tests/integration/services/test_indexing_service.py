@@ -7,9 +7,11 @@ import datetime
 
 import pytest
 
+from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexBusy, IndexUnavailable
 from tests.integration.services.conftest import MERCHANT
+from tests.leaving_store import LeavingFileSystem
 
 
 def _rows(shop, number: int):
@@ -35,6 +37,9 @@ class StoreThatFails:
             raise ImageStoreUnavailable("The store does not answer", received=sha256)
         return self._store.get(sha256)
 
+    def exists(self, sha256: str) -> bool:
+        return self._store.exists(sha256)
+
 
 class ReadOnlyStore:
     """An image store that gives and never deletes."""
@@ -44,6 +49,9 @@ class ReadOnlyStore:
 
     def get(self, sha256: str) -> bytes:
         return self._store.get(sha256)
+
+    def exists(self, sha256: str) -> bool:
+        return self._store.exists(sha256)
 
     def delete(self, sha256: str) -> None:
         raise ImageStoreUnavailable("The store is read-only", received=sha256)
@@ -99,6 +107,25 @@ def test_an_image_the_store_cannot_give_waits_and_is_given_up_in_the_end(shop, n
     assert shop.scalar("SELECT count(*) FROM image WHERE sha256 IS NULL AND state = 'quarantined'") == 1
     assert "given up after 3 attempts" in shop.scalar("SELECT last_error FROM image WHERE state = 'quarantined'")
     shop.assert_consistent()
+
+
+def test_images_wait_as_long_as_the_store_answers_nobody(shop):
+    """That counts against none of them; once it is back they are all indexed."""
+    LeavingFileSystem.empty()
+    shop.images = FsspecImageStore("leaving://images")
+    shop.limits = dataclasses.replace(shop.limits, max_attempts=2)
+    summary = shop.ingest(_rows(shop, 5))
+    LeavingFileSystem.leave()
+    for _ in range(4):
+        run = shop.indexing.run(summary.merchant_id)
+        assert (run.postponed, run.quarantined) == (5, 0)
+        assert "EndpointUnreachable" in shop.scalar("SELECT DISTINCT last_error FROM outbox")
+        with shop.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox SET available_at = now()")
+    LeavingFileSystem.stay()
+    assert shop.indexing.run(summary.merchant_id).embedded == 5
+    shop.assert_consistent()
+    LeavingFileSystem.empty()
 
 
 @pytest.mark.parametrize("damage", ["missing", "altered"])
