@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,12 +87,20 @@ def _run_as_json(run: FeedRun) -> dict[str, Any]:
 
 def _change_as_json(change: ProductChange) -> dict[str, Any]:
     from catalog.services.feed_history import field_changes
+    from catalog.types import Price
+    from cli.hit_wording import price_as_json
+
+    def as_json(value: Any) -> Any:  # noqa: ANN401 - a field's value, of whichever type.
+        return price_as_json(value) if isinstance(value, Price) else value
 
     return {
         "id": change.external_id,
         "title": change.title,
         "change": change.kind,
-        "fields": [asdict(field) for field in field_changes(change)],
+        "fields": [
+            {"field": field.field, "old": as_json(field.old), "new": as_json(field.new)}
+            for field in field_changes(change)
+        ],
         "undoing": change.undoing,
     }
 
@@ -166,10 +173,13 @@ def _images_text(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> str:
 
 
 def _value_text(value: object) -> str:
-    from cli.hit_wording import plain_text
+    from catalog.types import Price
+    from cli.hit_wording import plain_text, price_text
 
     if value is None or value == "" or value == []:
         return "nothing"
+    if isinstance(value, Price):
+        return plain_text(price_text(value))
     return _short(plain_text(", ".join(map(str, value)) if isinstance(value, list) else str(value)))
 
 

@@ -34,9 +34,9 @@ def price_text(price: Price | None) -> str:
     return "" if price is None else f"{price.amount:,.{_num_decimals(price)}f} {price.currency}"
 
 
-def plain_amount(price: Price) -> str:
-    """``49.90``, ``1200``: the amount for programs, with the same decimals."""
-    return f"{price.amount:.{_num_decimals(price)}f}"
+def price_as_json(price: Price | None) -> dict[str, str] | None:
+    """``{"amount": "49.90", "currency": "EUR"}``: the same for programs."""
+    return None if price is None else {"amount": f"{price.amount:.{_num_decimals(price)}f}", "currency": price.currency}
 
 
 def _num_decimals(price: Price) -> int:

@@ -10,14 +10,14 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from catalog.types import Availability, Hit, Price, SearchAnswer, UnderstoodWords
+from catalog.types import Availability, Hit, SearchAnswer, UnderstoodWords
 from cli.consoles import table_console
 from cli.hit_wording import (
     availability_text,
     hits_text,
     mode_text,
-    plain_amount,
     plain_text,
+    price_as_json,
     price_text,
     reordering_text,
     timings_text,
@@ -173,14 +173,10 @@ def _hit_as_json(hit: Hit) -> dict[str, object]:
         "category": list(hit.category),
         "attributes": list(hit.attributes),
         "given_attributes": list(hit.given_attributes),
-        "price": _price_as_json(hit.price),
+        "price": price_as_json(hit.price),
         "availability": hit.availability.value,
         "link": hit.link,
         "item_group": hit.item_group,
         "image": {"id": hit.image_id, "sha256": hit.image_sha256},
         "why": [{"attribute": reason.attribute, "share": round(reason.share, 6)} for reason in hit.why],
     }
-
-
-def _price_as_json(price: Price | None) -> dict[str, str] | None:
-    return None if price is None else {"amount": plain_amount(price), "currency": price.currency}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from catalog.repositories.changes import ProductChange
 from catalog.repositories.jobs import Job, JobKind
 from catalog.rows import ChangeKind
 from catalog.services.ingest_images import told_of
-from catalog.types import JobState
+from catalog.types import JobState, Price
 from catalog.unit_of_work import UnitOfWorkFactory
 
 RUNS: Final = (JobKind.INGEST, JobKind.REMOVAL)
@@ -103,7 +104,8 @@ class FieldChange:
     """How a run changed one field of a product.
 
     Args:
-        old, new: JSON-serialisable; of ``images``, what is told of each of them.
+        old, new: JSON-serialisable but for ``price``, which is a ``Price``, without a currency where an early version
+            noted none; of ``images``, what is told of each of them.
     """
 
     field: str
@@ -112,18 +114,30 @@ class FieldChange:
 
 
 def field_changes(change: ProductChange) -> list[FieldChange]:
-    """What a run changed of a known product, field by field; empty for a product that came or went."""
+    """What a run changed of a known product, field by field; empty for a product that came or went.
+
+    A currency that changed with the price is told with it.
+    """
     if change.kind is not ChangeKind.CHANGED or change.before is None or change.after is None:
         return []
     before, after = change.before["columns"], change.after["columns"]
     return [
         FieldChange("images", [told_of(image) for image in change.before["images"]], change.after["images"])
         if name == "images"
+        else FieldChange(name, _price(before), _price(after))
+        if name == "price"
         else FieldChange(name, before[name], after[name])
         if name in after
         else FieldChange(name, before.get("raw", {}).get(name), after.get("raw", {}).get(name))
         for name in change.fields
+        if name != "currency" or "price" not in change.fields
     ]
+
+
+def _price(columns: Mapping[str, Any]) -> Price | None:
+    if columns["price"] is None:
+        return None
+    return Price(Decimal(columns["price"]), columns.get("currency", ""))
 
 
 def _undone(undoing: Job | None) -> Undone:

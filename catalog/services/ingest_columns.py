@@ -72,10 +72,13 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str
     """What of the columns differs, as it was and as it is, as JSON-serialisable values.
 
     Of ``raw``, which is a dictionary, only the keys that differ: those that are no longer there are in the first
-    result alone, those that were not there in the second alone.
+    result alone, those that were not there in the second alone. With a price comes its currency, also where that is
+    the same: without it a price means nothing.
 
-    >>> difference({"price": None, "raw": {"a": 1, "b": 2}}, {"price": Decimal("9.50"), "raw": {"b": 3}})
-    ({'price': None, 'raw': {'a': 1, 'b': 2}}, {'price': '9.5', 'raw': {'b': 3}})
+    >>> difference({"link": None, "raw": {"a": 1, "b": 2}}, {"link": "https://shop.example", "raw": {"b": 3}})
+    ({'link': None, 'raw': {'a': 1, 'b': 2}}, {'link': 'https://shop.example', 'raw': {'b': 3}})
+    >>> difference({"price": Decimal("9"), "currency": "EUR"}, {"price": Decimal("9.50"), "currency": "EUR"})
+    ({'price': '9', 'currency': 'EUR'}, {'price': '9.5', 'currency': 'EUR'})
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -87,6 +90,8 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str
             after[name] = {key: held for key, held in value.items() if key not in old[name] or old[name][key] != held}
         else:
             before[name], after[name] = as_json(old[name]), as_json(value)
+    if "price" in after:
+        before["currency"], after["currency"] = old["currency"], new["currency"]
     return before, after
 
 

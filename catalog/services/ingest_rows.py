@@ -158,7 +158,9 @@ class RowWriter:
         for update in updates:
             # What own columns say is told by their names.
             untold = {"raw", "fields"} if "raw" in update.after else {"raw"}
-            fields = [name for name in update.after if name not in untold] + _raw_fields(update)
+            fields = [
+                name for name in update.after if name not in untold and update.after[name] != update.before[name]
+            ] + _raw_fields(update)
             before: dict[str, Any] = {"columns": update.before}
             after: dict[str, Any] = {"columns": update.after}
             if update.product.id in repictured:

@@ -37,3 +37,30 @@ def test_a_run_is_looked_at_and_undone(drape, small_feed, tmp_path):
     undone = drape.run_here("feed", "undo", "--merchant", "atelier", "--yes")
     assert undone.code == 0, undone.err
     assert f"Undid ingest {last} of atelier. Products: 1 removed, 2 put back, 1 restored." in undone.out
+
+
+def test_prices_are_told_as_everywhere(drape, small_feed, tmp_path):
+    """With their currency, whether or not it changed, and as many decimals as that has."""
+    feed = small_feed(tmp_path, 4)
+    names, *lines = feed.read_text(encoding="utf-8").splitlines()
+    for prices in (["20 EUR", "5 EUR", "1200 JPY", ""], ["19.9 EUR", "5 USD", "900 JPY", "5 EUR"]):
+        rows = [f"{line},{price}" for line, price in zip(lines, prices, strict=True)]
+        feed.write_text("\n".join([f"{names},price", *rows]) + "\n", encoding="utf-8")
+        assert drape.run_here("ingest", feed, "--merchant", "atelier").code == 0
+    told = drape.run_here("feed", "history", "--merchant", "atelier", "--json").json
+    options = ("feed", "history", "--merchant", "atelier", "--job", str(told[0]["job"]))
+    shown = drape.run_here(*options).out.splitlines()
+    assert [line.strip() for line in shown if " price:" in line or " currency:" in line] == [
+        "price: 20.00 EUR → 19.90 EUR",
+        "currency: EUR → USD",
+        "price: 1,200 JPY → 900 JPY",
+        "price: nothing → 5.00 EUR",
+    ]
+    whole = drape.run_here(*options, "--json").json
+    assert whole["products"][0]["fields"] == [
+        {
+            "field": "price",
+            "old": {"amount": "20.00", "currency": "EUR"},
+            "new": {"amount": "19.90", "currency": "EUR"},
+        }
+    ]
