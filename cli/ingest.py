@@ -255,9 +255,10 @@ def indexing_lines(indexing: Indexing) -> Iterator[str]:
     elif isinstance(indexing, FollowedIndexing):
         if indexing.num_images:
             rate = _rate(indexing.num_images, indexing.seconds)
-            yield f"Workers took {counted(indexing.num_images, 'image')} in {indexing.seconds:.1f} s ({rate} images/s)."
+            took = f"{counted(indexing.num_images, 'image')} in {indexing.seconds:.1f} s ({rate} images/s)"
+            yield f"Workers, or the server that does their work, took {took}."
         else:
-            yield "Nothing waits for workers: every vector is up to date."
+            yield "Nothing waits to be indexed: every vector is up to date."
     else:
         if indexing.embedded:
             rate = _rate(indexing.embedded, indexing.seconds)

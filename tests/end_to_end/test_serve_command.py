@@ -73,7 +73,7 @@ def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
         more.write_text("id,title,image\nnew,New dress,5.png\n", encoding="utf-8")
         beside = drape.run_here("ingest", more, "--merchant", "atelier")
         assert beside.code == 0, beside.err
-        assert "Workers took 1 image" in beside.out
+        assert "the server that does their work, took 1 image" in beside.out
         assert httpx.get(f"{address}/v1/products/new/similar", timeout=60).json()["hits"]
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0
