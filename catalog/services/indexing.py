@@ -99,7 +99,7 @@ class _Batch:
             image store, and how long.
         merchants: Names by id.
         kinds: Of the hopeless and the failed, by image id.
-        num_duplicates: Images that are no longer shown, because another of their product looks the same.
+        duplicates: Ids of images that are no longer shown, because another of their product looks the same.
     """
 
     claims: Sequence[Claim]
@@ -115,7 +115,7 @@ class _Batch:
     blameless: Mapping[int, datetime.timedelta]
     merchants: Mapping[int, str]
     kinds: Mapping[int, FailureKind]
-    num_duplicates: int
+    duplicates: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,7 @@ class _Run:
         claimed: Claims that are not finished yet, by image id.
         made: Collections that are known to exist.
         unusable: Model versions that cannot be used here, with the reason.
+        duplicates: Ids of images that come twice: that another is shown instead is found out when they come first.
     """
 
     merchant_id: int | None
@@ -161,6 +162,13 @@ class _Run:
     claimed: dict[int, Claim] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)
+    duplicates: set[int] = field(default_factory=set)
+
+    def count(self, batch: _Batch) -> int:
+        """How many images of a batch have come for the first time, so that progress counts each of them once."""
+        number = sum(claim.image_id not in self.duplicates for claim in batch.claims)
+        self.duplicates |= batch.duplicates
+        return number
 
 
 def _never() -> bool:
@@ -206,7 +214,7 @@ def _outcome(batch: _Batch) -> BatchOutcome:
         ),
         quarantined=Counter(batch.kinds[image_id] for image_id in batch.hopeless),
         postponed=Counter(batch.kinds[image_id] for image_id in batch.failed),
-        duplicates=batch.num_duplicates,
+        duplicates=len(batch.duplicates),
     )
 
 
@@ -310,7 +318,7 @@ class IndexingService:
                     advance(done, max(total, done))
                 if embedded is not None:
                     writing = writer.submit(self._write, embedded, run)
-                    done += len(embedded.batch.claims)
+                    done += run.count(embedded.batch)
                 else:
                     # Nothing was due, but what was marked again while the last batch was written is due by now.
                     loading = loader.submit(load)
@@ -319,7 +327,7 @@ class IndexingService:
                 embedded = self._embed(batch, run)
                 touched.update(embedded.points)
                 summary = summary.plus(self._write(embedded, run))
-                done += len(batch.claims)
+                done += run.count(batch)
             advance(done, max(total, done))
         finally:
             # The threads finish what they hold before the claims nobody will work on are given back.
@@ -444,7 +452,7 @@ class IndexingService:
             },
             merchants=merchants,
             kinds=kinds,
-            num_duplicates=decision.num_new,
+            duplicates=decision.new,
         )
 
     def _find_unusable(self, versions: set[str], run: _Run) -> None:
@@ -542,7 +550,7 @@ class IndexingService:
             postponed=len(batch.failed),
             failures=Counter((*batch.hopeless.values(), *batch.failed.values())),
             written=Counter(outcome.embedded) + Counter(outcome.refreshed),
-            duplicates=batch.num_duplicates,
+            duplicates=len(batch.duplicates),
         )
 
     def _write_points(self, embedded: _EmbeddedBatch, run: _Run) -> None:

@@ -53,11 +53,11 @@ class Decision:
 
     Args:
         hidden: Ids of images that another is shown in the stead of.
-        num_new: How many of these were shown before.
+        new: Those of them that were shown before. They are marked anew, and come again.
     """
 
     hidden: frozenset[int] = frozenset()
-    num_new: int = 0
+    new: frozenset[int] = frozenset()
 
 
 class NearDuplicates:
@@ -114,7 +114,7 @@ class NearDuplicates:
             work.commit()
         now = {image.id: changes.get(image.id, image.duplicate_of) for image in known}
         hidden = frozenset(image_id for image_id, original in now.items() if original is not None)
-        return Decision(hidden, sum(image.id in hidden and image.duplicate_of is None for image in known))
+        return Decision(hidden, hidden & {image.id for image in known if image.duplicate_of is None})
 
     def show_all(self, merchant_id: int | None) -> None:
         """Where duplicates are not hidden: show those again that were."""

@@ -82,6 +82,15 @@ def test_photos_of_a_product_that_look_the_same_are_one_point(shop, rows):
     assert (again.num_images, again.duplicates) == (0, 0)
 
 
+def test_progress_counts_a_duplicate_once(shop, rows):
+    """It comes twice: its mark is renewed when it is found out, for its point to be taken away where there is one."""
+    summary = shop.ingest(rows)
+    told: list[tuple[int, int | None]] = []
+    indexing = shop.indexing.run(summary.merchant_id, lambda done, total: told.append((done, total)))
+    assert (indexing.embedded, indexing.duplicates) == (3, 1)
+    assert told[-1] == (4, 4)
+
+
 def test_equal_files_are_duplicates_even_where_they_show_nothing(shop):
     shop.photo("plain.png", "red")
     shop.photo("copy.png", "red")
