@@ -21,7 +21,7 @@ from catalog.services.shown_images import ShownImages
 from catalog.services.tagging import TaggingService
 from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
-from catalog.storefront.calls import FETCH_THREADS, PHOTO_THREADS, UPLOAD_THREADS, Calls
+from catalog.storefront.calls import FETCH_THREADS, MOST_PHOTO_BYTES, PHOTO_THREADS, UPLOAD_THREADS, Calls
 from catalog.storefront.metrics import StorefrontMetrics
 from catalog.storefront.turns import UploadTurns
 from catalog.types import Caller, Scope
@@ -78,7 +78,7 @@ class StorefrontParts:
             application.settings.max_image_bytes,
             application.settings.max_feed_bytes,
             Calls("calls"),
-            Calls("photos", PHOTO_THREADS),
+            Calls("photos", PHOTO_THREADS, most_bytes=MOST_PHOTO_BYTES),
             Calls("fetches", FETCH_THREADS),
             Calls("uploads", UPLOAD_THREADS),
             UploadTurns(),

@@ -54,6 +54,29 @@ def test_a_call_that_nobody_waits_for_counts_until_it_ends():
     asyncio.run(trial())
 
 
+def test_the_line_has_an_end_in_bytes():
+    """Of what running and waiting calls were given; one that is alone is taken whatever it has."""
+
+    async def trial() -> tuple[str, str]:
+        calls = Calls("test", threads=1, most_waiting=9, most_bytes=10)
+        gate = threading.Event()
+        running = [asyncio.create_task(calls.run(_measured, gate, photo)) for photo in (b"1234", b"123456")]
+        # What has no bytes waits beside them.
+        running.append(asyncio.create_task(calls.run(_measured, gate, b"")))
+        await asyncio.sleep(0)
+        with pytest.raises(TooManyRequests) as full:
+            await calls.run(_measured, gate, b"1")
+        gate.set()
+        assert await asyncio.gather(*running) == [4, 6, 0]
+        # There is room again once they have ended; here for more than both together.
+        assert await calls.run(_measured, gate, photo=b"12345678901") == 11
+        assert await calls.run(_measured, gate, b"1") == 1
+        calls.close()
+        return full.value.received or "", full.value.expected or ""
+
+    assert asyncio.run(trial()) == ("1 bytes beside 10", "at most 10 bytes together")
+
+
 def test_what_a_call_raises_is_raised():
     async def trial() -> None:
         calls = Calls("test")
@@ -67,3 +90,8 @@ def test_what_a_call_raises_is_raised():
 def _through(gate: threading.Event, number: int) -> int:
     assert gate.wait(10)
     return number
+
+
+def _measured(gate: threading.Event, photo: bytes) -> int:
+    assert gate.wait(10)
+    return len(photo)

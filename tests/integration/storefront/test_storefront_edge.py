@@ -66,6 +66,40 @@ def test_more_requests_than_can_wait_are_told_so(application, keys):
     refused(Client(app, keys["atelier"]).get("/v1/facets"), 503, "too_many_requests")
 
 
+def test_photos_that_wait_do_not_fill_the_memory(application, keys, monkeypatch):
+    """Two as large as are taken together; for a third, whoever has it is asked to come again."""
+    photo = picture("red")
+    monkeypatch.setattr("catalog.storefront.parts.MOST_PHOTO_BYTES", 2 * len(photo))
+    app = create_app(application)
+    began, may_end = threading.Semaphore(0), threading.Event()
+
+    def held(*_: object, **__: object) -> None:
+        began.release()
+        assert may_end.wait(60)
+        raise QueryNetworkBusy("no worker took it")
+
+    monkeypatch.setattr(type(app.state.parts.search), "by_image", held)
+    headers = {"X-Api-Key": keys["atelier"]}
+
+    async def trial() -> tuple[list[httpx.Response], list[httpx.Response]]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://drape.example", headers=headers) as client:
+            two = [asyncio.create_task(client.post("/v1/search", files={"image": photo})) for _ in range(2)]
+            for _ in two:
+                assert await asyncio.to_thread(began.acquire, timeout=60)
+            third = await client.post("/v1/search", files={"image": photo})
+            may_end.set()
+            both = await asyncio.gather(*two)
+            return both, [third, await client.post("/v1/search", files={"image": photo})]
+
+    both, (third, later) = asyncio.run(trial())
+    facts = refused(third, 503, "too_many_requests")
+    assert facts["expected"] == f"at most {2 * len(photo)} bytes together"
+    assert int(third.headers["retry-after"]) > 0
+    for answered in (*both, later):
+        refused(answered, 503, "query_network_busy")
+
+
 def test_photos_that_wait_for_a_network_leave_room_for_what_needs_none(application, keys, monkeypatch):
     """A worker that has died holds every photo until its deadline: twenty of them wait, and the catalog is answered."""
     app = create_app(application)
