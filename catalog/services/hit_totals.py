@@ -96,7 +96,7 @@ class HitTotals:
             return len(ranking.points)
         # Candidates are hundreds of images at every search.
         ids = [point.id for point in ranking.points]
-        known = list(map(self._products.known, ids))
+        known = self._products.all_known(ids)
         products = set(known) - {None}
         if None in known:
             missing = [image_id for image_id, product_id in zip(ids, known, strict=True) if product_id is None]

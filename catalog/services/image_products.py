@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 MOST_KEPT: Final = 200_000
@@ -23,6 +23,10 @@ class ImageProducts:
     def known(self, image_id: int) -> int | None:
         """The product's id; None where it is not known."""
         return self._product_of.get(image_id)
+
+    def all_known(self, image_ids: Iterable[int]) -> list[int | None]:
+        """The same of each image."""
+        return list(map(self._product_of.get, image_ids))
 
     def learn(self, product_of: Mapping[int, int]) -> None:
         """Remember products by image id; where they are too many, forget the others."""

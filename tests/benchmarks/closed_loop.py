@@ -5,65 +5,60 @@ Each client asks again as soon as it has been answered. No photo is sent twice: 
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 import itertools
 import json
 import secrets
 import sys
-import threading
 import time
 from pathlib import Path
 
-_BOUNDARY = "a-benchmark"
+from tests.benchmarks.open_loop import Connection, Request
+
+_BOUNDARY = b"a-benchmark"
+_BEFORE = (
+    b"--" + _BOUNDARY + b'\r\nContent-Disposition: form-data; name="image"; filename="q.jpg"\r\n'
+    b"Content-Type: image/jpeg\r\n\r\n"
+)
+_AFTER = (
+    b"\r\n--" + _BOUNDARY + b'\r\nContent-Disposition: form-data; name="query"\r\n'
+    b'Content-Type: application/json\r\n\r\n{"limit": 20}\r\n--' + _BOUNDARY + b"--\r\n"
+)
 
 
-def search_body(photo: bytes, query: str) -> bytes:
-    """A multipart body of a search."""
-    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="q.jpg"\r\n'
-    tail = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="query"\r\nContent-Type: application/json\r\n\r\n'
-    return (
-        head.encode()
-        + b"Content-Type: image/jpeg\r\n\r\n"
-        + photo
-        + f"\r\n{tail}{query}\r\n--{_BOUNDARY}--\r\n".encode()
+def search(host: str, photo: bytes) -> Request:
+    """A multipart search for twenty hits."""
+    head = (
+        f"POST /v1/search HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary="
+        f"{_BOUNDARY.decode()}\r\nContent-Length: {len(_BEFORE) + len(photo) + len(_AFTER)}\r\n\r\n"
     )
+    return Request(head.encode() + _BEFORE + photo + _AFTER)
 
 
-def main(address: str, folder: Path, num_clients: int, seconds: float) -> None:
+async def main(host: str, port: int, folder: Path, num_clients: int, seconds: float) -> None:
     """Ask, and print how many answers there were, in how many seconds, and the middle of their times."""
     run = secrets.token_bytes(8)
     photos = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
-    # Iterating over a count is one step that no other thread comes between.
     numbers = itertools.count()
     took: list[float] = []
-    end = time.perf_counter() + seconds
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection(address, timeout=60)
-        while time.perf_counter() < end:
-            number = next(numbers)
-            photo = photos[number % len(photos)] + run + number.to_bytes(4, "big")
-            start = time.perf_counter()
-            connection.request(
-                "POST",
-                "/v1/search",
-                search_body(photo, '{"limit": 20}'),
-                {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"},
-            )
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200, body[:500]
-            took.append(time.perf_counter() - start)
-
     start = time.perf_counter()
-    clients = [threading.Thread(target=ask) for _ in range(num_clients)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
+
+    async def ask() -> None:
+        connection = Connection(host, port)
+        while time.perf_counter() < start + seconds:
+            number = next(numbers)
+            request = search(host, photos[number % len(photos)] + run + number.to_bytes(4, "big"))
+            sent = time.perf_counter()
+            status, body = await connection.ask(request)
+            assert status == 200, body[:500]
+            took.append(time.perf_counter() - sent)
+        connection.close()
+
+    await asyncio.gather(*(ask() for _ in range(num_clients)))
     passed = time.perf_counter() - start
     print(json.dumps({"answers": len(took), "seconds": passed, "median": sorted(took)[len(took) // 2]}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    address, _, to = sys.argv[1].rpartition(":")
+    asyncio.run(main(address, int(to), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

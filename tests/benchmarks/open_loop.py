@@ -72,8 +72,8 @@ def one_after_another(
     """Send each request after the last one's answer, over one connection."""
 
     async def run() -> Load:
-        load, line = Load(), asyncio.LifoQueue[_Connection]()
-        line.put_nowait(_Connection(host, port))
+        load, line = Load(), asyncio.LifoQueue[Connection]()
+        line.put_nowait(Connection(host, port))
         for number in range(count):
             await _send(line, make(number), time.perf_counter(), load, keep_bodies)
         (await line.get()).close()
@@ -85,9 +85,9 @@ def one_after_another(
 async def _at_times(host: str, port: int, requests: list[Request], times: list[float], keep_bodies: bool) -> Load:
     load = Load()
     # The connection that was used last is used first, as a proxy before the server would.
-    line = asyncio.LifoQueue[_Connection]()
+    line = asyncio.LifoQueue[Connection]()
     for _ in range(_MOST_CONNECTIONS):
-        line.put_nowait(_Connection(host, port))
+        line.put_nowait(Connection(host, port))
     start = time.perf_counter()
     tasks = []
     for request, due in zip(requests, times, strict=True):
@@ -100,7 +100,7 @@ async def _at_times(host: str, port: int, requests: list[Request], times: list[f
 
 
 async def _send(
-    line: asyncio.LifoQueue[_Connection], request: Request, due: float, load: Load, keep_bodies: bool
+    line: asyncio.LifoQueue[Connection], request: Request, due: float, load: Load, keep_bodies: bool
 ) -> None:
     connection = await line.get()
     try:
@@ -118,7 +118,7 @@ async def _send(
         line.put_nowait(connection)
 
 
-class _Connection:
+class Connection:
     """HTTP/1.1 in as few steps as measuring allows: what it costs is missing to the server on the same cores."""
 
     def __init__(self, host: str, port: int) -> None:

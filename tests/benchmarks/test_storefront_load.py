@@ -127,6 +127,8 @@ def test_fifty_similar_products_a_second_are_answered_within_15_ms(shop):
     def similar(number: int) -> Request:
         return _similar(number, server.key)
 
+    # Connections are opened, statements planned and threads started by the first that come together.
+    at_a_rate("127.0.0.1", server.port, similar, 2 * PER_SECOND, NUM_BARE)
     one_after_another("127.0.0.1", server.port, similar, NUM_BARE)
     began = server.cpu_seconds()
     alone = one_after_another("127.0.0.1", server.port, similar, NUM_BARE)
