@@ -274,7 +274,6 @@ def compile_networks(
 
     signature = [tf.TensorSpec((num_images, input_size, input_size, 3), tf.uint8)]
     compiled = tf.function(run, input_signature=signature, autograph=False)
-    # Traced now, while no other thread does the same.
-    compiled.get_concrete_function()
-    function: Callable[[NDArray[np.uint8]], _Outputs] = compiled
-    return function
+    # Traced now, while no other thread does the same, and called past what would look for the right trace each time.
+    traced: Callable[[tf.Tensor], _Outputs] = compiled.get_concrete_function()
+    return lambda images: traced(tf.constant(images))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, cast
 
 import numpy as np
@@ -44,6 +45,10 @@ class RedisQueryNetwork:
 
     def load(self, version: str) -> None:
         """Nothing: workers load what is searched with by themselves."""
+
+    def expecting(self) -> AbstractContextManager[None]:
+        """Nothing: workers do not hear of it."""
+        return nullcontext()
 
     def embed(self, version: str, prepared: NDArray[np.uint8]) -> EmbeddedQuery:
         """The features of one photo, (input_size, input_size, 3) uint8; ``worker`` is the one stage.

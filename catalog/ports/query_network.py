@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,6 +38,9 @@ class QueryNetwork(Protocol):
         Raises:
             embeddings.errors.UnusableModel: no such version, or its folder is damaged.
         """
+
+    def expecting(self) -> AbstractContextManager[None]:
+        """While it lasts, a photo is being decoded that is about to come."""
 
     def embed(self, version: str, prepared: NDArray[np.uint8]) -> EmbeddedQuery:
         """The features of one photo.

@@ -81,6 +81,7 @@ _SEARCHED = (
         MerchantRow.name == bindparam("merchant"), GalleryRow.state == literal(GalleryState.LIVE, literal_execute=True)
     )
 )
+_SEARCHED_BY_NAME = PreparedStatement("drape_searched", _SEARCHED)
 _SEARCHED_WITH = PreparedStatement(
     "drape_searched_with",
     _SEARCHED.add_columns(ProductRow.external_id, ImageRow.id, ImageRow.product_id)
@@ -156,7 +157,7 @@ class GalleryRepository:
 
     def searched(self, merchant: str) -> Gallery | None:
         """The live gallery of the merchant of this name; None where there is none, or no such merchant."""
-        row = self._session.connection().execute(_SEARCHED, {"merchant": merchant}).one_or_none()
+        row = _SEARCHED_BY_NAME.run(self._session.connection(), {"merchant": merchant}).one_or_none()
         return None if row is None else _live(*row)
 
     def searched_with(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +21,9 @@ from embeddings.embedder import Embedder, check_prepared
 
 MOST_AT_ONCE: Final = 16
 """A batch of more hardly adds to the rate, and has its first photo wait longer."""
+
+PATIENCE: Final = 0.008
+"""Seconds. Eight clients' searches were 149 in a second, in place of 140 without; a lone client's are the same."""
 
 
 @dataclass(eq=False, slots=True)
@@ -41,18 +45,22 @@ class _Photo:
 class BatchedQueryNetwork:
     """Runs one batch at a time: two at once would share the same cores and memory.
 
-    A photo that finds the network free runs at once, alone. Those that come while it runs are the next batch, so that
-    nobody waits for company, and batches grow with the load. It has no thread of its own: one of those that wait runs
-    the batch for all of them.
+    A photo that finds the network free runs at once, alone, unless others are being decoded, which are worth a few
+    milliseconds. Those that come while it runs are the next batch, so that batches grow with the load. It has no thread
+    of its own: one of those that wait runs the batch for all of them.
 
     Args:
         most_at_once: Photos in one batch, at most.
+        patience: Seconds that a batch waits for photos that are about to come, at most.
     """
 
-    def __init__(self, models: Models, most_at_once: int = MOST_AT_ONCE) -> None:
+    def __init__(self, models: Models, most_at_once: int = MOST_AT_ONCE, patience: float = PATIENCE) -> None:
         self._models = models
         self._most = most_at_once
+        self._patience = patience
         self._lock = threading.Lock()
+        self._company = threading.Condition(self._lock)
+        self._num_expected = 0
         self._is_busy = False
         # The thread of the first one, where it is busy with none of them yet, runs the next batch.
         self._waiting: list[_Photo] = []
@@ -70,6 +78,18 @@ class BatchedQueryNetwork:
         # Some of it is only made ready by the first picture.
         self.embed(version, np.zeros((edge, edge, 3), dtype=np.uint8))
 
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """While it lasts, the next batch waits for one more photo, but not long."""
+        with self._lock:
+            self._num_expected += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_expected -= 1
+                self._company.notify()
+
     def embed(self, version: str, prepared: NDArray[np.uint8]) -> EmbeddedQuery:
         """The features of one photo, (input_size, input_size, 3) uint8.
 
@@ -85,6 +105,7 @@ class BatchedQueryNetwork:
         photo = _Photo(embedder, prepared, time.perf_counter())
         with self._lock:
             self._waiting.append(photo)
+            self._company.notify()
             waits = self._is_busy
             self._is_busy = True
         if waits:
@@ -96,6 +117,8 @@ class BatchedQueryNetwork:
 
     def _run_batch(self) -> None:
         """Run the first photo that waits, which is the caller's, and those that can be run with it."""
+        with self._company:
+            self._company.wait_for(self._is_complete, self._patience)
         batch = self._take()
         try:
             _embed(batch)
@@ -107,6 +130,9 @@ class BatchedQueryNetwork:
                     self._is_busy = False
             for photo in batch[1:]:
                 photo.turn.set()
+
+    def _is_complete(self) -> bool:
+        return not self._num_expected or len(self._waiting) >= self._most
 
     def _take(self) -> list[_Photo]:
         with self._lock:

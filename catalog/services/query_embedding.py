@@ -73,7 +73,8 @@ class QueryEmbedding:
     def _computed(self, photo: bytes, version: str, crop: CropBox | None) -> EmbeddedQuery:
         start = time.perf_counter()
         edge = self._models.describe(version).input_size
-        prepared = prepare(decode_image(photo, max_pixels=self._max_pixels, crop=crop, min_edge=edge), edge)
+        with self._network.expecting():
+            prepared = prepare(decode_image(photo, max_pixels=self._max_pixels, crop=crop, min_edge=edge), edge)
         decoded = (time.perf_counter() - start) * 1000
         embedded = self._network.embed(version, prepared)
         return EmbeddedQuery(embedded.features, {"decode": decoded, **embedded.timings_ms})

@@ -37,9 +37,9 @@ from catalog.unit_of_work import UnitOfWorkFactory
 from embeddings.crop_box import CropBox
 
 AT_ONCE: Final = 1
-"""Of an index in this process, which computes under the interpreter's lock: at the same time searches are no more in a
-second (200 of 5 ms each), and all of them end late where some could end early. Of eight clients' searches 95 in 100 took
-42 ms one at a time, 47 two at a time, and 82 without turns."""
+"""Of an index in this process, which computes under the interpreter's lock. At the same time searches are no more in a
+second (200 of 5 ms each), and all of them end late where some could end early: of eight clients' searches 95 in 100
+took 42 ms one at a time, 47 two at a time, and 82 without turns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Photos that come while the network runs are its next batch; none waits for company, or fails because of it."""
+"""Photos that come while the network runs are its next batch, and none fails because of its company."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +73,41 @@ class Crowd:
     def colors(self):
         """The colour whose share is the whole picture, of each answer."""
         return [list(COLORS)[int(one.result(SECONDS).features["prob"].argmax())] for one in self.answers]
+
+
+def test_a_batch_waits_for_photos_that_are_being_decoded(models, pool):
+    """As long as two are, of which one fails."""
+    network = BatchedQueryNetwork(models, patience=SECONDS)
+    embedder = models.embedders["colors-1"]
+    embedder.may_go_on.set()
+    with network.expecting():
+        with network.expecting():
+            first = pool.submit(network.embed, "colors-1", photo("red"))
+            assert not embedder.began.wait(0.1)
+        second = pool.submit(network.embed, "colors-1", photo("blue"))
+        assert not embedder.began.wait(0.1)
+    assert [one.result(SECONDS).features["prob"].argmax() for one in (first, second)] == [
+        list(COLORS).index("red"),
+        list(COLORS).index("blue"),
+    ]
+    assert embedder.batches == [2]
+
+
+def test_a_batch_does_not_wait_long(models):
+    """Its photo is answered although another is decoded for ever."""
+    network = BatchedQueryNetwork(models, patience=0.05)
+    models.embedders["colors-1"].may_go_on.set()
+    with network.expecting():
+        assert network.embed("colors-1", photo("red")).timings_ms["wait"] >= 50
+
+
+def test_a_full_batch_waits_for_no_more(models, pool):
+    network = BatchedQueryNetwork(models, most_at_once=2, patience=SECONDS)
+    models.embedders["colors-1"].may_go_on.set()
+    with network.expecting():
+        answers = [pool.submit(network.embed, "colors-1", photo(color)) for color in ("red", "blue")]
+        for one in answers:
+            one.result(SECONDS / 2)
 
 
 def test_a_lone_photo_runs_at_once(models):
