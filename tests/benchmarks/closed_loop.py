@@ -11,6 +11,7 @@ import json
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.open_loop import Connection, Request
@@ -35,19 +36,18 @@ def search(host: str, photo: bytes) -> Request:
     return Request(head.encode() + _BEFORE + photo + _AFTER)
 
 
-async def main(host: str, port: int, folder: Path, num_clients: int, seconds: float) -> None:
-    """Ask, and print how many answers there were, in how many seconds, and the middle of their times."""
-    run = secrets.token_bytes(8)
-    photos = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+async def asked_again(
+    host: str, port: int, make: Callable[[int], Request], num_clients: int, seconds: float
+) -> list[float]:
+    """Seconds that each answer took so many clients, each of which asks again once it has been answered."""
     numbers = itertools.count()
     took: list[float] = []
-    start = time.perf_counter()
+    end = time.perf_counter() + seconds
 
     async def ask() -> None:
         connection = Connection(host, port)
-        while time.perf_counter() < start + seconds:
-            number = next(numbers)
-            request = search(host, photos[number % len(photos)] + run + number.to_bytes(4, "big"))
+        while time.perf_counter() < end:
+            request = make(next(numbers))
             sent = time.perf_counter()
             status, body = await connection.ask(request)
             assert status == 200, body[:500]
@@ -55,10 +55,23 @@ async def main(host: str, port: int, folder: Path, num_clients: int, seconds: fl
         connection.close()
 
     await asyncio.gather(*(ask() for _ in range(num_clients)))
+    return took
+
+
+def main(host: str, port: int, folder: Path, num_clients: int, seconds: float) -> None:
+    """Ask, and print how many answers there were, in how many seconds, and the middle of their times."""
+    run = secrets.token_bytes(8)
+    photos = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+
+    def make(number: int) -> Request:
+        return search(host, photos[number % len(photos)] + run + number.to_bytes(4, "big"))
+
+    start = time.perf_counter()
+    took = asyncio.run(asked_again(host, port, make, num_clients, seconds))
     passed = time.perf_counter() - start
     print(json.dumps({"answers": len(took), "seconds": passed, "median": sorted(took)[len(took) // 2]}))
 
 
 if __name__ == "__main__":
     address, _, to = sys.argv[1].rpartition(":")
-    asyncio.run(main(address, int(to), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    main(address, int(to), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
