@@ -23,7 +23,7 @@ MOST_AT_ONCE: Final = 16
 """A batch of more hardly adds to the rate, and has its first photo wait longer."""
 
 PATIENCE: Final = 0.008
-"""Seconds. Eight clients' searches were 149 in a second, in place of 140 without; a lone client's are the same."""
+"""Seconds. Eight clients' searches were 149 a second, in place of 140 without; a lone client's are the same."""
 
 
 @dataclass(eq=False, slots=True)

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.closed_loop HOST:PORT FOLDER CLIENTS SECONDS``: photo searches from a second process.
+"""``python -m tests.benchmarks.closed_loop HOST:PORT PATH FOLDER CLIENTS SECONDS``: photos asked with, from elsewhere.
 
 Each client asks again as soon as it has been answered. No photo is sent twice: bytes after a JPEG's end make each new.
 """
@@ -23,14 +23,14 @@ _BEFORE = (
 )
 _AFTER = (
     b"\r\n--" + _BOUNDARY + b'\r\nContent-Disposition: form-data; name="query"\r\n'
-    b'Content-Type: application/json\r\n\r\n{"limit": 20}\r\n--' + _BOUNDARY + b"--\r\n"
+    b"Content-Type: application/json\r\n\r\n{}\r\n--" + _BOUNDARY + b"--\r\n"
 )
 
 
-def search(host: str, photo: bytes) -> Request:
-    """A multipart search for twenty hits."""
+def upload(host: str, path: str, photo: bytes) -> Request:
+    """A multipart body of a photo and an empty query."""
     head = (
-        f"POST /v1/search HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary="
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary="
         f"{_BOUNDARY.decode()}\r\nContent-Length: {len(_BEFORE) + len(photo) + len(_AFTER)}\r\n\r\n"
     )
     return Request(head.encode() + _BEFORE + photo + _AFTER)
@@ -58,13 +58,13 @@ async def asked_again(
     return took
 
 
-def main(host: str, port: int, folder: Path, num_clients: int, seconds: float) -> None:
+def main(host: str, port: int, path: str, folder: Path, num_clients: int, seconds: float) -> None:
     """Ask, and print how many answers there were, in how many seconds, and the middle of their times."""
     run = secrets.token_bytes(8)
-    photos = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+    photos = [file.read_bytes() for file in sorted(folder.glob("*.jpg"))]
 
     def make(number: int) -> Request:
-        return search(host, photos[number % len(photos)] + run + number.to_bytes(4, "big"))
+        return upload(host, path, photos[number % len(photos)] + run + number.to_bytes(4, "big"))
 
     start = time.perf_counter()
     took = asyncio.run(asked_again(host, port, make, num_clients, seconds))
@@ -74,4 +74,4 @@ def main(host: str, port: int, folder: Path, num_clients: int, seconds: float) -
 
 if __name__ == "__main__":
     address, _, to = sys.argv[1].rpartition(":")
-    main(address, int(to), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    main(address, int(to), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -20,7 +21,7 @@ from catalog.bootstrap import Application
 from catalog.settings import Settings
 from embeddings.datasets.rendered.catalog import encode_view
 from embeddings.datasets.rendered.items import items
-from tests.benchmarks.clustered_shop import fill
+from tests.benchmarks.clustered_shop import VERSION, fill
 
 NUM_PRODUCTS = 1_000
 NUM_PHOTOS = 64
@@ -54,15 +55,25 @@ def serving(home: Path, **settings: str) -> Iterator[tuple[str, psutil.Popen]]:
         server.wait(60)
 
 
-def asked(address: str, photos: Path, num_clients: int, seconds: float = SECONDS) -> Mapping[str, Any]:
+def asked(address: str, path: str, photos: Path, num_clients: int, seconds: float = SECONDS) -> Mapping[str, Any]:
     """What so many clients in a second process were answered."""
-    command = [sys.executable, "-m", "tests.benchmarks.closed_loop", address, photos, str(num_clients), str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.closed_loop",
+        address,
+        path,
+        photos,
+        str(num_clients),
+        str(seconds),
+    ]
     return json.loads(subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 @pytest.mark.benchmark
 @pytest.mark.timeout(300)
-def test_searches_by_photo_are_batched(home, tmp_path):
+@pytest.mark.parametrize("path", ["/v1/tag", "/v1/search"])
+def test_queries_by_photo_are_batched(home, tmp_path, path):
     """Eight clients against one, in turns, each of which asks again once it is answered; every photo is new."""
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -71,18 +82,39 @@ def test_searches_by_photo_are_batched(home, tmp_path):
     with Application(Settings(home=home)) as application:
         fill(application, NUM_PRODUCTS)
     with serving(home) as (address, server):
-        asked(address, photos, CLIENTS, 2.0)
+        asked(address, path, photos, CLIENTS, 2.0)
         rates: dict[int, list[float]] = {1: [], CLIENTS: []}
         for _ in range(ROUNDS):
             for num_clients, found in rates.items():
                 before = sum(server.cpu_times()[:2])
-                answered = asked(address, photos, num_clients)
+                answered = asked(address, path, photos, num_clients)
                 found.append(answered["answers"] / answered["seconds"])
                 spent = (sum(server.cpu_times()[:2]) - before) / answered["answers"]
                 print(
-                    f"\n{num_clients} clients: {found[-1]:.1f} searches/s, median {answered['median'] * 1000:.1f} ms, "
+                    f"\n{num_clients} clients: {found[-1]:.1f} {path}/s, median {answered['median'] * 1000:.1f} ms, "
                     f"{spent * 1000:.1f} ms of the server's CPU each"
                 )
     ratio = median(together / alone for alone, together in zip(rates[1], rates[CLIENTS], strict=True))
-    print(f"\n{CLIENTS} clients together: {ratio:.2f} times the searches of one")
+    print(f"\n{CLIENTS} clients together: {ratio:.2f} times the {path} of one")
+    assert ratio >= 1.5
+
+
+@pytest.mark.benchmark
+def test_the_network_alone_is_faster_in_batches(home):
+    """Photos a second of the network without anything around it: eight at once, against one after the other."""
+    with Application(Settings(home=home)) as application:
+        embedder = application.models.embedder(VERSION)
+    photos = np.random.default_rng(0).integers(256, size=(CLIENTS, embedder.input_size, embedder.input_size, 3))
+    batches = {num: photos[:num].astype(np.uint8) for num in (1, CLIENTS)}
+    rates: dict[int, list[float]] = {num: [] for num in batches}
+    for _ in range(ROUNDS):
+        for num, batch in batches.items():
+            embedder.embed_with_scale(batch)
+            start, num_photos = time.perf_counter(), 0
+            while (passed := time.perf_counter() - start) < SECONDS / 4:
+                embedder.embed_with_scale(batch)
+                num_photos += num
+            rates[num].append(num_photos / passed)
+    ratio = median(together / alone for alone, together in zip(rates[1], rates[CLIENTS], strict=True))
+    print(f"\nthe network alone: {median(rates[1]):.0f} photos/s one by one, {ratio:.2f} times in batches of {CLIENTS}")
     assert ratio >= 1.5
