@@ -59,12 +59,14 @@ class ShownProducts:
         for point in points:
             if len(first) == num:
                 break
-            if point.id in self._read and self._read[point.id] is None:
+            read = self._read.get(point.id)
+            if point.id in self._read and read is None:
                 continue
-            product = self._products.known(point.id)
-            if per_product and product is not None:
-                if product in seen:
-                    continue
+            # What others have learned may be forgotten at any moment; what was read here may not.
+            product = self._products.known(point.id) if read is None else read.product_id
+            if per_product and product is not None and product in seen:
+                continue
+            if product is not None:
                 seen.add(product)
             first.append(point)
         return first

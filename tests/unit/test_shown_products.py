@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from catalog.ports.vector_index import ScoredPoint
 from catalog.repositories.products import ShownProduct
+from catalog.services import image_products
 from catalog.services.image_products import ImageProducts
 from catalog.services.shown_products import ShownProducts
 
@@ -68,6 +69,19 @@ def test_a_product_whose_best_image_is_gone_is_shown_by_another():
     catalog, known = Catalog({2: 1, 3: 2}), ImageProducts()
     known.learn({1: 1, 2: 1, 3: 2})
     assert hits(catalog, known, [1, 2, 3], 2) == [2, 3]
+
+
+def test_a_product_comes_once_although_its_images_are_forgotten_meanwhile(monkeypatch):
+    """What searches remember is full with one image, and forgets the others with each."""
+    monkeypatch.setattr(image_products, "MOST_KEPT", 1)
+    catalog = Catalog({1: 1, 2: 1, 3: 1, 4: 2})
+
+    class Forgetful(ImageProducts):
+        def known(self, image_id):
+            self.learn({-1: -1})
+            return super().known(image_id)
+
+    assert hits(catalog, Forgetful(), [1, 2, 3, 4], 2) == [1, 4]
 
 
 @given(
