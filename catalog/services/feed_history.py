@@ -120,18 +120,20 @@ def field_changes(change: ProductChange) -> list[FieldChange]:
     """
     if change.kind is not ChangeKind.CHANGED or change.before is None or change.after is None:
         return []
-    before, after = change.before["columns"], change.after["columns"]
-    return [
-        FieldChange("images", [told_of(image) for image in change.before["images"]], change.after["images"])
-        if name == "images"
-        else FieldChange(name, _price(before), _price(after))
-        if name == "price"
-        else FieldChange(name, before[name], after[name])
-        if name in after
-        else FieldChange(name, before.get("raw", {}).get(name), after.get("raw", {}).get(name))
-        for name in change.fields
-        if name != "currency" or "price" not in change.fields
-    ]
+    names = [name for name in change.fields if name != "currency" or "price" not in change.fields]
+    return [FieldChange(name, *_values(name, change.before, change.after)) for name in names]
+
+
+def _values(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Old and new, of the images, of a column, or of one of the feed's own."""
+    if name == "images":
+        return [told_of(image) for image in before["images"]], after["images"]
+    old, new = before["columns"], after["columns"]
+    if name == "price":
+        return _price(old), _price(new)
+    if name in new:
+        return old[name], new[name]
+    return old.get("raw", {}).get(name), new.get("raw", {}).get(name)
 
 
 def _price(columns: Mapping[str, Any]) -> Price | None:
