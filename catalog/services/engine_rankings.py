@@ -10,7 +10,7 @@ from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import Point, VectorIndex
 from catalog.services.gallery_layout import PROB, collection_name, collection_spec, point_vectors, search_filter
 from catalog.services.query_vectors import QueryVectors
-from catalog.services.ranked_searches import ranked_search
+from catalog.services.ranking_modes import ranked_search
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from embeddings.evaluation.feature_rows import FeatureRows, Positions, SelectedRows, block_rows, blocks
 from embeddings.evaluation.ground_truth import GroundTruth

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import Filter, HasId, ScoredPoint, VectorIndex
+from catalog.services.direct_search import Ranking
 from catalog.services.gallery_layout import PROB
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedPoints
-from catalog.services.ranking import Ranking
 from catalog.types import SearchMode, SearchOptions
 from embeddings.postprocessing.score_fusion import fuse_scores
 

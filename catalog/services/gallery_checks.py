@@ -10,10 +10,10 @@ from catalog.ports.models import Models
 from catalog.ports.vector_index import Filter, HasId, ScoredPoint, VectorIndex
 from catalog.repositories.galleries import Gallery
 from catalog.repositories.images import IndexableImage
+from catalog.services.direct_search import Ranking
 from catalog.services.filter_shapes import FilterShape, filters_like
 from catalog.services.gallery_layout import HIST, search_filter
 from catalog.services.query_vectors import QueryVectors
-from catalog.services.ranking import Ranking
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from catalog.unit_of_work import UnitOfWorkFactory
 

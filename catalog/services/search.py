@@ -24,7 +24,7 @@ from catalog.services.live_gallery import live_gallery, live_gallery_with
 from catalog.services.query_embedding import QueryEmbedding
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedSearch
-from catalog.services.ranked_searches import ranked_search
+from catalog.services.ranking_modes import ranked_search
 from catalog.services.reordered_search import ReorderedSearch
 from catalog.services.requested_attributes import split_changes, with_words, with_words_to_change
 from catalog.services.search_limits import checked, refuse_visual

@@ -10,7 +10,7 @@ from catalog.ports.vector_index import Point
 from catalog.services.fused_ranking import PROB_WEIGHT
 from catalog.services.gallery_layout import collection_spec, point_vectors, search_filter
 from catalog.services.query_vectors import QueryVectors
-from catalog.services.ranked_searches import ranked_search
+from catalog.services.ranking_modes import ranked_search
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from embeddings.similarity import histogram_intersection, l2_normalize
 from tests.fakes import ColorModels

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from catalog.ports.models import ModelDescription
 from catalog.ports.vector_index import Filter, VectorIndex
+from catalog.services.direct_search import DirectSearch, UnrankedSearch
 from catalog.services.fused_ranking import FusedSearch
 from catalog.services.query_vectors import QueryVectors
 from catalog.services.ranked_search import RankedSearch
-from catalog.services.ranking import DirectSearch, UnrankedSearch
 from catalog.types import SearchMode, SearchOptions
 
 
