@@ -13,18 +13,16 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    column,
     delete,
     func,
-    literal,
     or_,
     select,
-    table,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
+from catalog.repositories.advisory_locks import is_locked
 from catalog.repositories.merchants import GALLERIES_LOCK, INGEST_LOCK
 from catalog.repositories.row_counts import num_rows
 from catalog.rows import JobRow, MerchantRow, SubmittedFeedRow
@@ -254,7 +252,7 @@ class JobRepository:
 
     def end_lockless(self) -> None:
         """End every job whose process died, which shows in that nobody holds the lock which a running job holds."""
-        kinds = [and_(JobRow.kind == kind, ~_is_locked(lock, JobRow.merchant_id)) for kind, lock in _LOCKS.items()]
+        kinds = [and_(JobRow.kind == kind, ~is_locked(lock, JobRow.merchant_id)) for kind, lock in _LOCKS.items()]
         self._end_abandoned(or_(*kinds))
 
     def _wait_again(self, which: ColumnElement[bool], values: Mapping[str, Any]) -> bool:
@@ -377,34 +375,3 @@ def _job(
     *facts: Any,  # noqa: ANN401 - a row's.
 ) -> Job:
     return Job(id, merchant_id, merchant, kind, subject, JobState(state), *facts)
-
-
-_PG_LOCKS: Final = table(
-    "pg_locks",
-    column("locktype"),
-    column("database"),
-    column("classid"),
-    column("objid"),
-    column("objsubid"),
-    column("granted"),
-    schema="pg_catalog",
-)
-_PG_DATABASE: Final = table("pg_database", column("oid"), column("datname"), schema="pg_catalog")
-
-
-def _is_locked(lock: int, merchant_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    """Whether somebody holds this advisory lock of two keys on the merchant, in this database."""
-    here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database()).scalar_subquery()
-    return (
-        select(literal(1))
-        .select_from(_PG_LOCKS)
-        .where(
-            _PG_LOCKS.c.locktype == "advisory",
-            _PG_LOCKS.c.database == here,
-            _PG_LOCKS.c.classid == lock,
-            _PG_LOCKS.c.objid == merchant_id,
-            _PG_LOCKS.c.objsubid == 2,
-            _PG_LOCKS.c.granted,
-        )
-        .exists()
-    )

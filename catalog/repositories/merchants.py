@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from catalog.errors import GalleryBusy, IngestRunning, MerchantNotFound
+from catalog.repositories.advisory_locks import is_locked
 from catalog.rows import MerchantRow
 
 _CATALOG_LOCK = 7243
@@ -61,12 +62,16 @@ class MerchantRepository:
         """
         key = cast(merchant_id, Integer)
         if not self._session.execute(select(func.pg_try_advisory_xact_lock(INGEST_LOCK, key))).scalar_one():
-            raise IngestRunning(
-                "This merchant's catalog is being ingested right now",
-                received=f"a second ingest of {name}",
-                expected="one at a time",
-                remedy="wait for the other one, then run the command again",
-            )
+            raise _ingest_running(name)
+
+    def check_not_ingested(self, merchant_id: int, name: str) -> None:
+        """Find out whether an ingest of this merchant would be turned away just now, in nobody's way.
+
+        Raises:
+            IngestRunning: one is running.
+        """
+        if self._session.execute(select(is_locked(INGEST_LOCK, merchant_id))).scalar_one():
+            raise _ingest_running(name)
 
     def claim_galleries(self, merchant_id: int) -> None:
         """Be the only one that builds, changes or drops this merchant's galleries until the transaction ends.
@@ -91,3 +96,12 @@ class MerchantRepository:
     def names(self) -> list[str]:
         """All merchants in alphabetical order."""
         return list(self._session.execute(select(MerchantRow.name).order_by(MerchantRow.name)).scalars())
+
+
+def _ingest_running(name: str) -> IngestRunning:
+    return IngestRunning(
+        "This merchant's catalog is being ingested right now",
+        received=f"a second ingest of {name}",
+        expected="one at a time",
+        remedy="wait for the other one, then run the command again",
+    )

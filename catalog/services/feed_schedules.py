@@ -175,7 +175,7 @@ class FeedScheduleService:
             IngestRunning: it is.
         """
         with self._unit_of_work() as work:
-            work.merchants.claim_ingest(work.merchants.id_of(feed.merchant), feed.merchant)
+            work.merchants.check_not_ingested(work.merchants.id_of(feed.merchant), feed.merchant)
 
     def _last_job(self, feed: ScheduledFeed) -> int | None:
         """The ingest that failed, if it came to one."""

@@ -291,7 +291,7 @@ class FeedSubmissionService:
                 expected="one at a time",
                 remedy="wait until its job has ended, or cancel it",
             )
-        work.merchants.claim_ingest(merchant_id, merchant)
+        work.merchants.check_not_ingested(merchant_id, merchant)
 
     def _take(self, feed: SubmittedFeed, stop: Callable[[], bool]) -> TakenSubmission | None:
         """Take a feed; None where its turn has not come, where it waits again, or it was cancelled meanwhile."""
@@ -318,7 +318,7 @@ class FeedSubmissionService:
                     remedy="hand it over again, in smaller parts; the operator finds out what happened",
                 )
             with self._unit_of_work() as work:
-                work.merchants.claim_ingest(feed.merchant_id, feed.merchant)
+                work.merchants.check_not_ingested(feed.merchant_id, feed.merchant)
             if feed.upload is None:
                 request = self._of(feed, HandedOver(feed.job_id))
                 counts = self._remote_feeds.run(feed.request["feed"], request, _ignore, hold, hold).counts

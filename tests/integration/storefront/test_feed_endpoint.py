@@ -17,7 +17,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from catalog.errors import DatabaseUnavailable, ImageStoreUnavailable, IndexBusy
+from catalog.errors import DatabaseUnavailable, ImageStoreUnavailable, IndexBusy, IngestRunning
 from catalog.services.feed_submissions import ABANDONED, MOST_ATTEMPTS
 from catalog.services.ingest import IngestRequest
 from catalog.services.ingest_rows import RowWriter
@@ -178,6 +178,18 @@ def test_one_feed_of_a_merchant_at_a_time(shop):
         other.merchants.claim_ingest(shop.merchant_id, "atelier")
         refused(shop.upload(lines(ROWS)), 409, "ingest_running")
     assert shop.upload(lines(ROWS)).status_code == 202
+
+
+def test_whoever_looks_whether_a_feed_would_be_taken_is_in_nobodys_way(shop):
+    """Neither of another who looks at that moment, nor of an ingest that begins."""
+    merchant = (shop.merchant_id, "atelier")
+    with shop.application.unit_of_work() as looking:
+        looking.merchants.check_not_ingested(*merchant)
+        shop.application.feed_submissions.check_free(*merchant)
+        with shop.application.unit_of_work() as ingest:
+            ingest.merchants.claim_ingest(*merchant)
+            with pytest.raises(IngestRunning, match="right now"):
+                shop.application.feed_submissions.check_free(*merchant)
 
 
 def test_the_same_idempotency_key_hands_a_feed_over_once(shop):
