@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from catalog.ports.announcements import Announcements, OwnAnnouncements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
+    from catalog.ports.models import Models
     from catalog.ports.query_network import QueryNetwork
     from catalog.ports.remote_files import RemoteFiles
     from catalog.ports.vector_index import VectorIndex
@@ -367,7 +368,19 @@ class Application:
         """The same, held to what they were when vectors were first made with them."""
         from catalog.services.noted_models import NotedModels
 
-        return NotedModels(self.models, self.unit_of_work)
+        return NotedModels(self._running_models, self.unit_of_work)
+
+    @cached_property
+    def _running_models(self) -> Models:
+        """The same with networks that do not keep this process from answering."""
+        if not self._is_server:
+            return self.models
+        from catalog.adapters.network_process import NetworkProcess
+        from catalog.adapters.process_models import ProcessModels
+
+        process = NetworkProcess("workers.network_process", self.settings)
+        self._resources.callback(process.close)
+        return ProcessModels(self.models, process)
 
     @cached_property
     def galleries(self) -> GalleryService:

@@ -101,6 +101,10 @@ class QueryNetworkBusy(DrapeError):
     """No worker has embedded a photo that is searched with within the time that a query may take."""
 
 
+class NetworkProcessEnded(DrapeError):
+    """The process that runs the networks has ended before it answered, or cannot be started."""
+
+
 class ImageStoreUnavailable(DrapeError):
     """The image store cannot be read or written."""
 

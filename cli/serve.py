@@ -10,7 +10,7 @@ import typer
 
 from cli.options import OptionalMerchant
 from cli.search import only_merchant
-from cli.stopping import leave_at_once, terminated_like_interrupted
+from cli.stopping import terminated_like_interrupted
 from cli.worker import wait_for
 
 if TYPE_CHECKING:
@@ -62,8 +62,6 @@ def serve(
         # The server gives the signal that stopped it on, when it has finished; that is how it is meant to end.
         with terminated_like_interrupted(), contextlib.suppress(KeyboardInterrupt):
             server.serve(application, listener, caller, loading)
-    if loading is not None and loading.is_running:
-        leave_at_once(0)
 
 
 def open_caller(application: Application, merchant: str | None) -> Caller:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.errors import NetworkProcessEnded
 from embeddings.embedder import Embedder
 
 
@@ -24,6 +25,9 @@ def embed_together(
     """
     try:
         features = embedder.embed_with_scale(np.stack(photos))
+    except NetworkProcessEnded as error:
+        # One by one they would start it again and again.
+        return [error for _ in photos]
     except Exception as error:  # noqa: BLE001 - raised by whoever asked for this photo.
         if len(photos) == 1:
             return [error]

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import ImageStoreUnavailable, ModelStoreUnavailable
+from catalog.errors import ImageStoreUnavailable, ModelStoreUnavailable, NetworkProcessEnded
 from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
 from catalog.ports.indexing_observer import BatchOutcome, FailureKind, IndexingObserver, NoObserver, Stage, timed
 from catalog.ports.models import Models
@@ -277,6 +277,7 @@ class IndexingService:
             InvalidRequest: the rate is too low to be kept to.
             embeddings.errors.EmbeddingsError: a model version cannot be used, and is not left.
             embeddings.errors.OutOfMemory: the network's batches do not fit, halved or not.
+            NetworkProcessEnded: a process of its own that runs the network was killed.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()
@@ -329,6 +330,10 @@ class IndexingService:
                 summary = summary.plus(self._write(embedded, run))
                 done += run.count(batch)
             advance(done, max(total, done))
+        except NetworkProcessEnded:
+            # Whatever it was killed by may be of this batch: its claims count as those of a process that was killed.
+            run.claimed.clear()
+            raise
         finally:
             # The threads finish what they hold before the claims nobody will work on are given back.
             for pool in (loader, writer, decoders):

@@ -1,4 +1,4 @@
-"""The networks, loaded beside the first requests by a thread that a process which is to stop need not wait for."""
+"""The networks, loaded beside the first requests."""
 
 from __future__ import annotations
 
@@ -22,29 +22,23 @@ _log = logging.getLogger(__name__)
 class NetworkLoading:
     """Makes the networks of all live galleries ready, so that no photo has to wait for that.
 
-    What it asks of others comes first: the database, and the store that machines share. Stopping waits for that, for it
-    is closed next. The networks themselves are made of this machine's files and this process's memory alone. That takes
-    many seconds in calls that cannot be interrupted; it harms nothing if the process ends meanwhile.
+    What it asks of the database comes first. Stopping waits for that, for the database is closed next. Loading takes
+    many seconds, and ends where the process that does it is ended.
     """
 
     def __init__(self, search: SearchService) -> None:
         self._search = search
         self._thread = threading.Thread(target=self._run, name="load")
         self._is_wanted = True
-        # Held over what must not go on once it is no longer wanted.
+        # Held over what must not begin once it is no longer wanted.
         self._lock = threading.Lock()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its thread is still at work."""
-        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Have it use nothing more that may be closed, and tell nothing more. The network at hand is loaded on."""
+        """Have it begin nothing more, and tell nothing more, not even that what it waits for has ended."""
         with self._lock:
             self._is_wanted = False
 
@@ -58,8 +52,8 @@ class NetworkLoading:
             # Searches that need it will tell, each with the same error.
             self._tell(logging.WARNING, f"The networks cannot be loaded: {error}")
         else:
-            # What is there now stays: half a million objects that Python's garbage collector would otherwise walk
-            # through, for half a second in which nobody is answered.
+            # What is there now stays: a hundred thousand objects that Python's garbage collector would otherwise walk
+            # through, while nobody is answered.
             gc.freeze()
             gc.set_threshold(*COLLECTED_AFTER)
             self._tell(logging.INFO, "The networks are loaded", seconds=round(time.perf_counter() - start, 1))

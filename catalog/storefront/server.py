@@ -72,7 +72,7 @@ def serve(
     Args:
         caller: Whom requests without a key come from; None where each must have one.
         loading: Loads the networks beside the first requests; None where the first photo waits for that. It may still
-            be running afterwards, with nothing that the application closes.
+            be at it afterwards, until the application is closed.
 
     Raises:
         KeyboardInterrupt: once everything is finished, where Ctrl-C, or a signal that is taken like it, has stopped it.

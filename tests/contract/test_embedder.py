@@ -1,7 +1,9 @@
-"""Every embedder keeps the same promises: Keras in float32 and bfloat16, LiteRT in int8, whitened, and the fake."""
+"""Every embedder keeps the same promises: Keras in float32 and bfloat16, LiteRT in int8, whitened, the fake, and that
+one in a process beside."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from catalog.adapters.network_process import NetworkProcess
+from catalog.adapters.process_models import ProcessEmbedder, ProcessModels
+from catalog.settings import Settings
 from embeddings.embedder import PROB_SCALE, Embedder
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.quantization import quantize
@@ -21,7 +26,7 @@ from embeddings.normalization import Normalization
 from embeddings.open_embedder import open_embedder
 from embeddings.taxonomy import Taxonomy
 from embeddings.whitened_embedder import WhitenedEmbedder
-from tests.fakes import COLORS, ColorEmbedder
+from tests.fakes import COLORS, ColorEmbedder, ColorModels
 from tests.model_versions import TAXONOMY, RandomNetwork, add_version, random_images
 
 NUM_IMAGES = 19
@@ -107,7 +112,16 @@ def fake():
     return Kind(lambda: ColorEmbedder("colors-7"), ColorEmbedder, "colors-7", taxonomy, {"pool": 0, "prob": 0})
 
 
-@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8", "whitened", "fake"])
+@pytest.fixture(scope="module")
+def beside(fake):
+    process = NetworkProcess("tests.color_networks", Settings())
+    yield dataclasses.replace(
+        fake, open=lambda: ProcessModels(ColorModels(), process).embedder(fake.version), type=ProcessEmbedder
+    )
+    process.close()
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8", "whitened", "fake", "beside"])
 def kind(request):
     return request.getfixturevalue(request.param)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from catalog.client import Client
@@ -68,6 +69,14 @@ def test_a_photo_is_searched_with_by_the_shipped_network(drape, feed):
         with Client(address, timeout=60) as client:
             found = client.search(image=feed.parent / "5.png", mode="visual", limit=1)
         assert found.hits[0].product.id == "P5"
+        # The network runs in a process of its own. Where that is killed, another one takes its place.
+        (networks,) = [
+            one for one in psutil.Process(server.pid).children() if "workers.network_process" in one.cmdline()
+        ]
+        networks.kill()
+        with Client(address, timeout=60) as client:
+            found = client.search(image=feed.parent / "7.png", mode="visual", limit=1)
+        assert found.hits[0].product.id == "P7"
         # A feed is taken beside the server, which owns the index, and indexes what the command marks.
         more = feed.parent / "more.csv"
         more.write_text("id,title,image\nnew,New dress,5.png\n", encoding="utf-8")

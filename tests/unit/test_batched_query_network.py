@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from catalog.errors import NetworkProcessEnded
 from catalog.services.batched_query_network import BatchedQueryNetwork
 from embeddings.errors import OutOfMemory
 from tests.fakes import COLORS, INPUT_SIZE, ColorEmbedder, ColorModels
@@ -170,6 +171,27 @@ def test_what_is_too_much_at_once_runs_one_by_one(models, pool):
     crowd.come("red", "blue")
     crowd.let_go()
     assert crowd.colors() == ["black", "red", "blue"]
+
+
+def test_what_its_process_was_killed_with_is_not_run_again_one_by_one(models, pool):
+    """Each would start the process anew, for many seconds. All are told; the next photo is as good as any."""
+    crowd = Crowd(models, pool)
+    embedder = models.embedders["colors-1"]
+    embed = embedder.embed_with_scale
+
+    def killed(images):
+        embed(images)
+        raise NetworkProcessEnded("ended", received="SIGKILL")
+
+    embedder.embed_with_scale = killed
+    crowd.come("red", "blue")
+    crowd.let_go()
+    for failed in crowd.answers[1:]:
+        with pytest.raises(NetworkProcessEnded):
+            failed.result(SECONDS)
+    assert embedder.batches == [1, 2]
+    embedder.embed_with_scale = embed
+    assert crowd.network.embed("colors-1", photo("red")).features["prob"].argmax() == 3
 
 
 def test_after_an_error_the_network_is_free(models):

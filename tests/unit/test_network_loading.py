@@ -46,7 +46,7 @@ def search():
 
 def ended(loading):
     loading._thread.join(SECONDS)
-    return not loading.is_running
+    return not loading._thread.is_alive()
 
 
 def messages(caplog):
@@ -56,9 +56,9 @@ def messages(caplog):
 def test_every_network_is_loaded_and_that_is_told(search, caplog):
     caplog.set_level(logging.INFO)
     loading = NetworkLoading(search)
-    assert not loading.is_running
+    assert not loading._thread.is_alive()
     loading.start()
-    assert loading.is_running
+    assert loading._thread.is_alive()
     search.let_go()
     assert ended(loading)
     assert search.asked == ["versions", "a-1", "b-2"]
@@ -72,7 +72,7 @@ def test_stopping_does_not_wait_for_a_network_and_the_next_one_is_not_begun(sear
     search.let_go("versions")
     assert search.begins["a-1"].wait(SECONDS)
     loading.stop()
-    assert loading.is_running
+    assert loading._thread.is_alive()
     search.let_go()
     assert ended(loading)
     assert search.asked == ["versions", "a-1"]

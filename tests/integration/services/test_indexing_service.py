@@ -9,7 +9,8 @@ import pytest
 
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexBusy, IndexUnavailable
+from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexBusy, IndexUnavailable, NetworkProcessEnded
+from tests.fakes import ColorEmbedder
 from tests.integration.services.conftest import MERCHANT
 from tests.leaving_store import LeavingFileSystem
 
@@ -172,6 +173,34 @@ def test_claims_of_a_killed_process_are_taken_up_at_once_by_the_indexs_owner(sho
         assert len(work.outbox.claim(4, datetime.timedelta(hours=1))) == 4
         work.commit()
     assert shop.indexing.run(summary.merchant_id).embedded == 6
+    shop.assert_consistent()
+
+
+class KilledByWhite(ColorEmbedder):
+    """Its process is killed by batches with an image that is all white."""
+
+    def embed(self, images):
+        if (images == 255).all(axis=(1, 2, 3)).any():
+            raise NetworkProcessEnded("The process has ended", received="ended by SIGKILL")
+        return super().embed(images)
+
+
+def test_an_image_that_kills_the_process_of_the_network_is_set_aside_and_all_others_are_indexed(shop):
+    """P3 is found among those that came with it, each of which is then tried alone."""
+    shop.limits = dataclasses.replace(shop.limits, max_attempts=3)
+    shop.models.embedders["colors-1"] = KilledByWhite("colors-1")
+    summary = shop.ingest(_rows(shop, 9))
+    num_killed = 0
+    while shop.scalar("SELECT count(*) FROM outbox"):
+        try:
+            shop.indexing.run(summary.merchant_id)
+        except NetworkProcessEnded:
+            num_killed += 1
+    assert num_killed == 3
+    assert shop.scalar("SELECT count(*) FROM indexed_image") == 8
+    assert shop.scalar("SELECT source FROM image WHERE state = 'quarantined'").endswith("3.png")
+    reason = shop.scalar("SELECT last_error FROM image WHERE state = 'quarantined'")
+    assert reason == "whatever worked on it was killed, 3 times"
     shop.assert_consistent()
 
 

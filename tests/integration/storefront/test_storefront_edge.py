@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import io
 import logging
 import re
 import threading
+from functools import cached_property
 
 import httpx
 import pytest
+from PIL import Image
 
+from catalog.adapters.network_process import NetworkProcess
+from catalog.adapters.process_models import ProcessModels
 from catalog.errors import DatabaseUnavailable, IndexUnavailable, QueryNetworkBusy
 from catalog.storefront.app import create_app
 from catalog.storefront.calls import PHOTO_THREADS, Calls
 from catalog.storefront.errors import TABLE
 from catalog.types import Caller, Scope
+from tests.color_networks import DEADLY
 from tests.integration.services.conftest import picture
-from tests.integration.storefront.conftest import Client, ids, refused
+from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
 
 
 @pytest.mark.parametrize(
@@ -98,6 +104,31 @@ def test_photos_that_wait_do_not_fill_the_memory(application, keys, monkeypatch)
     assert int(third.headers["retry-after"]) > 0
     for answered in (*both, later):
         refused(answered, 503, "query_network_busy")
+
+
+class ProcessApplication(ColorApplication):
+    """One whose networks run in a process beside it."""
+
+    @cached_property
+    def _noted_models(self):
+        process = NetworkProcess("tests.color_networks", self.settings)
+        self._resources.callback(process.close)
+        return ProcessModels(self.models, process)
+
+
+def test_a_photo_whose_network_is_killed_is_told_so_and_the_next_one_is_answered(application, keys):
+    killer = io.BytesIO()
+    Image.new("RGB", (32, 48), DEADLY).save(killer, "PNG")
+    settings = application.settings.model_copy(update={"home": application.settings.home.parent / "other"})
+    with ProcessApplication(settings) as beside:
+        beside.index = application.index
+        shop = Client(create_app(beside), keys["atelier"])
+        for _ in range(2):
+            assert "red-dress" in ids(shop.upload(picture("red")))
+            answered = shop.upload(killer.getvalue())
+            refused(answered, 503, "query_network_unavailable")
+            assert int(answered.headers["retry-after"]) > 0
+            assert "SIGKILL" not in answered.text
 
 
 def test_photos_that_wait_for_a_network_leave_room_for_what_needs_none(application, keys, monkeypatch):

@@ -1,0 +1,55 @@
+"""A process that runs the arithmetic of ``tests.fakes`` as ``workers.network_process`` runs networks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.ports.models import Models
+from catalog.settings import Settings
+from embeddings.errors import UnusableModel
+from tests.fakes import ColorEmbedder, ColorModels
+from workers.network_process import run
+
+HELD: Final = "colors-held"
+"""Never comes to an end."""
+
+FAILING: Final = "colors-failing"
+"""Fails as nobody foresaw."""
+
+DEADLY: Final = (1, 2, 3)
+"""The colour of photos that kill the process, as a machine that is out of memory does."""
+
+MISSING: Final = "no-such-version"
+
+
+class _Embedder(ColorEmbedder):
+    def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        if self.version == HELD:
+            threading.Event().wait()
+        if self.version == FAILING:
+            raise LookupError("no kernel for that")
+        if (images == DEADLY).all(axis=(1, 2, 3)).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(images)
+
+
+class _Models(ColorModels):
+    def embedder(self, version: str) -> ColorEmbedder:
+        if version == MISSING:
+            raise UnusableModel("No such version", received=version, expected="one of two", remedy="import it")
+        return self.embedders.setdefault(version, _Embedder(version))
+
+
+def color_models(settings: Settings) -> AbstractContextManager[Models]:
+    return nullcontext(_Models())
+
+
+if __name__ == "__main__":
+    run(color_models)
