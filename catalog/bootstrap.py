@@ -32,43 +32,43 @@ if TYPE_CHECKING:
     from catalog.ports.vector_index import VectorIndex
     from catalog.ports.vector_snapshots import VectorSnapshots
     from catalog.services.api_keys import ApiKeyService
-    from catalog.services.attribute_choices import AttributeChoices
-    from catalog.services.attribute_mining import AttributeMiningService
-    from catalog.services.calibration import CalibrationService
-    from catalog.services.catalog_dataset import CatalogDatasets
-    from catalog.services.evaluation import EvaluationService
-    from catalog.services.facets import FacetService
-    from catalog.services.feed_history import FeedHistoryService
-    from catalog.services.feed_schedules import FeedScheduleService
-    from catalog.services.feed_submissions import FeedSubmissionService
-    from catalog.services.feed_undo import FeedUndoService
-    from catalog.services.fetching_and_indexing import FetchingAndIndexing
-    from catalog.services.fetching_work import FetchingWork
-    from catalog.services.galleries import GalleryService
-    from catalog.services.gallery_checks import GalleryChecks
-    from catalog.services.gallery_pruning import GalleryPruning
-    from catalog.services.image_fetching import ImageFetching
-    from catalog.services.indexer import Indexer
-    from catalog.services.indexing import IndexingService
-    from catalog.services.indexing_follower import IndexingFollower
-    from catalog.services.indexing_work import IndexingWork
-    from catalog.services.ingest import IngestService
+    from catalog.services.browsing.attribute_choices import AttributeChoices
+    from catalog.services.browsing.facets import FacetService
+    from catalog.services.browsing.product_browsing import ProductBrowsing
+    from catalog.services.browsing.product_removal import ProductRemoval
+    from catalog.services.browsing.shown_images import ShownImages
+    from catalog.services.fetching.fetching_and_indexing import FetchingAndIndexing
+    from catalog.services.fetching.fetching_work import FetchingWork
+    from catalog.services.fetching.image_fetching import ImageFetching
+    from catalog.services.galleries.galleries import GalleryService
+    from catalog.services.galleries.snapshots import SnapshotService
+    from catalog.services.indexing.indexer import Indexer
+    from catalog.services.indexing.indexing import IndexingService
+    from catalog.services.indexing.indexing_follower import IndexingFollower
+    from catalog.services.indexing.indexing_work import IndexingWork
+    from catalog.services.indexing.reconciliation import ReconciliationService
+    from catalog.services.ingesting.feed_history import FeedHistoryService
+    from catalog.services.ingesting.feed_schedules import FeedScheduleService
+    from catalog.services.ingesting.feed_submissions import FeedSubmissionService
+    from catalog.services.ingesting.feed_undo import FeedUndoService
+    from catalog.services.ingesting.ingest import IngestService
+    from catalog.services.ingesting.remote_feeds import RemoteFeedService
     from catalog.services.jobs import JobService
-    from catalog.services.noted_models import NotedModels
-    from catalog.services.product_browsing import ProductBrowsing
-    from catalog.services.product_removal import ProductRemoval
-    from catalog.services.query_embedding import QueryEmbedding
-    from catalog.services.query_work import QueryWork
+    from catalog.services.models.attribute_mining import AttributeMiningService
+    from catalog.services.models.calibration import CalibrationService
+    from catalog.services.models.catalog_dataset import CatalogDatasets
+    from catalog.services.models.evaluation import EvaluationService
+    from catalog.services.models.noted_models import NotedModels
+    from catalog.services.models.training import TrainingService
+    from catalog.services.photo_queries.query_embedding import QueryEmbedding
+    from catalog.services.photo_queries.query_work import QueryWork
+    from catalog.services.photo_queries.tagging import TaggingService
     from catalog.services.readiness import ReadinessService
-    from catalog.services.reconciliation import ReconciliationService
-    from catalog.services.reindexing import ReindexService
-    from catalog.services.remote_feeds import RemoteFeedService
-    from catalog.services.search import SearchService
-    from catalog.services.shown_images import ShownImages
-    from catalog.services.snapshots import SnapshotService
+    from catalog.services.reindexing.gallery_checks import GalleryChecks
+    from catalog.services.reindexing.gallery_pruning import GalleryPruning
+    from catalog.services.reindexing.reindexing import ReindexService
+    from catalog.services.searching.search import SearchService
     from catalog.services.status import StatusService
-    from catalog.services.tagging import TaggingService
-    from catalog.services.training import TrainingService
     from catalog.services.webhooks import WebhookService
     from catalog.unit_of_work import UnitOfWork
     from embeddings.model_store import ModelStore
@@ -276,7 +276,7 @@ class Application:
     @cached_property
     def snapshots(self) -> SnapshotService:
         """Saves the collections of all galleries, and puts them back."""
-        from catalog.services.snapshots import SnapshotService
+        from catalog.services.galleries.snapshots import SnapshotService
 
         return SnapshotService(self.unit_of_work, self.index, self._vector_snapshots)
 
@@ -366,7 +366,7 @@ class Application:
     @cached_property
     def _noted_models(self) -> NotedModels:
         """The same, held to what they were when vectors were first made with them."""
-        from catalog.services.noted_models import NotedModels
+        from catalog.services.models.noted_models import NotedModels
 
         return NotedModels(self._running_models, self.unit_of_work)
 
@@ -396,7 +396,7 @@ class Application:
         return self._gallery_service(None) if is_elsewhere else self.galleries
 
     def _gallery_service(self, index: VectorIndex | None) -> GalleryService:
-        from catalog.services.galleries import GalleryService
+        from catalog.services.galleries.galleries import GalleryService
         from embeddings.manifest import Precision
 
         precision = None if self.settings.precision is None else Precision(self.settings.precision)
@@ -405,7 +405,7 @@ class Application:
     @cached_property
     def ingest(self) -> IngestService:
         """Takes feeds."""
-        from catalog.services.ingest import IngestService
+        from catalog.services.ingesting.ingest import IngestService
 
         return IngestService(
             self.unit_of_work,
@@ -419,7 +419,7 @@ class Application:
     @cached_property
     def remote_feeds(self) -> RemoteFeedService:
         """Fetches feeds by address and takes them."""
-        from catalog.services.remote_feeds import RemoteFeedService
+        from catalog.services.ingesting.remote_feeds import RemoteFeedService
 
         return RemoteFeedService(
             self.unit_of_work,
@@ -432,7 +432,7 @@ class Application:
     @cached_property
     def feed_schedules(self) -> FeedScheduleService:
         """Takes feeds by address again and again."""
-        from catalog.services.feed_schedules import FeedScheduleService
+        from catalog.services.ingesting.feed_schedules import FeedScheduleService
 
         lease = datetime.timedelta(seconds=self.settings.lease_seconds)
         return FeedScheduleService(self.unit_of_work, self.remote_feeds, self.galleries, lease=lease)
@@ -441,7 +441,7 @@ class Application:
     def feed_submissions(self) -> FeedSubmissionService:
         """Takes over feeds, for whoever takes them."""
         from catalog.adapters.fsspec_feed_store import FsspecFeedStore
-        from catalog.services.feed_submissions import FeedSubmissionService
+        from catalog.services.ingesting.feed_submissions import FeedSubmissionService
 
         return FeedSubmissionService(
             self.unit_of_work,
@@ -464,21 +464,21 @@ class Application:
     @cached_property
     def feed_history(self) -> FeedHistoryService:
         """Tells what ingests have changed."""
-        from catalog.services.feed_history import FeedHistoryService
+        from catalog.services.ingesting.feed_history import FeedHistoryService
 
         return FeedHistoryService(self.unit_of_work)
 
     @cached_property
     def feed_undo(self) -> FeedUndoService:
         """Undoes ingests."""
-        from catalog.services.feed_undo import FeedUndoService
+        from catalog.services.ingesting.feed_undo import FeedUndoService
 
         return FeedUndoService(self.unit_of_work)
 
     @cached_property
     def image_fetching(self) -> ImageFetching:
         """Fetches images by address."""
-        from catalog.services.image_fetching import FetchLimits, ImageFetching
+        from catalog.services.fetching.image_fetching import FetchLimits, ImageFetching
 
         limits = FetchLimits(
             threads=self.settings.fetch_threads,
@@ -495,21 +495,21 @@ class Application:
     @cached_property
     def fetching_work(self) -> FetchingWork:
         """The fetching as a worker does it, in shares."""
-        from catalog.services.fetching_work import FetchingWork
+        from catalog.services.fetching.fetching_work import FetchingWork
 
         return FetchingWork(self.image_fetching, self.announcements)
 
     @cached_property
     def fetching_and_indexing(self) -> FetchingAndIndexing:
         """Fetches and indexes where there are no workers."""
-        from catalog.services.fetching_and_indexing import FetchingAndIndexing
+        from catalog.services.fetching.fetching_and_indexing import FetchingAndIndexing
 
         return FetchingAndIndexing(self.unit_of_work, self.image_fetching, self.indexing)
 
     @cached_property
     def indexing(self) -> IndexingService:
         """Works off dirty images."""
-        from catalog.services.indexing import IndexingLimits, IndexingService
+        from catalog.services.indexing.indexing import IndexingLimits, IndexingService
 
         limits = IndexingLimits(
             batch_size=self.settings.images_per_call,
@@ -539,28 +539,28 @@ class Application:
     @cached_property
     def indexing_work(self) -> IndexingWork:
         """The indexing as a worker does it, in shares."""
-        from catalog.services.indexing_work import IndexingWork
+        from catalog.services.indexing.indexing_work import IndexingWork
 
         return IndexingWork(self.indexing, self.announcements)
 
     @cached_property
     def indexing_follower(self) -> IndexingFollower:
         """Watches what workers index."""
-        from catalog.services.indexing_follower import IndexingFollower
+        from catalog.services.indexing.indexing_follower import IndexingFollower
 
         return IndexingFollower(self.unit_of_work)
 
     @cached_property
     def reindexing(self) -> ReindexService:
         """Changes to other model versions, and back."""
-        from catalog.services.reindexing import ReindexService
+        from catalog.services.reindexing.reindexing import ReindexService
 
         return ReindexService(self.unit_of_work, self.galleries, self._indexer, self.gallery_checks)
 
     @cached_property
     def _indexer(self) -> Indexer:
         """Workers, where there are some that do not own the index; else this process."""
-        from catalog.services.indexing_follower import WorkersIndexing
+        from catalog.services.indexing.indexing_follower import WorkersIndexing
 
         if self.settings.broker_url is None or self.settings.qdrant_url is None:
             return self.indexing
@@ -569,21 +569,21 @@ class Application:
     @cached_property
     def gallery_checks(self) -> GalleryChecks:
         """Measures galleries before searches go to them."""
-        from catalog.services.gallery_checks import GalleryChecks
+        from catalog.services.reindexing.gallery_checks import GalleryChecks
 
         return GalleryChecks(self.unit_of_work, self.index, self._noted_models)
 
     @cached_property
     def pruning(self) -> GalleryPruning:
         """Drops galleries that are no longer searched."""
-        from catalog.services.gallery_pruning import GalleryPruning
+        from catalog.services.reindexing.gallery_pruning import GalleryPruning
 
         return GalleryPruning(self.unit_of_work, self.index, alone=self.settings.qdrant_url is None)
 
     @cached_property
     def search(self) -> SearchService:
         """Answers searches."""
-        from catalog.services.search import AT_ONCE, SearchService
+        from catalog.services.searching.search import AT_ONCE, SearchService
 
         at_once = AT_ONCE if self.settings.qdrant_url is None else None
         return SearchService(
@@ -593,8 +593,8 @@ class Application:
     @cached_property
     def query_embedding(self) -> QueryEmbedding:
         """Turns photos that are searched with into features."""
-        from catalog.services.query_cache import QueryCache
-        from catalog.services.query_embedding import QueryEmbedding
+        from catalog.services.photo_queries.query_cache import QueryCache
+        from catalog.services.photo_queries.query_embedding import QueryEmbedding
 
         cache = QueryCache(self.settings.query_cache_mb * 2**20)
         return QueryEmbedding(self._noted_models, self._query_network, cache, max_pixels=self.settings.max_image_pixels)
@@ -603,7 +603,7 @@ class Application:
     def _query_network(self) -> QueryNetwork:
         """In this process, or on workers."""
         if self.settings.query_embedder == "here":
-            from catalog.services.batched_query_network import BatchedQueryNetwork
+            from catalog.services.photo_queries.batched_query_network import BatchedQueryNetwork
 
             return BatchedQueryNetwork(self._noted_models)
         from catalog.adapters.broker_url import require_broker_url
@@ -619,7 +619,7 @@ class Application:
         """Embeds photos that are searched with elsewhere."""
         from catalog.adapters.broker_url import require_broker_url
         from catalog.adapters.redis_query_requests import RedisQueryRequests
-        from catalog.services.query_work import QueryWork
+        from catalog.services.photo_queries.query_work import QueryWork
 
         requests = RedisQueryRequests(require_broker_url(self.settings.broker_url))
         self._resources.callback(requests.close)
@@ -628,42 +628,42 @@ class Application:
     @cached_property
     def tagging(self) -> TaggingService:
         """Tells what photos show."""
-        from catalog.services.tagging import TaggingService
+        from catalog.services.photo_queries.tagging import TaggingService
 
         return TaggingService(self.unit_of_work, self._noted_models, self.query_embedding)
 
     @cached_property
     def facets(self) -> FacetService:
         """Counts products of each kind."""
-        from catalog.services.facets import FacetService
+        from catalog.services.browsing.facets import FacetService
 
         return FacetService(self.unit_of_reading)
 
     @cached_property
     def product_browsing(self) -> ProductBrowsing:
         """Shows products one by one and page by page."""
-        from catalog.services.product_browsing import ProductBrowsing
+        from catalog.services.browsing.product_browsing import ProductBrowsing
 
         return ProductBrowsing(self.unit_of_reading)
 
     @cached_property
     def product_removal(self) -> ProductRemoval:
         """Removes single products."""
-        from catalog.services.product_removal import ProductRemoval
+        from catalog.services.browsing.product_removal import ProductRemoval
 
         return ProductRemoval(self.unit_of_work)
 
     @cached_property
     def attribute_choices(self) -> AttributeChoices:
         """Lists attributes to choose from, and completes what is typed of them."""
-        from catalog.services.attribute_choices import AttributeChoices
+        from catalog.services.browsing.attribute_choices import AttributeChoices
 
         return AttributeChoices(self.unit_of_reading, self._noted_models)
 
     @cached_property
     def shown_images(self) -> ShownImages:
         """Gives out the photos of catalogs."""
-        from catalog.services.shown_images import ShownImages
+        from catalog.services.browsing.shown_images import ShownImages
 
         return ShownImages(self.unit_of_reading, self.image_store, max_pixels=self.settings.max_image_pixels)
 
@@ -706,28 +706,28 @@ class Application:
     @cached_property
     def reconciliation(self) -> ReconciliationService:
         """Compares the vector index with PostgreSQL."""
-        from catalog.services.reconciliation import ReconciliationService
+        from catalog.services.indexing.reconciliation import ReconciliationService
 
         return ReconciliationService(self.unit_of_work, self.index, self._noted_models)
 
     @cached_property
     def attribute_mining(self) -> AttributeMiningService:
         """Finds attributes in a catalog's feed and texts."""
-        from catalog.services.attribute_mining import AttributeMiningService
+        from catalog.services.models.attribute_mining import AttributeMiningService
 
         return AttributeMiningService(self.unit_of_work)
 
     @cached_property
     def calibration(self) -> CalibrationService:
         """Reads samples of catalogs to quantize with."""
-        from catalog.services.calibration import CalibrationService
+        from catalog.services.models.calibration import CalibrationService
 
         return CalibrationService(self.unit_of_work, self.image_store, max_pixels=self.settings.max_image_pixels)
 
     @cached_property
     def training(self) -> TrainingService:
         """Trains on catalogs and data sets."""
-        from catalog.services.training import TrainingService
+        from catalog.services.models.training import TrainingService
 
         return TrainingService(
             self.unit_of_work,
@@ -741,14 +741,14 @@ class Application:
     @cached_property
     def catalog_datasets(self) -> CatalogDatasets:
         """Reads catalogs as data sets to evaluate on."""
-        from catalog.services.catalog_dataset import CatalogDatasets
+        from catalog.services.models.catalog_dataset import CatalogDatasets
 
         return CatalogDatasets(self.unit_of_work, self.image_store, self.attribute_mining)
 
     @cached_property
     def evaluation(self) -> EvaluationService:
         """Evaluates networks on data sets. Touches neither the database nor the galleries."""
-        from catalog.services.evaluation import EvaluationService
+        from catalog.services.models.evaluation import EvaluationService
 
         return EvaluationService(
             self.model_store,

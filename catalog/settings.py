@@ -85,8 +85,8 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=64 * 2**20, ge=1)
 
     query_embedder: Literal["here", "worker"] = "here"
-    """Where photos that are searched with are embedded: where they are asked for, of a server in a process beside it, or
-    on ``drape worker --queue query``, by way of the broker."""
+    """Where photos that are searched with are embedded: on the machine that is asked, or by way of the broker on
+    ``drape worker --queue query``."""
 
     query_deadline: float = Field(default=2.0, gt=0, le=60)
     """Seconds within which such a worker must have embedded one."""

@@ -45,7 +45,7 @@ def demo(
     Everything is kept under DRAPE_HOME, for the merchant named "demo". A second run changes nothing.
     """
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.services.ingest import IngestRequest
+    from catalog.services.ingesting.ingest import IngestRequest
     from cli.ingest import failed, print_summary
     from cli.progress import progress
     from cli.result_sheet import write_result_sheet

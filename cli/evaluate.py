@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from catalog.bootstrap import Application
-    from catalog.services.attribute_mining import MiningOptions
+    from catalog.services.models.attribute_mining import MiningOptions
     from embeddings.datasets.dataset_options import DatasetOptions
     from embeddings.datasets.records import Dataset, DatasetImage
     from embeddings.evaluation.evaluated_rows import Fusion
@@ -138,7 +138,7 @@ def evaluate(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
-    from catalog.services.evaluation import EvaluationRequest
+    from catalog.services.models.evaluation import EvaluationRequest
     from cli.evaluation_files import write_evaluation
     from cli.evaluation_table import print_report
     from cli.progress import progress
@@ -220,9 +220,9 @@ def _images(
     only: Collection[str] | None,
 ) -> tuple[Dataset, Callable[[DatasetImage], bytes], str]:
     """What to evaluate on, how to read its images, and what to do about one that cannot be read."""
-    from catalog.services.dataset_mining import with_mined_attributes
-    from catalog.services.evaluation import read_from_path
-    from catalog.services.stored_photos import BROKEN_IMAGE_REMEDY
+    from catalog.services.models.dataset_mining import with_mined_attributes
+    from catalog.services.models.evaluation import read_from_path
+    from catalog.services.models.stored_photos import BROKEN_IMAGE_REMEDY
     from embeddings.datasets.open_dataset import open_dataset
     from embeddings.datasets.photos import BROKEN_FILE_REMEDY
 

@@ -12,7 +12,7 @@ from cli.options import AsJson, Merchant
 
 if TYPE_CHECKING:
     from catalog.repositories.changes import ProductChange
-    from catalog.services.feed_history import FeedRun
+    from catalog.services.ingesting.feed_history import FeedRun
 
 MAX_VALUE_LENGTH = 60
 _COUNTS = {
@@ -86,7 +86,7 @@ def _run_as_json(run: FeedRun) -> dict[str, Any]:
 
 
 def _change_as_json(change: ProductChange) -> dict[str, Any]:
-    from catalog.services.feed_history import field_changes
+    from catalog.services.ingesting.feed_history import field_changes
     from catalog.types import Price
     from cli.hit_wording import price_as_json
 
@@ -145,7 +145,7 @@ def _print_run(run: FeedRun) -> None:
 
 
 def _print_change(change: ProductChange) -> None:
-    from catalog.services.feed_history import field_changes
+    from catalog.services.ingesting.feed_history import field_changes
     from cli.hit_wording import plain_text
 
     fields = field_changes(change)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import datetime
 
     from catalog.repositories.feed_schedules import ScheduledFeed
-    from catalog.services.ingest import IngestRequest
+    from catalog.services.ingesting.ingest import IngestRequest
     from catalog.settings import Settings
 
 

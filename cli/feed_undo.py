@@ -15,7 +15,7 @@ from cli.options import AsJson, Merchant, Wait
 
 if TYPE_CHECKING:
     from catalog.repositories.jobs import Job
-    from catalog.services.feed_undo import UndoSummary
+    from catalog.services.ingesting.feed_undo import UndoSummary
 
 KEPT_SHOWN = 10
 

@@ -21,7 +21,7 @@ from cli.feed_words import word_lines, words_as_json
 from cli.options import AllowAbsolute, AsJson, Feed, FeedCurrency, FeedDialect
 
 if TYPE_CHECKING:
-    from catalog.services.feed_check import FeedReport
+    from catalog.services.ingesting.feed_check import FeedReport
 
 FAULTS_SHOWN = 20
 
@@ -49,8 +49,8 @@ def check(
     """
     from catalog.bootstrap import settings_from_environment
     from catalog.feeds import open_feed, reading_options
-    from catalog.services.feed_check import check_feed
-    from catalog.services.source_images import ImageFiles
+    from catalog.services.ingesting.feed_check import check_feed
+    from catalog.services.ingesting.source_images import ImageFiles
     from cli.progress import progress
 
     settings = settings_from_environment()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from catalog.types import AttributeSource
 
 if TYPE_CHECKING:
-    from catalog.services.attribute_mining import MiningOptions
+    from catalog.services.models.attribute_mining import MiningOptions
     from embeddings.datasets.dataset_options import DatasetOptions
 
 
@@ -58,7 +58,7 @@ def mining_options(
         InvalidRequest: words are given, and no text is read.
     """
     from catalog.errors import InvalidRequest
-    from catalog.services.attribute_mining import MiningOptions
+    from catalog.services.models.attribute_mining import MiningOptions
 
     if source is AttributeSource.FEED and (vocabulary is not None or learn_words):
         raise InvalidRequest(

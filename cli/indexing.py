@@ -9,8 +9,8 @@ from cli.progress import progress
 
 if TYPE_CHECKING:
     from catalog.bootstrap import Application
-    from catalog.services.indexing_follower import FollowedIndexing
-    from catalog.services.indexing_summary import IndexingSummary
+    from catalog.services.indexing.indexing_follower import FollowedIndexing
+    from catalog.services.indexing.indexing_summary import IndexingSummary
     from catalog.settings import Settings
 
     Done: TypeAlias = IndexingSummary | FollowedIndexing

@@ -22,10 +22,10 @@ from cli.options import AllowAbsolute, AsJson, FeedCurrency, FeedDialect, FeedOr
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from catalog.services.fetching_summary import FetchedImages
-    from catalog.services.indexing_follower import FollowedIndexing
-    from catalog.services.indexing_summary import IndexingSummary
-    from catalog.services.ingest import IngestSummary
+    from catalog.services.fetching.fetching_summary import FetchedImages
+    from catalog.services.indexing.indexing_follower import FollowedIndexing
+    from catalog.services.indexing.indexing_summary import IndexingSummary
+    from catalog.services.ingesting.ingest import IngestSummary
 
     Indexing: TypeAlias = IndexingSummary | FollowedIndexing | None
     """What this process did, what workers did, or None where they are not waited for."""
@@ -72,8 +72,8 @@ def ingest(
     The exit code is 1 when any row or image failed.
     """
     from catalog.bootstrap import Application, settings_from_environment
-    from catalog.services.fetching_summary import fetched_images
-    from catalog.services.ingest import IngestRequest
+    from catalog.services.fetching.fetching_summary import fetched_images
+    from catalog.services.ingesting.ingest import IngestRequest
     from catalog.types import is_address
     from cli.feed_schedules import put_schedule
     from cli.progress import progress
@@ -160,7 +160,7 @@ def print_summary(
     from rich.table import Table
     from rich.text import Text
 
-    from catalog.services.indexing_follower import FollowedIndexing
+    from catalog.services.indexing.indexing_follower import FollowedIndexing
     from cli.hit_wording import plain_text
 
     counts = _with_fetched(summary, fetched)
@@ -248,7 +248,7 @@ def _fetching_lines(fetched: FetchedImages | None) -> Iterator[str]:
 
 def indexing_lines(indexing: Indexing) -> Iterator[str]:
     """Tell a person what was indexed."""
-    from catalog.services.indexing_follower import FollowedIndexing
+    from catalog.services.indexing.indexing_follower import FollowedIndexing
 
     if indexing is None:
         yield "Workers index what is new."
@@ -281,7 +281,7 @@ def _rate(number: int, seconds: float) -> str:
 
 def indexing_as_json(indexing: Indexing) -> dict[str, object]:
     """The same for a program."""
-    from catalog.services.indexing_follower import FollowedIndexing
+    from catalog.services.indexing.indexing_follower import FollowedIndexing
 
     if indexing is None:
         return {"indexed_by_workers": None}

@@ -12,8 +12,8 @@ from cli.options import AsJson
 
 if TYPE_CHECKING:
     from catalog.bootstrap import Application
-    from catalog.services.indexing_summary import IndexingSummary
-    from catalog.services.reconciliation import Reconciliation
+    from catalog.services.indexing.indexing_summary import IndexingSummary
+    from catalog.services.indexing.reconciliation import Reconciliation
 
 
 def reconcile(
@@ -111,7 +111,7 @@ def _print(found: Reconciliation, indexing: IndexingSummary | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from catalog.services.index_differences import Difference
+    from catalog.services.indexing.index_differences import Difference
     from cli.consoles import table_console
     from cli.hit_wording import plain_text
 

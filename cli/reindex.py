@@ -11,9 +11,9 @@ from cli.failures import FAILED
 from cli.options import AsJson, OptionalMerchant
 
 if TYPE_CHECKING:
-    from catalog.services.gallery_checks import GalleryReport
-    from catalog.services.gallery_pruning import PruneSummary
-    from catalog.services.reindexing import ReindexSummary
+    from catalog.services.reindexing.gallery_checks import GalleryReport
+    from catalog.services.reindexing.gallery_pruning import PruneSummary
+    from catalog.services.reindexing.reindexing import ReindexSummary
 
 
 def reindex(
@@ -66,7 +66,7 @@ def reindex(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
-    from catalog.services.gallery_checks import LEAST_RECALL, CheckLimits
+    from catalog.services.reindexing.gallery_checks import LEAST_RECALL, CheckLimits
     from cli.progress import progress
     from cli.search import only_merchant
     from cli.stopping import terminated_like_interrupted

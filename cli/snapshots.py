@@ -14,7 +14,7 @@ from cli.options import AsJson
 from cli.reconcile import compare, in_order, report
 
 if TYPE_CHECKING:
-    from catalog.services.snapshots import OnCollection, Snapshot
+    from catalog.services.galleries.snapshots import OnCollection, Snapshot
 
 app = typer.Typer(
     help="Save the vectors of all galleries, or restore them: what takes long to embed again.", no_args_is_help=True

@@ -13,7 +13,7 @@ from cli.options import AsJson, OptionalMerchant
 from cli.search import only_merchant, parse_crop, read_photo
 
 if TYPE_CHECKING:
-    from catalog.services.tagging import TaggedPhoto
+    from catalog.services.photo_queries.tagging import TaggedPhoto
 
 
 def tag(

@@ -348,7 +348,7 @@ def train(
             )
 
     # Only now: this starts TensorFlow, for which nobody should wait who made a slip in the options.
-    from catalog.services.training import CatalogSource, DatasetSource, TrainingRequest
+    from catalog.services.models.training import CatalogSource, DatasetSource, TrainingRequest
 
     with Application(settings_from_environment()) as application, ExitStack() as phases:
         source: CatalogSource | DatasetSource

@@ -59,8 +59,8 @@ def whiten_version(
     """
     from catalog.bootstrap import Application, settings_from_environment
     from catalog.errors import InvalidRequest
-    from catalog.services.evaluation import read_from_path
-    from catalog.services.stored_photos import BROKEN_IMAGE_REMEDY
+    from catalog.services.models.evaluation import read_from_path
+    from catalog.services.models.stored_photos import BROKEN_IMAGE_REMEDY
     from cli.progress import progress
     from cli.search import only_merchant
     from embeddings.datasets.open_dataset import open_dataset

@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from catalog.services.ingest import IngestRequest, IngestSummary
+from catalog.services.ingesting.ingest import IngestRequest, IngestSummary
 from catalog.settings import Settings
 from cli.worker import EVERYTHING, Queue, celery_arguments
 from tests.color_workers import ColorApplication

@@ -18,7 +18,7 @@ from catalog.adapters.celery_broker import (
     TELL_WEBHOOKS,
 )
 from catalog.ports.announcements import WorkQueue
-from catalog.services.indexing_summary import IndexingSummary
+from catalog.services.indexing.indexing_summary import IndexingSummary
 from embeddings.errors import ExplainedError, OutOfMemory
 from workers.application import application
 from workers.liveness import touch

@@ -12,7 +12,7 @@ from catalog.repositories.jobs import Job
 from catalog.repositories.outbox import Backlog
 from catalog.rows import FetchOutcome
 from catalog.services.capacity_plan import CapacityPlan, plan
-from catalog.services.gallery_layout import collection_spec
+from catalog.services.galleries.gallery_layout import collection_spec
 from catalog.unit_of_work import UnitOfWorkFactory
 
 USUAL_IMAGE_BYTES = 100_000

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from catalog.errors import DrapeError
-from catalog.services.search import SearchService
+from catalog.services.searching.search import SearchService
 from embeddings.errors import EmbeddingsError
 
 COLLECTED_AFTER: Final = (20_000, 20, 20)

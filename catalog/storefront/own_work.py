@@ -10,9 +10,9 @@ from typing import Final
 
 from catalog.bootstrap import Application
 from catalog.ports.announcements import WorkQueue
-from catalog.services.feed_submissions import FeedSubmissionService
-from catalog.services.image_fetching import ImageFetching
-from catalog.services.indexing import IndexingService
+from catalog.services.fetching.image_fetching import ImageFetching
+from catalog.services.indexing.indexing import IndexingService
+from catalog.services.ingesting.feed_submissions import FeedSubmissionService
 from catalog.services.webhooks import WebhookService
 from embeddings.errors import ExplainedError
 

@@ -9,16 +9,16 @@ from fastapi import Depends, Request
 
 from catalog.bootstrap import Application
 from catalog.ports.remote_files import RemoteFiles
-from catalog.services.attribute_choices import AttributeChoices
-from catalog.services.facets import FacetService
-from catalog.services.feed_submissions import FeedSubmissionService
+from catalog.services.browsing.attribute_choices import AttributeChoices
+from catalog.services.browsing.facets import FacetService
+from catalog.services.browsing.product_browsing import ProductBrowsing
+from catalog.services.browsing.product_removal import ProductRemoval
+from catalog.services.browsing.shown_images import ShownImages
+from catalog.services.ingesting.feed_submissions import FeedSubmissionService
 from catalog.services.jobs import JobService
-from catalog.services.product_browsing import ProductBrowsing
-from catalog.services.product_removal import ProductRemoval
+from catalog.services.photo_queries.tagging import TaggingService
 from catalog.services.readiness import ReadinessService
-from catalog.services.search import SearchService
-from catalog.services.shown_images import ShownImages
-from catalog.services.tagging import TaggingService
+from catalog.services.searching.search import SearchService
 from catalog.services.webhooks import WebhookService
 from catalog.storefront.authentication import require, require_for_photos
 from catalog.storefront.calls import FETCH_THREADS, MOST_PHOTO_BYTES, PHOTO_THREADS, UPLOAD_THREADS, Calls

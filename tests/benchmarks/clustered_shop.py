@@ -19,7 +19,7 @@ from catalog.ports.vector_index import Point
 from catalog.repositories.galleries import IndexedImage
 from catalog.repositories.images import IndexableImage
 from catalog.rows import ImageState
-from catalog.services.gallery_layout import PROB, payload, point_vectors
+from catalog.services.galleries.gallery_layout import PROB, payload, point_vectors
 from embeddings.similarity import l2_normalize
 
 VERSION: Final = "compact-rendered"

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from catalog.attributes.vocabulary import fashion_vocabulary
-from catalog.services.attribute_queries import ChangedQuery
+from catalog.services.queries.attribute_queries import ChangedQuery
 from catalog.types import AttributeChanges
 from embeddings.datasets.rendered.catalog import encode_view
 from embeddings.datasets.rendered.items import items

@@ -16,7 +16,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from catalog.bootstrap import Application
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.settings import Settings
 
 with Application(Settings()) as application:

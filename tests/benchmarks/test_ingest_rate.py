@@ -7,7 +7,7 @@ import time
 import pytest
 
 from catalog.bootstrap import Application
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.settings import Settings
 from tests.benchmarks.networks import prepared_files, resnet50_version
 from tests.feeds_from_shared import read_products, write_shared_feed

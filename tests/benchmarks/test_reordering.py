@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from catalog.services.boosts import boosted
-from catalog.services.diversity import diverse_order, stretched
-from catalog.services.reordered_search import NUM_REORDERED
+from catalog.services.searching.boosts import boosted
+from catalog.services.searching.diversity import diverse_order, stretched
+from catalog.services.searching.reordered_search import NUM_REORDERED
 from catalog.types import Boosts
 from embeddings.similarity import cosine_similarity
 

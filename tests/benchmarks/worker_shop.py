@@ -16,7 +16,7 @@ import psutil
 from sqlalchemy import create_engine, text
 
 from catalog.bootstrap import Application
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.settings import Settings
 
 _LOOK_SECONDS = 0.05

@@ -13,7 +13,7 @@ from PIL import Image
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.adapters.stored_models import StoredModels
 from catalog.errors import InvalidRequest
-from catalog.services.evaluation import EvaluationRequest, EvaluationService
+from catalog.services.models.evaluation import EvaluationRequest, EvaluationService
 from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset
 from embeddings.evaluation.embedder_network import EmbedderNetwork

@@ -12,8 +12,8 @@ import pytest
 from catalog.adapters.celery_broker import announce, celery_app
 from catalog.ports.announcements import WorkQueue
 from catalog.schedules import parse_schedule
-from catalog.services.feed_submissions import FeedOptions
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.feed_submissions import FeedOptions
+from catalog.services.ingesting.ingest import IngestRequest
 from cli.worker import Queue
 from tests.file_server import FileServer, answer, serving
 from tests.worker_cluster import MERCHANT, striped_picture

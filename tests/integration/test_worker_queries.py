@@ -60,8 +60,8 @@ def test_a_killed_worker_costs_a_clear_answer_until_another_is_there(cluster):
 _ASKS = """
 import sys
 from catalog.bootstrap import Application, settings_from_environment
-from catalog.services.query_cache import QueryCache
-from catalog.services.query_embedding import QueryEmbedding
+from catalog.services.photo_queries.query_cache import QueryCache
+from catalog.services.photo_queries.query_embedding import QueryEmbedding
 import catalog.storefront.app
 
 with Application(settings_from_environment()) as application:

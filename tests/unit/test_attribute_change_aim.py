@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from catalog.attributes.vocabulary import fashion_vocabulary
-from catalog.services.attribute_queries import ChangedQuery
+from catalog.services.queries.attribute_queries import ChangedQuery
 from catalog.types import AttributeChanges
 from embeddings.metrics import attribute_iou_at_k
 from embeddings.normalization import Normalization

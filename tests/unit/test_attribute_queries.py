@@ -7,7 +7,7 @@ import pytest
 
 from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.errors import InvalidRequest
-from catalog.services.attribute_queries import (
+from catalog.services.queries.attribute_queries import (
     CHANGE_WEIGHT,
     LOOKS_WEIGHT,
     TOLD_CERTAINTY,
@@ -15,7 +15,7 @@ from catalog.services.attribute_queries import (
     in_taxonomy,
     prob_of,
 )
-from catalog.services.requested_attributes import split_changes, with_words
+from catalog.services.queries.requested_attributes import split_changes, with_words
 from catalog.types import AttributeChanges, SearchFilters, UnderstoodWords
 from embeddings.normalization import Normalization, normalize
 from embeddings.taxonomy import Taxonomy

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from catalog.errors import NetworkProcessEnded
-from catalog.services.batched_query_network import BatchedQueryNetwork
+from catalog.services.photo_queries.batched_query_network import BatchedQueryNetwork
 from embeddings.errors import OutOfMemory
 from tests.fakes import COLORS, INPUT_SIZE, ColorEmbedder, ColorModels
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.services.boosts import HALF_LIFE, boosted, newness
+from catalog.services.searching.boosts import HALF_LIFE, boosted, newness
 from catalog.types import Boosts
 
 NOW = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)

@@ -7,8 +7,8 @@ import pytest
 
 from catalog.attributes.vocabulary import fashion_vocabulary
 from catalog.ports.vector_index import Filter, Match, ScoredPoint, StoredPoint
-from catalog.services.attribute_queries import ChangedQuery
-from catalog.services.changed_ranking import ChangedSearch
+from catalog.services.queries.attribute_queries import ChangedQuery
+from catalog.services.searching.changed_ranking import ChangedSearch
 from catalog.types import AttributeChanges, SearchOptions
 from tests.fakes import ColorModels
 

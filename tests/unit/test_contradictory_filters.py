@@ -10,9 +10,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import InvalidRequest
-from catalog.services.contradictions import refuse_contradictions, require_one_currency
-from catalog.services.gallery_layout import search_filter
-from catalog.services.requested_attributes import split_changes
+from catalog.services.queries.contradictions import refuse_contradictions, require_one_currency
+from catalog.services.queries.requested_attributes import split_changes
+from catalog.services.queries.search_filter import search_filter
 from catalog.types import AttributeChanges, SearchFilters
 from embeddings.taxonomy import Taxonomy
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.services.diversity import diverse_order, stretched
+from catalog.services.searching.diversity import diverse_order, stretched
 
 RELEVANCE = np.array([1.0, 0.9, 0.6, 0.0], dtype=np.float32)
 ALIKE = np.array(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from catalog.services.attribute_mining import FEED_ALONE, MiningOptions
-from catalog.services.dataset_mining import with_mined_attributes
+from catalog.services.models.attribute_mining import FEED_ALONE, MiningOptions
+from catalog.services.models.dataset_mining import with_mined_attributes
 from catalog.types import AttributeSource
 from cli.image_sources import dataset_options
 from cli.main import app

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from catalog.errors import InvalidRequest
-from catalog.services.example_queries import checked_examples, query_of_examples
-from catalog.services.query_vectors import QueryVectors
+from catalog.services.searching.example_queries import checked_examples, query_of_examples
+from catalog.services.searching.query_vectors import QueryVectors
 from catalog.types import Examples
 from embeddings.normalization import Normalization
 

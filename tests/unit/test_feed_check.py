@@ -9,8 +9,8 @@ from PIL import Image
 
 from catalog.errors import FeedUnreadable
 from catalog.feeds import open_feed
-from catalog.services.feed_check import Fault, check_feed
-from catalog.services.source_images import ImageFiles
+from catalog.services.ingesting.feed_check import Fault, check_feed
+from catalog.services.ingesting.source_images import ImageFiles
 from catalog.types import Outcome
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from catalog.errors import FeedUnreadable, InvalidRequest
 from catalog.feeds import open_feed, reading_options, resolve_image_path, write_errors
-from catalog.services.feed_check import check_feed
-from catalog.services.source_images import ImageFiles
+from catalog.services.ingesting.feed_check import check_feed
+from catalog.services.ingesting.source_images import ImageFiles
 from catalog.types import DialectName, Outcome, Price, ProductRecord, RowError
 from cli.error_file import open_error_file
 from tests.unit.test_feed_laws import assert_storable

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.errors import InvalidRequest
 from catalog.repositories.facets import PriceSpan, ProductCounts
-from catalog.services.filter_advice import MOST_NOTES, FilterAdvice
+from catalog.services.queries.filter_advice import MOST_NOTES, FilterAdvice
 from catalog.types import AttributeChanges, SearchFilters
 from embeddings.taxonomy import Taxonomy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from catalog.repositories.images import IndexableImage
-from catalog.services.filter_shapes import MOST_PER_SHAPE, FilterShape, filters_like
+from catalog.services.reindexing.filter_shapes import MOST_PER_SHAPE, FilterShape, filters_like
 from catalog.types import SearchFilters
 
 

@@ -10,9 +10,9 @@ import pytest
 from catalog.ports.vector_index import Filter, Match, Range, ScoredPoint, StoredPoint
 from catalog.repositories.galleries import Gallery
 from catalog.rows import GalleryState
-from catalog.services.hit_totals import HitTotals
-from catalog.services.image_products import ImageProducts
-from catalog.services.ranked_search import RankedPoints
+from catalog.services.searching.hit_totals import HitTotals
+from catalog.services.searching.image_products import ImageProducts
+from catalog.services.searching.ranked_search import RankedPoints
 from catalog.types import Total, TotalRelation
 
 EXACT, AT_LEAST = TotalRelation.EXACT, TotalRelation.AT_LEAST

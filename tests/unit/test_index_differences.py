@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from catalog.ports.vector_index import StoredPoint
 from catalog.repositories.comparisons import Known, Noted, Wanted
-from catalog.services.index_differences import (
+from catalog.services.indexing.index_differences import (
     EXAMPLES,
     Difference,
     Finding,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from catalog.services.indexing_follower import FollowedIndexing
-from catalog.services.indexing_summary import IndexingSummary
+from catalog.services.indexing.indexing_follower import FollowedIndexing
+from catalog.services.indexing.indexing_summary import IndexingSummary
 from cli.ingest import indexing_lines
 
 

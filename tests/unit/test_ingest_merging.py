@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.repositories.products import KnownImage
-from catalog.services.ingest_columns import difference, fingerprint, merged_columns, new_columns, put_back
-from catalog.services.ingest_images import images_of_known
+from catalog.services.ingesting.ingest_columns import difference, fingerprint, merged_columns, new_columns, put_back
+from catalog.services.ingesting.ingest_images import images_of_known
 from catalog.types import EVERY_FIELD, WHOLE_RAW, Availability, FeedImage, Price, ProductField, ProductRecord
 from embeddings.crop_box import CropBox
 

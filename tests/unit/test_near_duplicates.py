@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.services.near_duplicates import Photo, shown_instead
+from catalog.services.indexing.near_duplicates import Photo, shown_instead
 from embeddings.photo_hash import PhotoHash, are_near_duplicates
 
 GREY = bytes([128] * 51)

@@ -16,8 +16,8 @@ from catalog.feeds.own_fields import (
     own_fields,
 )
 from catalog.ports.vector_index import Match
-from catalog.services.asked_attributes import entries_for
-from catalog.services.gallery_layout import search_filter
+from catalog.services.queries.asked_attributes import entries_for
+from catalog.services.queries.search_filter import search_filter
 from catalog.types import MAX_FIELD_VALUE_LENGTH, SearchFilters
 
 NAMES = st.text("aB -_=", max_size=4)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from catalog.errors import ImageStoreUnavailable, InvalidRequest
 from catalog.repositories.images import IndexableImage
-from catalog.services.stored_photos import StoredPhotos
+from catalog.services.models.stored_photos import StoredPhotos
 from embeddings.crop_box import CropBox
 from embeddings.datasets.photos import DatasetPhotos
 from embeddings.datasets.records import DatasetImage, UnusableDataset

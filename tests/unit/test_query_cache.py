@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from catalog.ports.query_network import EmbeddedQuery
-from catalog.services.batched_query_network import BatchedQueryNetwork
-from catalog.services.query_cache import CacheCounts, QueryCache
-from catalog.services.query_embedding import QueryEmbedding
+from catalog.services.photo_queries.batched_query_network import BatchedQueryNetwork
+from catalog.services.photo_queries.query_cache import CacheCounts, QueryCache
+from catalog.services.photo_queries.query_embedding import QueryEmbedding
 from embeddings.crop_box import CropBox
 from embeddings.errors import OutOfMemory, UnusableImage
 from tests.fakes import COLORS, ColorModels

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.attributes.mentions import fashion_reader
-from catalog.services.query_words import understand
+from catalog.services.queries.query_words import understand
 from catalog.types import UnderstoodWords
 from embeddings.taxonomy import normalize_attribute
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.ports.vector_index import ScoredPoint
-from catalog.services.ranked_search import FIRST_TRANCHE, MOST_TIES, RankedPoints, first_points
+from catalog.services.searching.ranked_search import FIRST_TRANCHE, MOST_TIES, RankedPoints, first_points
 
 
 class WalkedIndex:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import InvalidRequest
-from catalog.services.rate_limit import RateLimit
+from catalog.services.indexing.rate_limit import RateLimit
 
 
 class Clock:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from catalog.ports.vector_index import ScoredPoint, StoredPoint
 from catalog.repositories.products import ShownProduct
-from catalog.services.image_products import ImageProducts
-from catalog.services.ranked_search import RankedPoints
-from catalog.services.reordered_search import NUM_REORDERED, ReorderedSearch
-from catalog.services.shown_products import ShownProducts
+from catalog.services.searching.image_products import ImageProducts
+from catalog.services.searching.ranked_search import RankedPoints
+from catalog.services.searching.reordered_search import NUM_REORDERED, ReorderedSearch
+from catalog.services.searching.shown_products import ShownProducts
 from catalog.types import Boosts, SearchOptions
 
 NOW = datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from catalog.services.search_turns import SearchTurns
+from catalog.services.searching.search_turns import SearchTurns
 
 SECONDS = 20
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from catalog.ports.vector_index import ScoredPoint
 from catalog.repositories.products import ShownProduct
-from catalog.services import image_products
-from catalog.services.image_products import ImageProducts
-from catalog.services.shown_products import ShownProducts
+from catalog.services.searching import image_products
+from catalog.services.searching.image_products import ImageProducts
+from catalog.services.searching.shown_products import ShownProducts
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

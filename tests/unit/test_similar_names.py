@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.services.similar_names import SUGGESTIONS, similar_attributes, similar_texts
+from catalog.services.queries.similar_names import SUGGESTIONS, similar_attributes, similar_texts
 
 THERE = {"color=red": 9, "color=rose": 2, "color=navy": 4, "fabric=linen": 5, "fabric=lace": 5, "neckline=v-neck": 1}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from catalog.ports.models import ModelDescription
-from catalog.services.tagging import Tag, TagGroup, exclusive_groups, tag_groups
+from catalog.services.photo_queries.tagging import Tag, TagGroup, exclusive_groups, tag_groups
 from embeddings.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy(("color=blue", "color=green", "color=red", "detail=belt", "detail=bow", "tag=lace"))

@@ -48,6 +48,6 @@ def test_options_that_would_do_nothing_are_refused(tmp_path, monkeypatch, argume
 def test_options_that_do_something_are_taken(tmp_path, monkeypatch, arguments):
     """The command gets as far as to what trains, which would start TensorFlow and is not there."""
     monkeypatch.setenv("DRAPE_HOME", str(tmp_path / "home"))
-    monkeypatch.setitem(sys.modules, "catalog.services.training", None)
+    monkeypatch.setitem(sys.modules, "catalog.services.models.training", None)
     ended = CliRunner().invoke(app, ["train", "--name", "v", "--dataset", "table:/nowhere/a.csv", *arguments])
-    assert "import of catalog.services.training halted" in str(ended.exception)
+    assert "import of catalog.services.models.training halted" in str(ended.exception)

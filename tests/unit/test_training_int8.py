@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from catalog.errors import InvalidRequest
-from catalog.services import training
-from catalog.services.training import DatasetSource, TrainingRequest, TrainingService
+from catalog.services.models import training
+from catalog.services.models.training import DatasetSource, TrainingRequest, TrainingService
 from embeddings.errors import UnusableModel
 from embeddings.manifest import Precision
 from embeddings.model_store import ModelStore

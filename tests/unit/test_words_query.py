@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from catalog.attributes.vocabulary import fashion_vocabulary
-from catalog.services.attribute_queries import TOLD_CERTAINTY
-from catalog.services.words_query import SEEN_WEIGHT, WordsQuery
+from catalog.services.queries.attribute_queries import TOLD_CERTAINTY
+from catalog.services.queries.words_query import SEEN_WEIGHT, WordsQuery
 from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
 

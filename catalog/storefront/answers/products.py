@@ -14,7 +14,7 @@ from catalog.api_schemas.products import (
 from catalog.repositories.browsing import DescribedImage, WholeProduct
 from catalog.repositories.products import ShownProduct
 from catalog.rows import ImageState
-from catalog.services.product_browsing import ProductPage, standing
+from catalog.services.browsing.product_browsing import ProductPage, standing
 from catalog.types import Availability, ImageStanding
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from catalog.api_schemas.attributes import AttributeAnswer, AttributesAnswered
 from catalog.api_schemas.fields import AttributeName, TypedText
-from catalog.services.attribute_choices import Choices
+from catalog.services.browsing.attribute_choices import Choices
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from catalog.api_schemas.facets import FacetsAnswered, PriceRange, ValueCount
 from catalog.api_schemas.fields import MOST_FIELDS, FieldName
 from catalog.api_schemas.prices import plain_amount
-from catalog.services.facets import Facets
+from catalog.services.browsing.facets import Facets
 from catalog.storefront.filter_parameters import FilterParameters
 from catalog.storefront.parts import Parts, Searcher
 from catalog.storefront.responses import ERRORS

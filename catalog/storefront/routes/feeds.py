@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from catalog.api_schemas.feeds import FeedTaking
 from catalog.api_schemas.jobs import JobAnswered
-from catalog.services.feed_submissions import FeedOptions
+from catalog.services.ingesting.feed_submissions import FeedOptions
 from catalog.storefront.answers.jobs import job_answer
 from catalog.storefront.authentication import require
 from catalog.storefront.bodies.feeds import UploadedFeed, read_feed

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from catalog.api_schemas.tags import TagAnswer, TagGroupAnswer, TagQuery, TagsAnswered
 from catalog.errors import InvalidRequest
-from catalog.services.tagging import TaggedPhoto
+from catalog.services.photo_queries.tagging import TaggedPhoto
 from catalog.storefront.bodies.photos import described_body, photo_at
 from catalog.storefront.bodies.queries import read_query
 from catalog.storefront.parts import Parts, Searcher

@@ -17,18 +17,18 @@ from sqlalchemy.orm import sessionmaker
 
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.services.batched_query_network import BatchedQueryNetwork
-from catalog.services.feed_history import FeedHistoryService
-from catalog.services.feed_undo import FeedUndoService, UndoSummary
-from catalog.services.galleries import GalleryService
-from catalog.services.gallery_checks import GalleryChecks
-from catalog.services.gallery_pruning import GalleryPruning
-from catalog.services.indexing import IndexingLimits, IndexingService, IndexingSummary
-from catalog.services.ingest import IngestRequest, IngestService, IngestSummary
-from catalog.services.query_cache import QueryCache
-from catalog.services.query_embedding import QueryEmbedding
-from catalog.services.reindexing import ReindexService
-from catalog.services.search import SearchService
+from catalog.services.galleries.galleries import GalleryService
+from catalog.services.indexing.indexing import IndexingLimits, IndexingService, IndexingSummary
+from catalog.services.ingesting.feed_history import FeedHistoryService
+from catalog.services.ingesting.feed_undo import FeedUndoService, UndoSummary
+from catalog.services.ingesting.ingest import IngestRequest, IngestService, IngestSummary
+from catalog.services.photo_queries.batched_query_network import BatchedQueryNetwork
+from catalog.services.photo_queries.query_cache import QueryCache
+from catalog.services.photo_queries.query_embedding import QueryEmbedding
+from catalog.services.reindexing.gallery_checks import GalleryChecks
+from catalog.services.reindexing.gallery_pruning import GalleryPruning
+from catalog.services.reindexing.reindexing import ReindexService
+from catalog.services.searching.search import SearchService
 from catalog.types import RowError
 from catalog.unit_of_work import UnitOfWork
 from tests.fakes import COLORS, ColorModels
@@ -177,4 +177,4 @@ def shop(database, tmp_path) -> Iterator[Shop]:
 @pytest.fixture
 def no_wait(monkeypatch) -> None:
     """Failed images are due again at once."""
-    monkeypatch.setattr("catalog.services.indexing.FIRST_RETRY", datetime.timedelta(0))
+    monkeypatch.setattr("catalog.services.indexing.indexing.FIRST_RETRY", datetime.timedelta(0))

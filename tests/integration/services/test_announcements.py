@@ -19,9 +19,9 @@ from catalog.adapters.celery_broker import (
 )
 from catalog.errors import BrokerUnavailable, IndexUnavailable
 from catalog.ports.announcements import WorkQueue
-from catalog.services.indexing import IndexingService
-from catalog.services.indexing_follower import IndexingFollower
-from catalog.services.indexing_work import IndexingWork
+from catalog.services.indexing.indexing import IndexingService
+from catalog.services.indexing.indexing_follower import IndexingFollower
+from catalog.services.indexing.indexing_work import IndexingWork
 from catalog.unit_of_work import UnitOfWork
 from tests.redis_server import RedisServer
 from workers.sweep import SweepScheduler, sweep_schedule

@@ -19,9 +19,9 @@ from sqlalchemy import create_engine
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest
-from catalog.services.facets import FacetService
-from catalog.services.indexing import IndexingLimits
-from catalog.services.product_browsing import ProductBrowsing, ProductOrder
+from catalog.services.browsing.facets import FacetService
+from catalog.services.browsing.product_browsing import ProductBrowsing, ProductOrder
+from catalog.services.indexing.indexing import IndexingLimits
 from catalog.types import (
     AttributeChanges,
     Availability,

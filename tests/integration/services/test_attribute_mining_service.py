@@ -7,7 +7,7 @@ import pytest
 from catalog.attributes.mining import Conflict
 from catalog.attributes.report import AttributeCount, ConflictCount, GroupCoverage
 from catalog.errors import InvalidRequest, MerchantNotFound, VocabularyUnusable
-from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.models.attribute_mining import AttributeMiningService, MiningOptions
 from catalog.types import AttributeSource
 from tests.integration.services.conftest import MERCHANT
 
@@ -46,7 +46,7 @@ def by_external_id(stocked, mined):
 
 def test_feed_and_texts_together(stocked, mining, monkeypatch):
     """Every product once, page by page, with the feed's word where it has one."""
-    monkeypatch.setattr("catalog.services.attribute_mining.PAGE", 3)
+    monkeypatch.setattr("catalog.services.models.attribute_mining.PAGE", 3)
     mined = mining.mine(MERCHANT)
     assert by_external_id(stocked, mined) == {
         "p11": ("color=red", "detail=pockets", "fabric=lace"),

@@ -11,11 +11,11 @@ import pytest
 
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest, MerchantNotFound
-from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
-from catalog.services.catalog_dataset import CatalogDatasets
-from catalog.services.engine_rankings import EngineRankings
-from catalog.services.evaluation import EvaluationRequest, EvaluationService
-from catalog.services.fused_ranking import PROB_WEIGHT
+from catalog.services.models.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.models.catalog_dataset import CatalogDatasets
+from catalog.services.models.evaluation import EvaluationRequest, EvaluationService
+from catalog.services.searching.engine_rankings import EngineRankings
+from catalog.services.searching.fused_ranking import PROB_WEIGHT
 from catalog.types import AttributeSource, SearchMode
 from embeddings.crop_box import CropBox
 from embeddings.datasets.records import Dataset, DatasetImage, UnusableDataset

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from catalog.errors import FeedUnreadable, InvalidRequest
 from catalog.ports.remote_files import FetchRefused, Validators
 from catalog.schedules import parse_schedule
-from catalog.services.feed_schedules import FeedScheduleService
-from catalog.services.ingest import IngestRequest
-from catalog.services.remote_feeds import RemoteFeedService, check_feed_address
+from catalog.services.ingesting.feed_schedules import FeedScheduleService
+from catalog.services.ingesting.ingest import IngestRequest
+from catalog.services.ingesting.remote_feeds import RemoteFeedService, check_feed_address
 from tests.integration.services.conftest import MERCHANT
 from tests.remote_files import FakeRemoteFiles, busy
 

@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from catalog.errors import IngestRunning, NothingToUndo
 from catalog.repositories.products import ProductRepository
-from catalog.services.image_fetching import FetchLimits, ImageFetching
-from catalog.services.ingest import IngestRequest
+from catalog.services.fetching.image_fetching import FetchLimits, ImageFetching
+from catalog.services.ingesting.ingest import IngestRequest
 from tests.integration.services.conftest import MERCHANT, picture
 from tests.remote_files import FakeRemoteFiles, busy
 

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from catalog.errors import GalleryRejected, InvalidRequest
-from catalog.services.filter_shapes import FilterShape
-from catalog.services.gallery_checks import CheckLimits, SameProductPrecision, recall_of_scores
-from catalog.services.reconciliation import ReconciliationService
-from catalog.services.search import SearchService
+from catalog.services.indexing.reconciliation import ReconciliationService
+from catalog.services.reindexing.filter_shapes import FilterShape
+from catalog.services.reindexing.gallery_checks import CheckLimits, SameProductPrecision, recall_of_scores
+from catalog.services.searching.search import SearchService
 from tests.integration.services.conftest import MERCHANT
 
 NUM_PRODUCTS = 36

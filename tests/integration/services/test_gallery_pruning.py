@@ -7,9 +7,9 @@ import datetime
 import pytest
 
 from catalog.errors import GalleryBusy, IndexUnavailable
-from catalog.services.gallery_layout import collection_spec
-from catalog.services.gallery_pruning import GalleryPruning
-from catalog.services.ingest import IngestRequest
+from catalog.services.galleries.gallery_layout import collection_spec
+from catalog.services.ingesting.ingest import IngestRequest
+from catalog.services.reindexing.gallery_pruning import GalleryPruning
 from tests.integration.services.conftest import MERCHANT
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
@@ -89,7 +89,7 @@ def test_a_retired_gallery_goes_with_its_collection(shop, merchant_id):
 def test_of_a_shared_collection_only_the_merchants_own_points_go(shop, merchant_id, monkeypatch):
     """In batches of three: the other merchant's five stay and are found."""
     _take_other(shop, 5)
-    monkeypatch.setattr("catalog.services.gallery_pruning.POINTS_PER_DELETION", 3)
+    monkeypatch.setattr("catalog.services.reindexing.gallery_pruning.POINTS_PER_DELETION", 3)
     pruned = shop.pruning.run(merchant_id)
     assert (pruned.points, pruned.collections) == (7, ())
     assert shop.index.count("drape-colors-1") == 5
@@ -102,7 +102,7 @@ def test_of_a_shared_collection_only_the_merchants_own_points_go(shop, merchant_
 def test_what_a_stopped_run_leaves_is_found_by_the_next(shop, merchant_id, monkeypatch, number, after):
     """Rows are gone by then and speak of nothing; of 7 points, 3 go at a time."""
     _take_other(shop, 5)
-    monkeypatch.setattr("catalog.services.gallery_pruning.POINTS_PER_DELETION", 3)
+    monkeypatch.setattr("catalog.services.reindexing.gallery_pruning.POINTS_PER_DELETION", 3)
     whole = shop.index
     shop.index = IndexThatBreaks(whole, number, after=after)
     with pytest.raises(IndexUnavailable):
@@ -201,7 +201,7 @@ def test_an_indexer_that_begins_while_galleries_are_dropped_is_noticed(shop, mer
         else:
             whole(work, merchant)
 
-    from catalog.services import gallery_pruning
+    from catalog.services.reindexing import gallery_pruning
 
     whole = gallery_pruning._require_idle
     monkeypatch.setattr(gallery_pruning, "_require_idle", look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.models.attribute_mining import AttributeMiningService, MiningOptions
 from catalog.types import AttributeSource, SearchFilters
 from tests.integration.services.conftest import MERCHANT, picture
 

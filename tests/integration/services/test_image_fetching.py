@@ -14,11 +14,11 @@ from sqlalchemy import text
 from catalog.ports.remote_files import FetchRefused, Validators
 from catalog.repositories.image_fetches import ImageFetchRepository
 from catalog.rows import FetchOutcome
-from catalog.services.fetching_and_indexing import FetchingAndIndexing
-from catalog.services.fetching_summary import FetchedImages, fetched_images
-from catalog.services.image_fetching import FetchingSummary, FetchLimits, FetchResult, ImageFetching
-from catalog.services.indexing_follower import IndexingFollower
-from catalog.services.ingest import IngestRequest
+from catalog.services.fetching.fetching_and_indexing import FetchingAndIndexing
+from catalog.services.fetching.fetching_summary import FetchedImages, fetched_images
+from catalog.services.fetching.image_fetching import FetchingSummary, FetchLimits, FetchResult, ImageFetching
+from catalog.services.indexing.indexing_follower import IndexingFollower
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.services.status import StatusService
 from tests.integration.services.conftest import MERCHANT, Shop, picture
 from tests.remote_files import FakeRemoteFiles, busy
@@ -236,7 +236,7 @@ def test_known_bytes_stay_where_no_better_ones_come(web):
 
 def test_a_server_that_is_busy_is_asked_again_after_a_while(web, monkeypatch):
     """PostgreSQL's clock says when; where it begins with 100 s: 100 to 200 s later, the second time 200 to 400 s."""
-    monkeypatch.setattr("catalog.services.image_fetching.FIRST_RETRY", datetime.timedelta(seconds=100))
+    monkeypatch.setattr("catalog.services.fetching.image_fetching.FIRST_RETRY", datetime.timedelta(seconds=100))
     web.servers.give(RED, busy())
     web.ingest(RED)
     wait = "SELECT extract(epoch FROM due_at - now()), attempts, last_error, expected FROM image_fetch"
@@ -434,8 +434,8 @@ def test_a_slow_file_is_left_when_the_process_is_to_end(web):
 
 def test_fetching_and_indexing_go_on_side_by_side(web, monkeypatch):
     """What fails for a moment is waited for; files of the same feed are indexed, too."""
-    monkeypatch.setattr("catalog.services.image_fetching.FIRST_RETRY", datetime.timedelta(seconds=0.05))
-    monkeypatch.setattr("catalog.services.fetching_and_indexing.FIRST_INDEXED", 2)
+    monkeypatch.setattr("catalog.services.fetching.image_fetching.FIRST_RETRY", datetime.timedelta(seconds=0.05))
+    monkeypatch.setattr("catalog.services.fetching.fetching_and_indexing.FIRST_INDEXED", 2)
     urls = [f"https://cdn{at % 3}.example/{at}.png" for at in range(9)]
     for at, url in enumerate(urls):
         web.servers.give(url, picture("red", "blue", size=(10, 10 + at)))

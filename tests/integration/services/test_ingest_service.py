@@ -7,7 +7,7 @@ import pytest
 from catalog.errors import FeedUnreadable, IngestRunning, InvalidRequest, JobCancelled
 from catalog.repositories.jobs import JobKind
 from catalog.services import job_run
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from embeddings.errors import UnusableModel
 from tests.integration.services.conftest import MERCHANT, picture
 

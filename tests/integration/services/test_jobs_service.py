@@ -8,7 +8,7 @@ from sqlalchemy import text
 from catalog.errors import InvalidRequest, JobCancelled, JobNotFound
 from catalog.repositories.jobs import JobKind
 from catalog.services import job_run
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.services.job_run import JobRun
 from catalog.services.jobs import JobService
 from catalog.types import JobState

@@ -11,7 +11,7 @@ from PIL import Image
 
 from catalog.errors import IndexUnavailable
 from catalog.repositories.outbox import Work
-from catalog.services.near_duplicates import NearDuplicates
+from catalog.services.indexing.near_duplicates import NearDuplicates
 from catalog.services.status import StatusService
 from catalog.types import SearchOptions
 from cli.ingest import indexing_lines

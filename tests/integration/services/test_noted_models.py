@@ -9,8 +9,8 @@ import pytest
 
 from catalog.adapters.stored_models import StoredModels
 from catalog.rows import GalleryState
-from catalog.services.galleries import GalleryService
-from catalog.services.noted_models import NotedModels, difference
+from catalog.services.galleries.galleries import GalleryService
+from catalog.services.models.noted_models import NotedModels, difference
 from embeddings.errors import UnusableModel
 from embeddings.manifest import (
     MANIFEST_FILE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.services.facets import FacetService
+from catalog.services.browsing.facets import FacetService
 from catalog.types import SearchFilters
 from tests.integration.services.conftest import MERCHANT, picture
 

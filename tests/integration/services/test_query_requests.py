@@ -14,7 +14,7 @@ from catalog.adapters.redis_query_network import RedisQueryNetwork
 from catalog.adapters.redis_query_requests import RedisQueryRequests
 from catalog.errors import BrokerUnavailable, DatabaseUnavailable, QueryNetworkBusy
 from catalog.ports.announcements import WorkQueue
-from catalog.services.query_work import QueryWork
+from catalog.services.photo_queries.query_work import QueryWork
 from embeddings.errors import OutOfMemory, UnusableModel
 from tests.fakes import COLORS, INPUT_SIZE, ColorEmbedder, ColorModels
 from tests.redis_server import RedisServer

@@ -7,10 +7,11 @@ import pytest
 
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.ports.vector_index import Point
-from catalog.services.fused_ranking import PROB_WEIGHT
-from catalog.services.gallery_layout import collection_spec, point_vectors, search_filter
-from catalog.services.query_vectors import QueryVectors
-from catalog.services.ranking_modes import ranked_search
+from catalog.services.galleries.gallery_layout import collection_spec, point_vectors
+from catalog.services.queries.search_filter import search_filter
+from catalog.services.searching.fused_ranking import PROB_WEIGHT
+from catalog.services.searching.query_vectors import QueryVectors
+from catalog.services.searching.ranking_modes import ranked_search
 from catalog.types import SearchFilters, SearchMode, SearchOptions
 from embeddings.similarity import histogram_intersection, l2_normalize
 from tests.fakes import ColorModels

@@ -13,10 +13,10 @@ import pytest
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import IndexUnavailable, MerchantNotFound
 from catalog.ports.vector_index import Point
-from catalog.services.gallery_layout import collection_spec
-from catalog.services.index_differences import Difference
-from catalog.services.indexing_summary import IndexingSummary
-from catalog.services.reconciliation import Reconciliation, ReconciliationService
+from catalog.services.galleries.gallery_layout import collection_spec
+from catalog.services.indexing.index_differences import Difference
+from catalog.services.indexing.indexing_summary import IndexingSummary
+from catalog.services.indexing.reconciliation import Reconciliation, ReconciliationService
 from tests.integration.services.conftest import MERCHANT
 
 COLLECTION = "drape-colors-1"

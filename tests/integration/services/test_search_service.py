@@ -180,7 +180,7 @@ def test_what_postgresql_no_longer_has_is_never_shown(gallery):
 
 def test_a_merchant_sees_its_own_catalog_alone(gallery):
     """Two merchants of one model version share a collection; neither finds the other's items."""
-    from catalog.services.ingest import IngestRequest
+    from catalog.services.ingesting.ingest import IngestRequest
 
     feed = gallery.write_feed([{"id": "OTHER", "title": "t", "image": gallery.photo("other.png", "red")}])
     other = gallery.ingest_service.run(IngestRequest(feed, "other", "colors-1"), gallery.errors.append)

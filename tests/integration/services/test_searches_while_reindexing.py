@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from catalog.services.indexing import IndexingLimits
+from catalog.services.indexing.indexing import IndexingLimits
 from catalog.types import SearchMode, SearchOptions
 from embeddings.similarity import l2_normalize
 from tests.fakes import ColorEmbedder

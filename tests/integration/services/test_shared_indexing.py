@@ -7,7 +7,7 @@ import itertools
 from sqlalchemy import text
 
 from catalog.repositories.outbox import OutboxRepository
-from catalog.services.indexing import IndexingLimits, IndexingService
+from catalog.services.indexing.indexing import IndexingLimits, IndexingService
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from catalog.errors import InvalidRequest
-from catalog.services.gallery_layout import collection_spec
-from catalog.services.reconciliation import ReconciliationService
-from catalog.services.snapshots import MANIFEST, SnapshotService
+from catalog.services.galleries.gallery_layout import collection_spec
+from catalog.services.galleries.snapshots import MANIFEST, SnapshotService
+from catalog.services.indexing.reconciliation import ReconciliationService
 
 
 def _rows(shop, number: int):

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from catalog.errors import InvalidRequest
-from catalog.services import training
-from catalog.services.attribute_mining import AttributeMiningService, MiningOptions
-from catalog.services.photo_attributes import NOT_SEEN_IN_PHOTOS
-from catalog.services.training import CatalogSource, TrainingRequest, TrainingService
+from catalog.services.models import training
+from catalog.services.models.attribute_mining import AttributeMiningService, MiningOptions
+from catalog.services.models.photo_attributes import NOT_SEEN_IN_PHOTOS
+from catalog.services.models.training import CatalogSource, TrainingRequest, TrainingService
 from catalog.types import AttributeSource
 from embeddings.model_store import ModelStore
 from embeddings.training.recipes import RECIPES

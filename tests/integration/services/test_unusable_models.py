@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from catalog.services.indexing import MODEL_RETRY
+from catalog.services.indexing.indexing import MODEL_RETRY
 from embeddings.errors import UnusableModel
 
 

@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from catalog.bootstrap import Application
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.settings import Settings
 from catalog.storefront.app import create_app
 from catalog.types import Caller, Scope

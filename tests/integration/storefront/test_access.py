@@ -2,7 +2,8 @@
 
 Whose rows a request sees comes from its key alone: ``Caller.merchant`` and ``merchant_id``, made in
 ``storefront.authentication``, are what every endpoint hands to the services, and no parameter or body names a merchant.
-In PostgreSQL the repositories ask by that id; in Qdrant ``services.gallery_layout.search_filter`` adds it to filters.
+In PostgreSQL the repositories ask by that id; in Qdrant ``services.queries.search_filter`` adds it to
+filters.
 
 A new route is a row in ``ROUTES``, or the first test fails.
 """

@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import text
 
 from catalog.errors import DatabaseUnavailable, ImageStoreUnavailable, IndexBusy, IngestRunning
-from catalog.services.feed_submissions import ABANDONED, MOST_ATTEMPTS
-from catalog.services.ingest import IngestRequest
-from catalog.services.ingest_rows import RowWriter
+from catalog.services.ingesting.feed_submissions import ABANDONED, MOST_ATTEMPTS
+from catalog.services.ingesting.ingest import IngestRequest
+from catalog.services.ingesting.ingest_rows import RowWriter
 from catalog.settings import Settings
 from catalog.storefront.app import create_app
 from catalog.storefront.own_work import OwnWork
@@ -309,7 +309,7 @@ def kept_in_the_store() -> list[str]:
 def test_a_feed_waits_as_long_as_the_image_store_is_away(shop_with_a_leaving_store, monkeypatch, writes):
     """However often it is tried meanwhile; and what was taken before stays."""
     shop = shop_with_a_leaving_store
-    monkeypatch.setattr("catalog.services.ingest.ROWS_PER_TRANSACTION", 1)
+    monkeypatch.setattr("catalog.services.ingesting.ingest.ROWS_PER_TRANSACTION", 1)
     response = shop.upload(zipped({"feed.jsonl": lines(ROWS), **PHOTOS}), "feed.zip")
     LeavingFileSystem.leave(after_writes=writes)
     for _ in range(MOST_ATTEMPTS + 1):

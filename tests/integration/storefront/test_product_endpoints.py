@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.types import Outcome, RowError, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, refused

@@ -9,8 +9,8 @@ import pytest
 
 from catalog.bootstrap import Application
 from catalog.errors import JobNotFound, NothingToUndo
-from catalog.services.feed_history import FeedRun, Undone
-from catalog.services.ingest import IngestRequest
+from catalog.services.ingesting.feed_history import FeedRun, Undone
+from catalog.services.ingesting.ingest import IngestRequest
 from catalog.types import JobState, Scope
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ids, refused

@@ -1,0 +1,1 @@
+"""The catalog without a ranking: products in pages, counts, choices and photos."""

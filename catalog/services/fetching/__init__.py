@@ -1,0 +1,1 @@
+"""Images by address are fetched, and indexed as they come."""

@@ -1,0 +1,1 @@
+"""Galleries: made and fed, saved and put back; and what their points look like."""

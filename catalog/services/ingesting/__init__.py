@@ -1,0 +1,1 @@
+"""Feeds become products and images: taken, checked, scheduled, handed over, told of and undone."""

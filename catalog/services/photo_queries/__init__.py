@@ -1,0 +1,1 @@
+"""Photos that are searched with or tagged become features."""

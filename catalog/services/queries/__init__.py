@@ -1,0 +1,1 @@
+"""What a query asks for: words, attributes and filters, understood or refused."""

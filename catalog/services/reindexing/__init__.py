@@ -1,0 +1,1 @@
+"""Galleries of another model version: built, checked before searches go to them, changed to and from, and dropped."""

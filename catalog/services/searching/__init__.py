@@ -1,0 +1,1 @@
+"""Candidates are ranked, reordered and shown, with the reasons for each hit."""
