@@ -24,6 +24,7 @@ from cli.search import search, similar
 from cli.serve import serve
 from cli.snapshots import app as snapshot_app
 from cli.status import status
+from cli.stopping import interruptions_kept
 from cli.tag import tag
 from cli.train import train
 from cli.webhooks import app as webhooks_app
@@ -68,7 +69,8 @@ def _run() -> int:
     """The exit code."""
     as_json = "--json" in sys.argv
     try:
-        app()
+        with interruptions_kept():
+            app()
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else FAILED

@@ -1,0 +1,78 @@
+"""Ctrl-C ends a command wherever it is met."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from cli.stopping import interruptions_kept
+
+
+class Held:
+    """Something that is let go of."""
+
+
+def let_go(error):
+    """Let go of something that a weak reference watches, whose call then raises the error."""
+
+    def call(_):
+        raise error
+
+    held = Held()
+    watching = weakref.ref(held, call)
+    del held
+    assert watching() is None
+
+
+def test_an_interruption_that_a_weak_reference_met_is_raised_again():
+    """Python itself prints and forgets it."""
+
+    def work():
+        let_go(KeyboardInterrupt())
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt), interruptions_kept():
+        work()
+
+
+def test_an_interruption_is_not_lost_again_where_its_thread_starts_slowly(monkeypatch):
+    """Main thread and new one share a busy machine: the new one is far before the main one has seen it start."""
+
+    class StartedLater(threading.Thread):
+        def start(self):
+            super().start()
+            for _ in range(100):
+                time.sleep(0.001)
+
+    monkeypatch.setattr(threading, "Thread", StartedLater)
+
+    def work():
+        let_go(KeyboardInterrupt())
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt), interruptions_kept():
+        work()
+
+
+def test_nothing_that_comes_after_is_interrupted(monkeypatch):
+    """The block has ended by itself within the moment; there is nothing left to end."""
+    monkeypatch.setattr("cli.stopping._MOMENT", 0.5)
+    with interruptions_kept():
+        let_go(KeyboardInterrupt())
+    (waiting,) = (thread for thread in threading.enumerate() if thread.name == "interrupt again")
+    waiting.join()
+
+
+def test_other_errors_that_cannot_be_raised_are_told_as_before(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with interruptions_kept():
+        hook = sys.unraisablehook
+        let_go(ValueError("lost"))
+    assert hook is not told.append
+    assert [str(lost.exc_value) for lost in told] == ["lost"]
+    assert sys.unraisablehook == told.append
