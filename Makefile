@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+# Packages are installed uncompiled. Where no bytecode may be kept, each of the many processes that the tests start compiles
+# TensorFlow and all else for itself, which takes longer than to load them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-test demo test test-slow lint bench lock
 .DEFAULT_GOAL := help

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import resource
 import shutil
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 
 from embeddings.manifest import MANIFEST_FILE
 from embeddings.model_store import SHIPPED_FOLDER
+from tests.full_disk import files_end_at
 
 SHIPPED = SHIPPED_FOLDER / "compact-rendered"
 WEIGHTS = SHIPPED / "compact_multiattrib.weights.h5"
@@ -173,13 +173,9 @@ def test_a_full_disk_ends_a_training_with_an_error(drape, table, recipe, said):
     """While weights, or the state after an epoch, are written; then there is no version, and space helps."""
     dataset = table(*RED_AND_BLUE)
     command = ("train", "--name", "v", "--dataset", dataset, *recipe, "--epochs", "1", "--held-out", "0")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # The nearest to a full disk that a test can have: no file grows beyond half a megabyte, the network has three.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
-    try:
+    # The network has three megabytes.
+    with files_end_at(500_000):
         full = drape.run_here(*command)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert full.code == 1, full.err
     assert said in full.err
     assert "space" in full.err or "make room" in full.err

@@ -1,7 +1,6 @@
 """A training that was stopped goes on exactly where it was; what its state cannot mean is refused."""
 
 import json
-import resource
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +19,7 @@ from embeddings.training.network_training import train_network
 from embeddings.training.progress import EpochRecord
 from embeddings.training.publication import Publication
 from embeddings.training.training_identity import training_identity
+from tests.full_disk import files_end_at
 
 SIZE = 32
 TAXONOMY = Taxonomy(("color=blue", "color=green", "color=red"))
@@ -227,16 +227,11 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_a_full_disk_is_said_and_leaves_the_state_before(tmp_path):
-    """The system refuses to write a file beyond a limit, as a full disk does: the earlier state stays whole."""
+    """A file that does not fit is refused: the earlier state stays whole."""
     checkpoints = Checkpoints(tmp_path / "state", {})
     checkpoints.save(STATE)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(TrainingFailed) as failed:
-            checkpoints.save(replace(STATE, network=(np.zeros(100_000),)))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with files_end_at(100_000), pytest.raises(TrainingFailed) as failed:
+        checkpoints.save(replace(STATE, network=(np.zeros(100_000),)))
     assert "cannot be saved" in failed.value.message
     assert "make room" in failed.value.remedy
     assert checkpoints.load().network[0].tolist() == STATE.network[0].tolist()
