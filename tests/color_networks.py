@@ -23,10 +23,22 @@ HELD: Final = "colors-held"
 FAILING: Final = "colors-failing"
 """Fails as nobody foresaw."""
 
+REFUSING: Final = "colors-refusing"
+"""Fails with an error of a library's own, that cannot be sent."""
+
+LEAVING: Final = "colors-leaving"
+"""Ends its thread, as no error does."""
+
 DEADLY: Final = (1, 2, 3)
 """The colour of photos that kill the process, as a machine that is out of memory does."""
 
 MISSING: Final = "no-such-version"
+
+
+class _Unsendable(ValueError):
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.held = threading.Lock()
 
 
 class _Embedder(ColorEmbedder):
@@ -35,6 +47,10 @@ class _Embedder(ColorEmbedder):
             threading.Event().wait()
         if self.version == FAILING:
             raise LookupError("no kernel for that")
+        if self.version == REFUSING:
+            raise _Unsendable("no such shape")
+        if self.version == LEAVING:
+            raise SystemExit(0)
         if (images == DEADLY).all(axis=(1, 2, 3)).any():
             os.kill(os.getpid(), signal.SIGKILL)
         return super().embed(images)

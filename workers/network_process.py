@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import pickle
 import signal
@@ -20,6 +21,8 @@ from catalog.adapters.process_logs import configure_logs
 from catalog.bootstrap import Application
 from catalog.ports.models import Models
 from catalog.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 class OpenModels(Protocol):
@@ -61,6 +64,10 @@ def _serve(models: Models, lane: Connection) -> None:
     except (EOFError, OSError):
         # Nobody is left to answer; the main thread ends the process.
         return
+    except BaseException:  # noqa: BLE001 - the process ends.
+        # Whoever waits on this lane would wait for ever if the process lived on without this thread.
+        _log.exception("The networks end for what cannot be answered")
+        os._exit(1)
 
 
 def _answer(models: Models, request: Load | Embed, lane: Connection) -> object:

@@ -56,9 +56,15 @@ class Failed:
 
 
 def failure(error: Exception) -> Failed:
-    """An error as it is told: itself, where callers know its kind, or else what it says."""
-    if isinstance(error, ExplainedError | ValueError | MemoryError):
+    """An error as it is told: one of the kind that callers know, or else what it says.
+
+    Libraries' own kinds stay here: some cannot be sent, and others would have their library loaded where they arrive.
+    """
+    if isinstance(error, ExplainedError):
         return Failed(error.with_traceback(None))
+    for known in (ValueError, MemoryError):
+        if isinstance(error, known):
+            return Failed(known(str(error)))
     _log.error("A network has failed", exc_info=error)
     return Failed(RuntimeError(f"{type(error).__name__}: {error}"))
 

@@ -21,7 +21,7 @@ from catalog.adapters.process_models import ProcessModels
 from catalog.errors import NetworkProcessEnded
 from catalog.settings import Settings
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableModel
-from tests.color_networks import DEADLY, FAILING, HELD, MISSING
+from tests.color_networks import DEADLY, FAILING, HELD, LEAVING, MISSING, REFUSING
 from tests.fakes import INPUT_SIZE, ColorEmbedder, ColorModels
 
 SECONDS = 20
@@ -116,6 +116,19 @@ def test_errors_come_back_with_their_facts_and_cost_nothing_else(process):
     before = running().pid
     assert process.embed("colors-1", images(2))["pool"].shape == (2, 48)
     assert running().pid == before
+
+
+def test_an_error_of_a_librarys_own_kind_is_told_as_the_kind_that_callers_know(process):
+    thread, met = begun(process, REFUSING)
+    thread.join(SECONDS)
+    assert [(type(error), str(error)) for error in met] == [(ValueError, "no such shape")]
+
+
+def test_what_ends_a_thread_of_the_process_leaves_nobody_waiting(process):
+    thread, met = begun(process, LEAVING)
+    thread.join(SECONDS)
+    assert [(type(error), error.received) for error in met] == [(NetworkProcessEnded, "exit status 1")]
+    assert process.load("colors-1").version == "colors-1"
 
 
 def test_every_error_of_networks_can_be_sent(monkeypatch):
