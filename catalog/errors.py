@@ -101,8 +101,12 @@ class QueryNetworkBusy(DrapeError):
     """No worker has embedded a photo that is searched with within the time that a query may take."""
 
 
-class NetworkProcessEnded(DrapeError):
-    """The process that runs the networks has ended before it answered, or cannot be started."""
+class NetworkProcessUnavailable(DrapeError):
+    """The process that runs the networks cannot be started, or has been stopped for good."""
+
+
+class NetworkProcessEnded(NetworkProcessUnavailable):
+    """The process that runs the networks has ended before it answered, maybe by what it was given."""
 
 
 class ImageStoreUnavailable(DrapeError):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.adapters.network_messages import Embed, Load, LoadedNetwork, take_answer
-from catalog.errors import NetworkProcessEnded
+from catalog.errors import NetworkProcessEnded, NetworkProcessUnavailable
 from catalog.settings import Settings
 
 LANES: Final = 4
@@ -64,7 +64,8 @@ class NetworkProcess:
         """Load the version's network, where that is not done yet, and tell what it is.
 
         Raises:
-            NetworkProcessEnded: the process was ended meanwhile, or cannot be started.
+            NetworkProcessEnded: the process was ended meanwhile.
+            NetworkProcessUnavailable: it cannot be started, or was closed.
             embeddings.errors.UnusableModel, embeddings.errors.OutOfMemory, ...: as ``Models.embedder`` raises them.
         """
         return cast(LoadedNetwork, self._ask(Load(version)))
@@ -79,7 +80,8 @@ class NetworkProcess:
             with_scale: Whether by ``embed_with_scale``.
 
         Raises:
-            NetworkProcessEnded: the process was ended meanwhile, or cannot be started.
+            NetworkProcessEnded: the process was ended meanwhile.
+            NetworkProcessUnavailable: it cannot be started, or was closed.
             embeddings.errors.OutOfMemory, ValueError, ...: as ``Embedder.embed`` raises them.
         """
         found = self._ask(Embed(version, images.shape, with_scale), np.ascontiguousarray(images))
@@ -115,9 +117,7 @@ class NetworkProcess:
     def _running(self) -> _Started:
         with self._lock:
             if self._is_closed:
-                raise NetworkProcessEnded(
-                    "The networks were stopped", received="a photo", expected="one that comes before"
-                )
+                raise NetworkProcessUnavailable("The networks were stopped, with the server that they belong to")
             if self._started is not None and self._started.process.poll() is not None:
                 _log.warning("The process that runs the networks has ended (%s)", _how(self._started.process))
                 self._started = None
@@ -126,24 +126,29 @@ class NetworkProcess:
             return self._started
 
     def _start(self) -> _Started:
-        pipes = [Pipe() for _ in range(1 + LANES)]
-        theirs = [their.fileno() for _, their in pipes]
-        # Not -m alone, which would have modules of the folder that happens to be the current one go first.
-        command = [sys.executable, "-P", "-m", self._module, *map(str, theirs)]
+        ours: list[Connection] = []
+        theirs: list[Connection] = []
         try:
+            for _ in range(1 + LANES):
+                our, their = Pipe()
+                ours.append(our)
+                theirs.append(their)
+            descriptors = [their.fileno() for their in theirs]
+            # Not -m alone, which would have modules of the folder that happens to be the current one go first.
+            command = [sys.executable, "-P", "-m", self._module, *map(str, descriptors)]
             # In a group of its own: Ctrl-C is for the one that has started it, and ends it in time.
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=theirs, process_group=0)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=descriptors, process_group=0)
         except OSError as error:
-            raise NetworkProcessEnded(
+            raise NetworkProcessUnavailable(
                 "The process that runs the networks cannot be started",
                 received=str(error),
-                expected="memory and processes to spare",
+                expected="memory, processes and open files to spare",
                 remedy="try again; or end something else on this machine",
             ) from error
         finally:
-            for _, their in pipes:
+            for their in theirs:
                 their.close()
-        life, *lanes = [ours for ours, _ in pipes]
+        life, *lanes = ours
         started = _Started(process, life)
         for lane in lanes:
             started.lanes.put(lane)

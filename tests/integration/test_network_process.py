@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,7 +20,7 @@ import pytest
 
 from catalog.adapters.network_process import LANES, NetworkProcess
 from catalog.adapters.process_models import ProcessModels
-from catalog.errors import NetworkProcessEnded
+from catalog.errors import NetworkProcessEnded, NetworkProcessUnavailable
 from catalog.settings import Settings
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableModel
 from tests.color_networks import DEADLY, FAILING, HELD, LEAVING, MISSING, REFUSING
@@ -197,7 +199,7 @@ def test_closing_waits_for_nothing_and_nothing_is_started_after_it(process):
     thread.join(SECONDS)
     assert [type(error) for error in met] == [NetworkProcessEnded]
     assert not child.is_running()
-    with pytest.raises(NetworkProcessEnded, match="were stopped"):
+    with pytest.raises(NetworkProcessUnavailable, match="were stopped"):
         process.embed("colors-1", images(1))
     process.close()
 
@@ -208,6 +210,27 @@ def test_a_process_that_cannot_begin_is_an_error_each_time():
         with pytest.raises(NetworkProcessEnded, match="exit status 1"):
             process.load("colors-1")
     process.close()
+
+
+def test_where_no_process_can_be_started_that_is_told_and_the_next_call_tries_again(process):
+    """Here for want of files to open, of which some are left, but not enough for all pipes."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(one.name) for one in Path("/proc/self/fd").iterdir())
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(highest)]
+    os.close(held.pop())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(held) + 4, limits[1]))
+    try:
+        with pytest.raises(
+            NetworkProcessUnavailable, match=r"cannot be started; received: .*Too many open files"
+        ) as met:
+            process.load("colors-1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in held:
+            os.close(descriptor)
+    # Whatever it was working on has not ended it.
+    assert not isinstance(met.value, NetworkProcessEnded)
+    assert process.load("colors-1").version == "colors-1"
 
 
 def test_it_does_not_outlive_a_process_that_is_killed():

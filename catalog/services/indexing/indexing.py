@@ -278,6 +278,7 @@ class IndexingService:
             embeddings.errors.EmbeddingsError: a model version cannot be used, and is not left.
             embeddings.errors.OutOfMemory: the network's batches do not fit, halved or not.
             NetworkProcessEnded: a process of its own that runs the network was killed.
+            NetworkProcessUnavailable: there is none, and none can be started; everything unfinished remains marked.
             IndexUnavailable, DatabaseUnavailable: a service is down; everything unfinished remains marked.
         """
         started = time.perf_counter()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.errors import NetworkProcessEnded
+from catalog.errors import NetworkProcessUnavailable
 from embeddings.embedder import Embedder
 
 
@@ -25,7 +25,7 @@ def embed_together(
     """
     try:
         features = embedder.embed_with_scale(np.stack(photos))
-    except NetworkProcessEnded as error:
+    except NetworkProcessUnavailable as error:
         # One by one they would start it again and again.
         return [error for _ in photos]
     except Exception as error:  # noqa: BLE001 - raised by whoever asked for this photo.

@@ -9,7 +9,14 @@ import pytest
 
 from catalog.adapters.fsspec_image_store import FsspecImageStore
 from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.errors import GalleryNotFound, ImageStoreUnavailable, IndexBusy, IndexUnavailable, NetworkProcessEnded
+from catalog.errors import (
+    GalleryNotFound,
+    ImageStoreUnavailable,
+    IndexBusy,
+    IndexUnavailable,
+    NetworkProcessEnded,
+    NetworkProcessUnavailable,
+)
 from tests.fakes import ColorEmbedder
 from tests.integration.services.conftest import MERCHANT
 from tests.leaving_store import LeavingFileSystem
@@ -201,6 +208,23 @@ def test_an_image_that_kills_the_process_of_the_network_is_set_aside_and_all_oth
     assert shop.scalar("SELECT source FROM image WHERE state = 'quarantined'").endswith("3.png")
     reason = shop.scalar("SELECT last_error FROM image WHERE state = 'quarantined'")
     assert reason == "whatever worked on it was killed, 3 times"
+    shop.assert_consistent()
+
+
+def test_images_are_not_blamed_for_a_network_that_cannot_be_started(shop, monkeypatch):
+    """However long that lasts: once it can be, all are indexed."""
+
+    def unavailable(_):
+        raise NetworkProcessUnavailable("The process cannot be started", received="Cannot allocate memory")
+
+    shop.limits = dataclasses.replace(shop.limits, max_attempts=2)
+    summary = shop.ingest(_rows(shop, 5))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(shop.models, "embedder", unavailable)
+        for _ in range(4):
+            with pytest.raises(NetworkProcessUnavailable):
+                shop.indexing.run(summary.merchant_id)
+    assert shop.indexing.run(summary.merchant_id).embedded == 5
     shop.assert_consistent()
 
 
