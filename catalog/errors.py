@@ -102,11 +102,11 @@ class QueryNetworkBusy(DrapeError):
 
 
 class NetworkProcessUnavailable(DrapeError):
-    """The process that runs the networks cannot be started, or has been stopped for good."""
+    """The process that runs the networks cannot be started or load one, or has been stopped for good."""
 
 
 class NetworkProcessEnded(NetworkProcessUnavailable):
-    """The process that runs the networks has ended before it answered, maybe by what it was given."""
+    """The process that runs the networks has ended at its work, maybe by what it was given."""
 
 
 class ImageStoreUnavailable(DrapeError):

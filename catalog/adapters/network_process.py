@@ -34,11 +34,13 @@ class _Started:
     Args:
         life: It ends once the other end of this is closed, be it because this process was killed.
         lanes: Those that nobody speaks over just now.
+        loaded: The versions whose networks it is known to have.
     """
 
     process: subprocess.Popen[bytes]
     life: Connection
     lanes: queue.SimpleQueue[Connection] = field(default_factory=queue.SimpleQueue)
+    loaded: set[str] = field(default_factory=set)
 
 
 class NetworkProcess:
@@ -64,11 +66,10 @@ class NetworkProcess:
         """Load the version's network, where that is not done yet, and tell what it is.
 
         Raises:
-            NetworkProcessEnded: the process was ended meanwhile.
-            NetworkProcessUnavailable: it cannot be started, or was closed.
+            NetworkProcessUnavailable: the process cannot be started, was ended meanwhile, or was closed.
             embeddings.errors.UnusableModel, embeddings.errors.OutOfMemory, ...: as ``Models.embedder`` raises them.
         """
-        return cast(LoadedNetwork, self._ask(Load(version)))
+        return self._load(self._running(), version)
 
     def embed(
         self, version: str, images: NDArray[np.uint8], *, with_scale: bool = False
@@ -80,11 +81,15 @@ class NetworkProcess:
             with_scale: Whether by ``embed_with_scale``.
 
         Raises:
-            NetworkProcessEnded: the process was ended meanwhile.
-            NetworkProcessUnavailable: it cannot be started, or was closed.
+            NetworkProcessEnded: the process was ended while it had these images.
+            NetworkProcessUnavailable: it cannot be started, was ended before that, or was closed.
             embeddings.errors.OutOfMemory, ValueError, ...: as ``Embedder.embed`` raises them.
         """
-        found = self._ask(Embed(version, images.shape, with_scale), np.ascontiguousarray(images))
+        started = self._running()
+        if version not in started.loaded:
+            # By itself, so that images are not taken for what has ended a process that could not even load.
+            self._load(started, version)
+        found = self._ask(started, Embed(version, images.shape, with_scale), np.ascontiguousarray(images))
         return cast(dict[str, NDArray[np.float32]], found)
 
     def close(self) -> None:
@@ -95,8 +100,20 @@ class NetworkProcess:
         if started is not None:
             _end(started)
 
-    def _ask(self, request: Load | Embed, images: NDArray[np.uint8] | None = None) -> object:
-        started = self._running()
+    def _load(self, started: _Started, version: str) -> LoadedNetwork:
+        try:
+            network = cast(LoadedNetwork, self._ask(started, Load(version)))
+        except NetworkProcessEnded as error:
+            raise NetworkProcessUnavailable(
+                "The process that runs the networks has ended before it had loaded one",
+                received=error.received,
+                expected=f"the network of {version}",
+                remedy=error.remedy,
+            ) from error
+        started.loaded.add(version)
+        return network
+
+    def _ask(self, started: _Started, request: Load | Embed, images: NDArray[np.uint8] | None = None) -> object:
         lane = started.lanes.get()
         try:
             lane.send(request)

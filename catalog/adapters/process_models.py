@@ -38,8 +38,7 @@ class ProcessModels:
         Raises:
             embeddings.errors.UnusableModel: no such version, or its folder is damaged.
             embeddings.errors.OutOfMemory: the memory does not hold even few images at once.
-            NetworkProcessEnded: the process was ended meanwhile.
-            NetworkProcessUnavailable: it cannot be started, or was closed.
+            NetworkProcessUnavailable: the process cannot be started, was ended meanwhile, or was closed.
         """
         if version not in self._embedders:
             with self._loading:

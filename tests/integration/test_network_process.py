@@ -103,7 +103,7 @@ def test_a_call_does_not_wait_for_one_that_takes_long(process):
     assert thread.is_alive()
     process.close()
     thread.join(SECONDS)
-    assert [type(error) for error in met] == [NetworkProcessEnded]
+    assert [isinstance(error, NetworkProcessUnavailable) for error in met] == [True]
 
 
 def test_errors_come_back_with_their_facts_and_cost_nothing_else(process):
@@ -155,7 +155,8 @@ def test_who_waits_for_a_process_that_is_killed_is_told_and_the_next_has_another
     for thread, met in waiting:
         thread.join(SECONDS)
         (error,) = met
-        assert isinstance(error, NetworkProcessEnded)
+        # Ended where it was at work for them, else only unavailable.
+        assert isinstance(error, NetworkProcessUnavailable)
         assert error.received == "ended by SIGKILL"
     assert process.embed("colors-1", images(1))["prob"].shape == (1, 6)
     assert running().pid != killed.pid
@@ -197,7 +198,7 @@ def test_closing_waits_for_nothing_and_nothing_is_started_after_it(process):
     process.load("colors-1")
     process.close()
     thread.join(SECONDS)
-    assert [type(error) for error in met] == [NetworkProcessEnded]
+    assert [isinstance(error, NetworkProcessUnavailable) for error in met] == [True]
     assert not child.is_running()
     with pytest.raises(NetworkProcessUnavailable, match="were stopped"):
         process.embed("colors-1", images(1))
@@ -207,9 +208,23 @@ def test_closing_waits_for_nothing_and_nothing_is_started_after_it(process):
 def test_a_process_that_cannot_begin_is_an_error_each_time():
     process = NetworkProcess("tests.no_such_module", Settings())
     for _ in range(2):
-        with pytest.raises(NetworkProcessEnded, match="exit status 1"):
+        with pytest.raises(NetworkProcessUnavailable, match="exit status 1") as met:
             process.load("colors-1")
+        # No image has ended it.
+        assert not isinstance(met.value, NetworkProcessEnded)
     process.close()
+
+
+def test_images_are_not_what_ends_a_process_that_does_not_come_as_far_as_to_load(process, monkeypatch):
+    process.embed("colors-1", images(1))
+    killed = running()
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.setattr(process, "_module", "tests.no_such_module")
+    with pytest.raises(NetworkProcessUnavailable) as met:
+        process.embed("colors-1", images(1))
+    assert not isinstance(met.value, NetworkProcessEnded)
+    assert met.value.received == "exit status 1"
 
 
 def test_where_no_process_can_be_started_that_is_told_and_the_next_call_tries_again(process):
