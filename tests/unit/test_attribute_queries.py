@@ -10,7 +10,9 @@ from catalog.errors import InvalidRequest
 from catalog.services.queries.attribute_queries import (
     CHANGE_WEIGHT,
     LOOKS_WEIGHT,
+    TOLD_CANDIDATES_LOSS,
     TOLD_CERTAINTY,
+    TOLD_QUERY_GAIN,
     ChangedQuery,
     in_taxonomy,
     prob_of,
@@ -28,11 +30,11 @@ PROB = np.array([0.0, 0.3, 0.1, 0.2, 0.0, 0.1, 0.3], dtype=np.float32)
 LOOKS = np.array([1.0, 0.0], dtype=np.float32)
 
 
-def _changed(*, wanted=(), unwanted=(), prob=PROB, normalization=Normalization.L1) -> ChangedQuery:
+def _changed(*, wanted=(), unwanted=(), prob=PROB, normalization=Normalization.L1, said=()) -> ChangedQuery:
     for array in (prob, LOOKS):
         array.flags.writeable = False
     changes = AttributeChanges(tuple(wanted), tuple(unwanted))
-    return ChangedQuery(LOOKS, prob, changes, TAXONOMY, fashion_vocabulary(), normalization)
+    return ChangedQuery(LOOKS, prob, changes, TAXONOMY, fashion_vocabulary(), normalization, said)
 
 
 def test_attributes_alone_make_a_query():
@@ -105,11 +107,37 @@ def test_what_a_feed_says_is_surer_than_the_network():
     visual = np.tile(np.array([0, 1], dtype=np.float32), (len(said), 1))
     nothing = np.zeros(len(TAXONOMY), dtype=np.float32)
     blue = _changed(wanted=["color=blue"], prob=nothing.copy()).scores(visual, prob, said)
-    # Named beside red it is so sure as its share of the colours seen, .5 of 1.
-    expected = np.array([TOLD_CERTAINTY, 0, TOLD_CERTAINTY * 0.5, 0.5, 0.5, 0.5]) * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)
-    np.testing.assert_allclose(blue, expected, atol=1e-6)
+
+    def expected(certain: float) -> np.ndarray:
+        # Named beside red it is so sure as its share of the colours seen, .5 of 1.
+        return np.array([certain, 0, certain * 0.5, 0.5, 0.5, 0.5]) * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)
+
+    # Of all that stays, feeds tell one bow of one of six items, 1 of .5 + 1 + 1.
+    np.testing.assert_allclose(blue, expected(TOLD_CERTAINTY - TOLD_CANDIDATES_LOSS * 0.4 / 6), atol=1e-6)
     both = _changed(wanted=["color=blue"], unwanted=["detail=belt"], prob=nothing.copy()).scores(visual, prob, said)
-    np.testing.assert_allclose(both, (expected + 0.5 * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)) / 2, atol=1e-6)
+    # The belt does not stay: 1 of 1 + 1.
+    blue = expected(TOLD_CERTAINTY - TOLD_CANDIDATES_LOSS * 0.5 / 6)
+    np.testing.assert_allclose(both, (blue + 0.5 * CHANGE_WEIGHT / (1 + CHANGE_WEIGHT)) / 2, atol=1e-6)
+
+
+def test_what_feeds_say_of_what_stays_is_compared_in_place_of_what_is_seen():
+    """Floral as both feeds say, for which the photos were plain: .3 and 1 of it, beside a belt of .2 and .5.
+
+    The common part is .3 + .2 of 1 + .5. Without the query's feed it is the belt's .2 and the .1 of floral that is seen
+    of the query, of 1 + .5 and the .3 of plain; without either, .2 + .3 of .5 + 1 and the .1 of floral.
+    """
+    prob = np.array([[0.5, 0.5, 0, 0.5, 0, 0, 1.0]], dtype=np.float32)
+    visual = np.array([[0, 1]], dtype=np.float32)
+    said = [["color=blue", "pattern=floral"]]
+    by_both = _changed(wanted=["color=blue"], said=["pattern=floral"]).scores(visual, prob, said)
+    by_candidates = _changed(wanted=["color=blue"]).scores(visual, prob, said)
+    by_none = _changed(wanted=["color=blue"]).scores(visual, prob)
+    same = np.array([0.5 / 1.5, 0.3 / 1.8, 0.5 / 1.6])
+    # The feed names floral, 1 of the candidate's 1.5 that stay and .3 of the query's .5.
+    alike = TOLD_CERTAINTY - TOLD_CANDIDATES_LOSS * 1 / 1.5
+    certain = np.array([alike + TOLD_QUERY_GAIN * 0.3 / 0.5, alike, 0.5])
+    expected = ((1 - LOOKS_WEIGHT) * same + CHANGE_WEIGHT * certain) / (1 + CHANGE_WEIGHT)
+    np.testing.assert_allclose([*by_both, *by_candidates, *by_none], expected, atol=1e-6)
 
 
 def test_candidates_are_searched_by_the_change_before_all_else():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from catalog.attributes.vocabulary import Vocabulary
 from catalog.services.queries.feed_certainty import FeedCertainty, Told, may_have_several
+from catalog.services.queries.told_probabilities import ToldProbabilities
 from catalog.types import AttributeChanges
 from embeddings.normalization import Normalization, normalize
 from embeddings.similarity import cosine_similarity, histogram_intersection
@@ -32,12 +33,15 @@ Rendered items in another colour, told by the network alone: of the first five h
 """
 
 TOLD_CERTAINTY = 0.82
-"""How certain it is that an item has what its feed says, on the scale of what the network sees.
+"""How certain it is that an item has what its feed says, on the scale of what the network sees, where feeds say nothing
+else: of rendered items that have a colour, half are seen with more than .91 of certainty."""
 
-Of rendered items that have a colour, half are seen with more than .91 of certainty. More weight would put items
-first that have little but the colour. Where all feeds tell it:
-among 3,000, 93.1 % of the first five hits have it and .096 are lost, at 0.85 94.3 % and .100. Among 6,000 it is 94.8 %
-and .086, among 600 86.0 % and .097.
+TOLD_QUERY_GAIN = 0.18
+TOLD_CANDIDATES_LOSS = 0.08
+"""What is added to that, and taken away from it, where feeds tell all that stays of the query and of the candidates.
+
+Told of both, candidates are the same or are not, and the change must weigh more to come first; told of them alone, all
+are less like the query than by what is seen, and it must weigh less.
 """
 
 CANDIDATES_REST = 0.4
@@ -78,6 +82,7 @@ class ChangedQuery:
         visual: (V,) of the photo.
         prob: (K,) of the photo, non-negative.
         changes: Attributes of the taxonomy, in normal form; none both wanted and unwanted.
+        said: Attributes of the feed of the product that the photo shows, in normal form; none of a photo alone.
     """
 
     visual: FloatArray
@@ -86,6 +91,7 @@ class ChangedQuery:
     taxonomy: Taxonomy
     vocabulary: Vocabulary
     normalization: Normalization
+    said: Sequence[str] = ()
 
     has_looks: ClassVar[bool] = True
 
@@ -148,26 +154,43 @@ class ChangedQuery:
         Args:
             visual: (n, V).
             prob: (n, K) as they were lifted, non-negative.
-            said: n times the attributes of the product's feed, in normal form. Where they tell whether a candidate is
-                as asked for, they count, and where they leave it open, prob does; so everywhere without them.
+            said: n times the attributes of the product's feed, in normal form. What they tell of a candidate counts,
+                both of what is asked for and of what does not change, and what they leave open prob tells; so all of
+                it without them.
         """
         looks = np.maximum(cosine_similarity(self.visual[np.newaxis], visual)[0], 0.0)
-        kept = prob * self._stays
-        common = histogram_intersection(self.rest[np.newaxis], kept)[0]
+        rest, kept, told_certainty = self.rest, prob * self._stays, TOLD_CERTAINTY
+        if said is not None:
+            told = ToldProbabilities(self.taxonomy, self.vocabulary)
+            (asked,), named = told.of(self.prob[np.newaxis], [self.said])
+            rest = asked * self._stays
+            told_certainty += TOLD_QUERY_GAIN * _share(rest[np.newaxis], named)
+            kept, named = told.of(prob, said)
+            kept *= self._stays
+            told_certainty -= TOLD_CANDIDATES_LOSS * _share(kept, named)
+        common = histogram_intersection(rest[np.newaxis], kept)[0]
         # min + max = a + b.
-        either = self.rest.sum() + kept.sum(axis=1) - common
+        either = rest.sum() + kept.sum(axis=1) - common
         same = common / np.where(either > 0, either, 1.0)
         near = LOOKS_WEIGHT * looks + (1 - LOOKS_WEIGHT) * same
-        scores = (near + CHANGE_WEIGHT * self.certainty(prob, said)) / (1 + CHANGE_WEIGHT)
-        return np.asarray(scores, dtype=np.float32)
+        certainty = self.certainty(prob, said, told_certainty)
+        return np.asarray((near + CHANGE_WEIGHT * certainty) / (1 + CHANGE_WEIGHT), dtype=np.float32)
 
-    def certainty(self, prob: FloatArray, said: Sequence[Sequence[str]] | None) -> NDArray[np.float32]:
-        """(n,) in [0, 1]: mean over the wanted groups and the unwanted values of how surely each is as asked for."""
-        parts = [self._told(prob, positions, said) for positions in self._each_wanted]
-        parts += [1 - self._told(prob, self._positions([name]), said) for name in self.changes.unwanted]
+    def certainty(
+        self, prob: FloatArray, said: Sequence[Sequence[str]] | None, told_certainty: float = 1.0
+    ) -> NDArray[np.float32]:
+        """(n,) in [0, 1]: mean over the wanted groups and the unwanted values of how surely each is as asked for.
+
+        Args:
+            told_certainty: How certain it is that an item has what its feed says, where the network sees up to 1.
+        """
+        parts = [self._told(prob, positions, said, told_certainty) for positions in self._each_wanted]
+        parts += [1 - self._told(prob, self._positions([name]), said, told_certainty) for name in self.changes.unwanted]
         return np.asarray(np.mean(parts, axis=0), dtype=np.float32)
 
-    def _told(self, prob: FloatArray, positions: NDArray[np.intp], said: Sequence[Sequence[str]] | None) -> FloatArray:
+    def _told(
+        self, prob: FloatArray, positions: NDArray[np.intp], said: Sequence[Sequence[str]] | None, told_certainty: float
+    ) -> FloatArray:
         """(n,) in [0, 1]: as the feed tells, ``_presence`` where that tells nothing.
 
         Of an item with several values of the group by its feed, it is the share of these that the network sees.
@@ -180,7 +203,7 @@ class ChangedQuery:
         group = self._group(self.taxonomy.names[positions[0]])
         share = _quotient(prob[:, positions].sum(axis=1), prob[:, group].sum(axis=1))
         is_told = [np.array([one is answer for one in told]) for answer in (Told.YES, Told.NO, Told.BESIDE_OTHERS)]
-        certain = [np.full_like(presence, TOLD_CERTAINTY), np.zeros_like(presence), TOLD_CERTAINTY * share]
+        certain = [np.full_like(presence, told_certainty), np.zeros_like(presence), told_certainty * share]
         return np.asarray(np.select(is_told, certain, presence), dtype=np.float32)
 
     def _presence(self, prob: FloatArray, positions: NDArray[np.intp]) -> FloatArray:
@@ -238,6 +261,11 @@ class ChangedQuery:
     def _length(self, part: FloatArray) -> float:
         """By the norm that prob is scaled by."""
         return float(part.sum() if self.normalization is Normalization.L1 else np.linalg.norm(part))
+
+
+def _share(prob: FloatArray, named: NDArray[np.bool_]) -> float:
+    """In [0, 1]: how much of the probabilities, (n, K), are what feeds name, on the mean."""
+    return float(_quotient((prob * named).sum(axis=1), prob.sum(axis=1)).mean())
 
 
 def _quotient(part: FloatArray, whole: FloatArray) -> FloatArray:

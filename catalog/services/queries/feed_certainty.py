@@ -17,6 +17,21 @@ def may_have_several(group: str, vocabulary: Vocabulary) -> bool:
     return group == TAG_GROUP or (known is not None and known.additive)
 
 
+def excludes_others(name: str, vocabulary: Vocabulary) -> bool:
+    """Whether an item that has this attribute alone has no other value of its group.
+
+    Args:
+        name: In normal form.
+    """
+    group, value = split_attribute(name)
+    if may_have_several(group, vocabulary):
+        return False
+    known = vocabulary.groups.get(group)
+    if known is None:
+        return True
+    return value in known.value_names and (known.comparison is None or value not in known.comparison.unspecific)
+
+
 class Told(Enum):
     """What a feed tells of whether an item has what is wanted."""
 
@@ -41,8 +56,7 @@ class FeedCertainty:
     def __init__(self, names: Sequence[str], vocabulary: Vocabulary) -> None:
         self._wanted = frozenset(names)
         self._group = split_attribute(names[0])[0]
-        self._has_several = may_have_several(self._group, vocabulary)
-        self._known = vocabulary.groups.get(self._group)
+        self._vocabulary = vocabulary
         # Many products of a catalog say the same: each attribute is worked out once.
         self._telling: dict[str, frozenset[str]] = {}
 
@@ -73,14 +87,5 @@ class FeedCertainty:
     def _told_by(self, attribute: str) -> frozenset[str]:
         """The attributes of the group that this one stands for and that tell something."""
         meant = {attribute, *fashion_normalizer().names_of(attribute)}
-        return frozenset(name for name in meant if name in self._wanted or self._excludes(name))
-
-    def _excludes(self, name: str) -> bool:
-        """Whether an item that has this attribute alone has none of the wanted ones."""
-        group, value = split_attribute(name)
-        if group != self._group or self._has_several:
-            return False
-        if self._known is None:
-            return True
-        comparison = self._known.comparison
-        return value in self._known.value_names and (comparison is None or value not in comparison.unspecific)
+        of_group = {name for name in meant if split_attribute(name)[0] == self._group}
+        return frozenset(name for name in of_group if name in self._wanted or excludes_others(name, self._vocabulary))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.attributes.vocabulary import Vocabulary
-from catalog.services.queries.attribute_queries import ChangedQuery, FloatArray, prob_of
+from catalog.services.queries.attribute_queries import TOLD_CERTAINTY, ChangedQuery, FloatArray, prob_of
 from catalog.types import AttributeChanges
 from embeddings.normalization import Normalization
 from embeddings.taxonomy import Taxonomy
@@ -60,5 +60,6 @@ class WordsQuery:
     def scores(self, visual: FloatArray, prob: FloatArray, said: Sequence[Sequence[str]]) -> NDArray[np.float32]:  # noqa: ARG002
         """(c + w·s) / (1 + w) in [0, 1]: c how certain it is by feeds and network, s by the network alone, w
         ``SEEN_WEIGHT``."""
-        certain, seen = self._asked.certainty(prob, said), self._asked.certainty(prob, None)
+        certain = self._asked.certainty(prob, said, TOLD_CERTAINTY)
+        seen = self._asked.certainty(prob, None)
         return np.asarray((certain + SEEN_WEIGHT * seen) / (1 + SEEN_WEIGHT), dtype=np.float32)

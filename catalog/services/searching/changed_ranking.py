@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.ports.models import ModelDescription
-from catalog.ports.vector_index import Filter, Match, ScoredPoint, Vector, VectorIndex, VectorQuery
+from catalog.ports.vector_index import Filter, Match, Payload, ScoredPoint, Vector, VectorIndex, VectorQuery
 from catalog.services.galleries.gallery_layout import HIST, PROB
 from catalog.services.searching.ranked_search import RankedPoints
 from catalog.types import SearchMode, SearchOptions
@@ -139,7 +139,7 @@ class ChangedSearch:
         visual = np.zeros((len(points), 0), dtype=np.float32)
         if self._query.has_looks:
             visual = np.stack([point.vectors[self._model.visual_feature] for point in points])
-        scores = self._query.scores(visual, prob, [_said(point) for point in points])
+        scores = self._query.scores(visual, prob, [told_attributes(point.payload) for point in points])
         threshold = self._options.score_threshold
         scored = [
             point._replace(score=float(score), vectors={}, payload={})
@@ -149,7 +149,7 @@ class ChangedSearch:
         return sorted(kept, key=lambda point: (-point.score, point.id))
 
 
-def _said(point: ScoredPoint) -> tuple[str, ...]:
-    """The attributes of the product's feed."""
-    said = point.payload.get("attributes")
+def told_attributes(payload: Payload) -> tuple[str, ...]:
+    """The attributes of a product's feed, as its points carry them."""
+    said = payload.get("attributes")
     return tuple(map(str, said)) if isinstance(said, (list, tuple)) else ()

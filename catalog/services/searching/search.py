@@ -23,7 +23,7 @@ from catalog.services.queries.filter_advice import FilterAdvice, compared_prices
 from catalog.services.queries.requested_attributes import split_changes, with_words, with_words_to_change
 from catalog.services.queries.search_filter import search_filter
 from catalog.services.queries.words_query import WordsQuery
-from catalog.services.searching.changed_ranking import ChangedSearch
+from catalog.services.searching.changed_ranking import ChangedSearch, told_attributes
 from catalog.services.searching.example_queries import checked_examples, query_of_examples
 from catalog.services.searching.query_vectors import QueryVectors
 from catalog.services.searching.ranked_search import RankedSearch
@@ -262,9 +262,9 @@ class SearchService:
         timings = Timings()
         named = (*examples.like, *examples.unlike)
         searched, images = self._searched_with(merchant, named)
-        stored = self._stored(searched, named, images, timings)
-        query = _with_examples([], examples, stored, searched.model)
         wishes = self._wishes(searched, filters, changes, words, options, timings)
+        stored = self._stored(searched, named, images, timings, with_said=bool(wishes.changes))
+        query = _with_examples([], examples, stored, searched.model)
         return self._answered(searched, query, wishes, stored, options, timings)
 
     def _searched(self, merchant: str) -> SearchedGallery:
@@ -339,8 +339,14 @@ class SearchService:
         external_ids: Sequence[str],
         images: Mapping[str, Sequence[tuple[int, int]]],
         timings: Timings,
+        *,
+        with_said: bool = False,
     ) -> dict[str, _StoredProduct]:
-        """What the gallery holds of products' main images, by the merchant's ids."""
+        """What the gallery holds of products' main images, by the merchant's ids.
+
+        Args:
+            with_said: Whether with what their feeds say.
+        """
         if not external_ids:
             return {}
         visual = searched.model.visual_feature
@@ -349,7 +355,9 @@ class SearchService:
             ids = [image_id for of_product in images.values() for image_id, _ in of_product]
             points = {
                 point.id: point
-                for point in self._index.retrieve(searched.gallery.collection, ids, (visual, HIST), with_payload=False)
+                for point in self._index.retrieve(
+                    searched.gallery.collection, ids, (visual, HIST), with_payload=with_said
+                )
             }
         stored: dict[str, _StoredProduct] = {}
         for external_id in external_ids:
@@ -363,8 +371,10 @@ class SearchService:
                     expected="the id of an indexed product",
                     remedy="look the id up in the feed; `drape status` tells what waits to be indexed",
                 )
-            vectors = points[main[0]].vectors
-            stored[external_id] = _StoredProduct(main[1], QueryVectors(vectors[visual], vectors[HIST][:-1]))
+            point = points[main[0]]
+            said = told_attributes(point.payload) if with_said else ()
+            query = QueryVectors(point.vectors[visual], point.vectors[HIST][:-1], said)
+            stored[external_id] = _StoredProduct(main[1], query)
         return stored
 
     def _answer(
@@ -404,8 +414,9 @@ class SearchService:
         """The ranking that the mode and the changes ask for."""
         model, collection = searched.model, searched.gallery.collection
         if changes:
+            vocabulary, normalization = fashion_vocabulary(), model.prob_normalization
             changed = ChangedQuery(
-                query.visual, query.prob, changes, model.taxonomy, fashion_vocabulary(), model.prob_normalization
+                query.visual, query.prob, changes, model.taxonomy, vocabulary, normalization, query.said
             )
             return ChangedSearch(self._index, collection, model, changed, search, options)
         return ranked_search(self._index, collection, model, query, search, options)

@@ -132,6 +132,23 @@ def test_without_an_attribute(gallery):
         )
 
 
+def test_what_stays_of_a_changed_product_is_what_feeds_say_before_what_the_network_sees(shop):
+    """Without its red, Q is white by its feed, as A is; by its photo it is blue, as B is."""
+    photos = {"Q": ("red", "blue"), "A": ("blue", "green"), "B": ("blue",)}
+    told = {"Q": ["color=red", "color=white"], "A": ["color=white"], "B": []}
+    shop.take(
+        [
+            {"id": id, "title": f"Item {id}", "image": shop.photo(f"{id}.png", *colors), "attributes": told[id]}
+            for id, colors in photos.items()
+        ]
+    )
+    changes = AttributeChanges(unwanted=("color=red",))
+    assert _ids(shop.search.by_product(MERCHANT, "Q", changes=changes)) == ["A", "B"]
+    # Of a photo no feed says anything.
+    by_photo = shop.search.by_image(MERCHANT, picture(*photos["Q"]), changes=changes)
+    assert [hit.external_id for hit in by_photo.hits] == ["B", "A"]
+
+
 def test_words_believe_what_a_feed_says_before_what_the_network_sees(shop):
     """Of two photos of the same blue, the one that its feed calls red is red."""
     shop.take(
