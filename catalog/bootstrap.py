@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from catalog.adapters.http_files import HttpFiles
     from catalog.adapters.http_on_demand import HttpOnDemand
+    from catalog.adapters.network_process import NetworkProcess
     from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
     from catalog.adapters.request_limits import RequestLimits
     from catalog.adapters.shared_models import SharedModels
@@ -375,12 +376,23 @@ class Application:
         """The same with networks that do not keep this process from answering."""
         if not self._is_server:
             return self.models
-        from catalog.adapters.network_process import NetworkProcess
         from catalog.adapters.process_models import ProcessModels
+
+        return ProcessModels(self.models, self._network_process)
+
+    @cached_property
+    def _network_process(self) -> NetworkProcess:
+        """Where the networks of a server run; started once it is asked for one."""
+        from catalog.adapters.network_process import NetworkProcess
 
         process = NetworkProcess("workers.network_process", self.settings)
         self._resources.callback(process.close)
-        return ProcessModels(self.models, process)
+        return process
+
+    def end_networks(self) -> None:
+        """Have nobody wait any longer for the networks of a server, be they loaded, at work or hung."""
+        if self._is_server:
+            self._network_process.close()
 
     @cached_property
     def galleries(self) -> GalleryService:

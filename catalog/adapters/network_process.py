@@ -134,7 +134,7 @@ class NetworkProcess:
     def _running(self) -> _Started:
         with self._lock:
             if self._is_closed:
-                raise NetworkProcessUnavailable("The networks were stopped, with the server that they belong to")
+                raise _stopped()
             if self._started is not None and self._started.process.poll() is not None:
                 _log.warning("The process that runs the networks has ended (%s)", _how(self._started.process))
                 self._started = None
@@ -176,13 +176,16 @@ class NetworkProcess:
             raise _error(process) from error
         return started
 
-    def _ended(self, started: _Started) -> NetworkProcessEnded:
+    def _ended(self, started: _Started) -> NetworkProcessUnavailable:
         """Make sure that it has, and have another one started by the next call."""
         with self._lock:
             is_news = self._started is started
             if is_news:
                 self._started = None
+            is_closed = self._is_closed
         _end(started)
+        if is_closed:
+            return _stopped()
         error = _error(started.process)
         if is_news:
             _log.error("%s", error)
@@ -192,6 +195,10 @@ class NetworkProcess:
 def _end(started: _Started) -> None:
     started.process.kill()
     started.process.wait()
+
+
+def _stopped() -> NetworkProcessUnavailable:
+    return NetworkProcessUnavailable("The networks were stopped, with the server that they belong to")
 
 
 def _error(process: subprocess.Popen[bytes]) -> NetworkProcessEnded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -43,11 +43,15 @@ Every request needs an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KE
 Every error has the same shape: a code, a message, and what was received, expected and can be done."""
 
 
-def create_app(application: Application, *, open_to: Caller | None = None) -> FastAPI:
+def create_app(
+    application: Application, *, open_to: Caller | None = None, on_end: Callable[[], None] | None = None
+) -> FastAPI:
     """The application over the services, which stay the caller's to close.
 
     Args:
         open_to: Whom requests without a key are taken to come from, where they come from this machine.
+        on_end: Called once nobody waits for an answer any more. Calls whose clients have gone may still run; they are
+            waited for next.
     """
     metrics = StorefrontMetrics()
     parts = StorefrontParts.of(application, metrics)
@@ -56,6 +60,8 @@ def create_app(application: Application, *, open_to: Caller | None = None) -> Fa
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         yield
+        if on_end is not None:
+            on_end()
         parts.close()
 
     app = FastAPI(

@@ -72,11 +72,15 @@ class OwnWork:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Finish what is at hand, and take nothing more. A feed that is being read is given back, and read anew."""
+    def begin_to_stop(self) -> None:
+        """Have nothing more taken, and nobody told of what is no longer there to work with."""
         self._stopping.set()
         for queue in WorkQueue:
             self._announcements.announce(queue)
+
+    def stop(self) -> None:
+        """Finish what is at hand, and take nothing more. A feed that is being read is given back, and read anew."""
+        self.begin_to_stop()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
@@ -87,6 +91,8 @@ class OwnWork:
                 duty.work()
                 seconds = self._sweep_seconds if duty.is_left() else None
             except ExplainedError as error:
+                if self._stopping.is_set():
+                    return
                 # A service is away. What was not finished is still noted.
                 _log.warning("%s waits: %s", duty.name, error)
                 self._stopping.wait(_SECONDS_AFTER_A_FAILURE)

@@ -78,8 +78,18 @@ def serve(
         KeyboardInterrupt: once everything is finished, where Ctrl-C, or a signal that is taken like it, has stopped it.
     """
     configure_logs(quiet=("httpx", "httpcore", "uvicorn.error"))
+    own_work = OwnWork(application) if application.settings.broker_url is None else None
+
+    def end_networks() -> None:
+        """What is being indexed is marked, and a photo that a network hangs on has been given up."""
+        if loading is not None:
+            loading.stop()
+        if own_work is not None:
+            own_work.begin_to_stop()
+        application.end_networks()
+
     config = uvicorn.Config(
-        create_app(application, open_to=caller),
+        create_app(application, open_to=caller, on_end=end_networks),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -96,7 +106,6 @@ def serve(
             "To make one: drape keys create --merchant NAME. "
             "To look around on this machine: drape serve --merchant NAME --open"
         )
-    own_work = OwnWork(application) if application.settings.broker_url is None else None
     if loading is not None:
         loading.start()
     if own_work is not None:

@@ -11,17 +11,19 @@ import threading
 from functools import cached_property
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
 from catalog.adapters.network_process import NetworkProcess
 from catalog.adapters.process_models import ProcessModels
-from catalog.errors import DatabaseUnavailable, IndexUnavailable, QueryNetworkBusy
+from catalog.errors import DatabaseUnavailable, IndexUnavailable, NetworkProcessUnavailable, QueryNetworkBusy
 from catalog.storefront.app import create_app
 from catalog.storefront.calls import PHOTO_THREADS, Calls
 from catalog.storefront.errors import TABLE
 from catalog.types import Caller, Scope
-from tests.color_networks import DEADLY
+from tests.color_networks import DEADLY, HELD
+from tests.fakes import INPUT_SIZE
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
 
@@ -110,10 +112,14 @@ class ProcessApplication(ColorApplication):
     """One whose networks run in a process beside it."""
 
     @cached_property
-    def _noted_models(self):
+    def _network_process(self):
         process = NetworkProcess("tests.color_networks", self.settings)
         self._resources.callback(process.close)
-        return ProcessModels(self.models, process)
+        return process
+
+    @cached_property
+    def _noted_models(self):
+        return ProcessModels(self.models, self._network_process)
 
 
 def test_a_photo_whose_network_is_killed_is_told_so_and_the_next_one_is_answered(application, keys):
@@ -129,6 +135,28 @@ def test_a_photo_whose_network_is_killed_is_told_so_and_the_next_one_is_answered
             refused(answered, 503, "query_network_unavailable")
             assert int(answered.headers["retry-after"]) > 0
             assert "SIGKILL" not in answered.text
+
+
+def test_ending_does_not_wait_for_a_network_that_hangs(application, keys):
+    """Whoever asked was told that it takes too long, and has gone; the call that waits for the network is let go."""
+    settings = application.settings.model_copy(update={"home": application.settings.home.parent / "hung"})
+    with ProcessApplication(settings, is_server=True) as beside:
+        beside.index = application.index
+        app = create_app(beside, on_end=beside.end_networks)
+        began = threading.Event()
+
+        def held() -> None:
+            began.set()
+            beside._network_process.embed(HELD, np.zeros((1, INPUT_SIZE, INPUT_SIZE, 3), np.uint8))
+
+        async def trial() -> Exception | None:
+            async with app.router.lifespan_context(app):
+                call = asyncio.create_task(app.state.parts.photos.run(held))
+                assert await asyncio.to_thread(began.wait, 20)
+            (error,) = await asyncio.gather(call, return_exceptions=True)
+            return error
+
+        assert isinstance(asyncio.run(asyncio.wait_for(trial(), 20)), NetworkProcessUnavailable)
 
 
 def test_photos_that_wait_for_a_network_leave_room_for_what_needs_none(application, keys, monkeypatch):
