@@ -17,13 +17,13 @@ from catalog.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
-    from catalog.adapters.http_files import HttpFiles
-    from catalog.adapters.http_on_demand import HttpOnDemand
-    from catalog.adapters.network_process import NetworkProcess
-    from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-    from catalog.adapters.request_limits import RequestLimits
-    from catalog.adapters.shared_models import SharedModels
-    from catalog.adapters.stored_models import StoredModels
+    from catalog.adapters.broker.request_limits import RequestLimits
+    from catalog.adapters.files.shared_models import SharedModels
+    from catalog.adapters.http.http_files import HttpFiles
+    from catalog.adapters.http.http_on_demand import HttpOnDemand
+    from catalog.adapters.networks.network_process import NetworkProcess
+    from catalog.adapters.networks.stored_models import StoredModels
+    from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
     from catalog.ports.announcements import Announcements, OwnAnnouncements
     from catalog.ports.image_store import ImageStore
     from catalog.ports.indexing_observer import IndexingObserver
@@ -83,7 +83,7 @@ def settings_from_environment() -> Settings:
     """
     from pydantic import ValidationError
 
-    from catalog.adapters.fetch_allow_list import FetchAllowList
+    from catalog.adapters.http.fetch_allow_list import FetchAllowList
     from embeddings.manifest import Precision
 
     try:
@@ -149,8 +149,8 @@ class Application:
     @cached_property
     def database_url(self) -> str:
         """Where PostgreSQL is; the embedded one is started by asking."""
-        from catalog.adapters.database_url import normalize_database_url
-        from catalog.adapters.embedded_postgres import EmbeddedPostgres
+        from catalog.adapters.postgres.database_url import normalize_database_url
+        from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 
         if self.settings.database_url is not None:
             return normalize_database_url(self.settings.database_url.get_secret_value())
@@ -162,7 +162,7 @@ class Application:
     def _sessions(self) -> sessionmaker[Session]:
         from sqlalchemy.orm import sessionmaker
 
-        from catalog.adapters.postgres_engine import create_postgres_engine
+        from catalog.adapters.postgres.postgres_engine import create_postgres_engine
         from migrations.runner import upgrade
 
         engine = create_postgres_engine(self.database_url)
@@ -180,7 +180,7 @@ class Application:
     def _reading_sessions(self) -> sessionmaker[Session]:
         from sqlalchemy.orm import sessionmaker
 
-        from catalog.adapters.postgres_engine import create_postgres_engine
+        from catalog.adapters.postgres.postgres_engine import create_postgres_engine
 
         assert self._sessions  # The schema is as it should be.
         engine = create_postgres_engine(self.database_url, only_reads=True)
@@ -209,8 +209,8 @@ class Application:
             InvalidRequest: none is configured, or one that is not Redis.
             BrokerUnavailable: it does not answer.
         """
-        from catalog.adapters.broker_url import require_broker_url
-        from catalog.adapters.celery_broker import require_redis
+        from catalog.adapters.broker.broker_url import require_broker_url
+        from catalog.adapters.broker.celery_broker import require_redis
 
         require_redis(require_broker_url(self.settings.broker_url))
 
@@ -219,8 +219,8 @@ class Application:
         """Tells workers that there is work, where a broker is configured; else threads of this process."""
         if self.settings.broker_url is None:
             return self.own_announcements
-        from catalog.adapters.celery_announcements import CeleryAnnouncements
-        from catalog.adapters.celery_broker import celery_app
+        from catalog.adapters.broker.celery_announcements import CeleryAnnouncements
+        from catalog.adapters.broker.celery_broker import celery_app
 
         announcements = CeleryAnnouncements(celery_app(self.settings.broker_url.get_secret_value()))
         self._resources.callback(announcements.close)
@@ -237,7 +237,7 @@ class Application:
     def index(self) -> VectorIndex:
         """The vector index: a Qdrant server where one is configured, else Qdrant's engine in this process."""
         if self.settings.qdrant_url is not None:
-            from catalog.adapters.qdrant_server_index import QdrantServerIndex, ServerLayout
+            from catalog.adapters.qdrant.qdrant_server_index import QdrantServerIndex, ServerLayout
 
             key = self.settings.qdrant_api_key
             layout = ServerLayout(
@@ -256,7 +256,7 @@ class Application:
 
     @cached_property
     def _edge_index(self) -> QdrantEdgeIndex:
-        from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+        from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 
         works_for_others = self._is_server and self.settings.broker_url is None
         edge = QdrantEdgeIndex(self.settings.vectors_folder, works_for_others=works_for_others)
@@ -270,7 +270,7 @@ class Application:
             return True
         if self.settings.qdrant_url is not None or self._is_server:
             return False
-        from catalog.adapters.exclusive_folder import is_worked_in
+        from catalog.adapters.qdrant.exclusive_folder import is_worked_in
 
         return is_worked_in(self.settings.vectors_folder)
 
@@ -285,7 +285,7 @@ class Application:
     def _vector_snapshots(self) -> VectorSnapshots:
         if self.settings.qdrant_url is None:
             return self._edge_index
-        from catalog.adapters.qdrant_server_snapshots import QdrantServerSnapshots
+        from catalog.adapters.qdrant.qdrant_server_snapshots import QdrantServerSnapshots
 
         key = self.settings.qdrant_api_key
         server = QdrantServerSnapshots(self.settings.qdrant_url, None if key is None else key.get_secret_value())
@@ -295,7 +295,7 @@ class Application:
     @contextmanager
     def temporary_index(self) -> Iterator[VectorIndex]:
         """An empty vector index in this process, gone after the ``with`` block; other processes may own theirs."""
-        from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+        from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 
         with tempfile.TemporaryDirectory(prefix="drape-vectors-") as folder:
             index = QdrantEdgeIndex(Path(folder) / "vectors")
@@ -307,7 +307,7 @@ class Application:
     @cached_property
     def image_store(self) -> ImageStore:
         """Where image bytes are kept."""
-        from catalog.adapters.fsspec_image_store import FsspecImageStore
+        from catalog.adapters.files.fsspec_image_store import FsspecImageStore
 
         return FsspecImageStore(self.settings.image_store_url)
 
@@ -318,13 +318,13 @@ class Application:
 
     @cached_property
     def _http(self) -> HttpOnDemand:
-        from catalog.adapters.fetch_allow_list import FetchAllowList
-        from catalog.adapters.http_on_demand import HttpOnDemand
+        from catalog.adapters.http.fetch_allow_list import FetchAllowList
+        from catalog.adapters.http.http_on_demand import HttpOnDemand
 
         allowed = FetchAllowList.parse(self.settings.fetch_allow)
 
         def make() -> HttpFiles:
-            from catalog.adapters.http_files import HttpFiles
+            from catalog.adapters.http.http_files import HttpFiles
 
             files = HttpFiles(allowed, per_host=self.settings.fetch_per_host)
             self._resources.callback(files.close)
@@ -343,15 +343,15 @@ class Application:
     def _shared_models(self) -> SharedModels | None:
         if self.settings.model_store is None:
             return None
-        from catalog.adapters.shared_models import SharedModels
+        from catalog.adapters.files.shared_models import SharedModels
 
         return SharedModels(self.settings.model_store)
 
     @cached_property
     def models(self) -> StoredModels:
         """The model versions as the services see them."""
-        from catalog.adapters.batch_sizes import BatchSizes
-        from catalog.adapters.stored_models import StoredModels
+        from catalog.adapters.networks.batch_sizes import BatchSizes
+        from catalog.adapters.networks.stored_models import StoredModels
 
         # Without the precision of the settings, which is for new galleries: those that exist are looked up by the name
         # their vectors are kept under, and that means one precision whatever the settings become.
@@ -376,14 +376,14 @@ class Application:
         """The same with networks that do not keep this process from answering."""
         if not self._is_server:
             return self.models
-        from catalog.adapters.process_models import ProcessModels
+        from catalog.adapters.networks.process_models import ProcessModels
 
         return ProcessModels(self.models, self._network_process)
 
     @cached_property
     def _network_process(self) -> NetworkProcess:
         """Where the networks of a server run; started once it is asked for one."""
-        from catalog.adapters.network_process import NetworkProcess
+        from catalog.adapters.networks.network_process import NetworkProcess
 
         process = NetworkProcess("workers.network_process", self.settings)
         self._resources.callback(process.close)
@@ -452,7 +452,7 @@ class Application:
     @cached_property
     def feed_submissions(self) -> FeedSubmissionService:
         """Takes over feeds, for whoever takes them."""
-        from catalog.adapters.fsspec_feed_store import FsspecFeedStore
+        from catalog.adapters.files.fsspec_feed_store import FsspecFeedStore
         from catalog.services.ingesting.feed_submissions import FeedSubmissionService
 
         return FeedSubmissionService(
@@ -618,8 +618,8 @@ class Application:
             from catalog.services.photo_queries.batched_query_network import BatchedQueryNetwork
 
             return BatchedQueryNetwork(self._noted_models)
-        from catalog.adapters.broker_url import require_broker_url
-        from catalog.adapters.redis_query_network import RedisQueryNetwork
+        from catalog.adapters.broker.broker_url import require_broker_url
+        from catalog.adapters.broker.redis_query_network import RedisQueryNetwork
 
         broker_url = require_broker_url(self.settings.broker_url)
         network = RedisQueryNetwork(broker_url, self.announcements, self.settings.query_deadline)
@@ -629,8 +629,8 @@ class Application:
     @cached_property
     def query_work(self) -> QueryWork:
         """Embeds photos that are searched with elsewhere."""
-        from catalog.adapters.broker_url import require_broker_url
-        from catalog.adapters.redis_query_requests import RedisQueryRequests
+        from catalog.adapters.broker.broker_url import require_broker_url
+        from catalog.adapters.broker.redis_query_requests import RedisQueryRequests
         from catalog.services.photo_queries.query_work import QueryWork
 
         requests = RedisQueryRequests(require_broker_url(self.settings.broker_url))
@@ -703,7 +703,7 @@ class Application:
     @cached_property
     def request_limits(self) -> RequestLimits:
         """Counts requests: for all processes in Redis, where there is one."""
-        from catalog.adapters.request_limits import RequestLimits
+        from catalog.adapters.broker.request_limits import RequestLimits
 
         url = self.settings.broker_url
         return RequestLimits(None if url is None else url.get_secret_value())

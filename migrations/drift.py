@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from catalog.rows import Base
 from migrations.runner import upgrade
 

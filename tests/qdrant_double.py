@@ -1,8 +1,8 @@
 """A Qdrant server to test against over real HTTP where there is none: ``qdrant_client``'s local mode behind a port.
 
-It answers the part of Qdrant's REST API that ``catalog.adapters.qdrant_server_index`` uses, for any number of client
-processes at once, and it can be made to fail: see ``Faults``. In this process: ``QdrantDouble``; as a process of its
-own, which can be killed and started again: ``QdrantDoubleProcess``, or by hand
+It answers the part of Qdrant's REST API that ``catalog.adapters.qdrant`` uses, for any number of client processes at
+once, and it can be made to fail: see ``Faults``. In this process: ``QdrantDouble``; as a process of its own, which can
+be killed and started again: ``QdrantDoubleProcess``, or by hand
 
     python -m tests.qdrant_double --port 6333 --folder /tmp/double
 

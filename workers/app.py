@@ -9,8 +9,8 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import worker_process_shutdown, worker_shutdown
 
-from catalog.adapters.broker_url import require_broker_url
-from catalog.adapters.celery_broker import celery_app
+from catalog.adapters.broker.broker_url import require_broker_url
+from catalog.adapters.broker.celery_broker import celery_app
 from catalog.bootstrap import settings_from_environment
 from workers.application import close_application
 from workers.logs import use_in_workers

@@ -12,7 +12,7 @@ from celery.signals import beat_init, worker_ready
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from catalog.adapters.celery_broker import waiting_messages
+from catalog.adapters.broker.celery_broker import waiting_messages
 from catalog.adapters.prometheus_metrics import BacklogCollector
 from catalog.settings import Settings
 from workers.application import application, counts

@@ -1,4 +1,4 @@
-"""The other side of ``catalog.adapters.network_process``: runs networks until whoever has started it is gone."""
+"""The other side of ``catalog.adapters.networks``: runs networks until whoever has started it is gone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from catalog.adapters.network_messages import Embed, Load, LoadedNetwork, failure
+from catalog.adapters.networks.network_messages import Embed, Load, LoadedNetwork, failure
 from catalog.adapters.process_logs import configure_logs
 from catalog.bootstrap import Application
 from catalog.ports.models import Models

@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import crontab
 
-from catalog.adapters.celery_broker import RECONCILE, TASKS, announce, announce_reconciliation
+from catalog.adapters.broker.celery_broker import RECONCILE, TASKS, announce, announce_reconciliation
 from catalog.ports.announcements import WorkQueue
 
 LIGHT_SWEEPS: Final = 12

@@ -9,7 +9,7 @@ from typing import Final
 from celery import Celery
 from celery.worker import state
 
-from catalog.adapters.celery_broker import (
+from catalog.adapters.broker.celery_broker import (
     EMBED_QUERIES,
     FETCH_IMAGES,
     INDEX_IMAGES,

@@ -12,7 +12,7 @@ from typing import Final
 
 from fastapi import Request
 
-from catalog.adapters.request_limits import Allowance, RequestLimits
+from catalog.adapters.broker.request_limits import Allowance, RequestLimits
 from catalog.errors import DrapeError
 from catalog.request_rates import Period, RequestRate
 from catalog.types import Caller

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.ports.vector_index import (
     Candidates,
     CollectionSpec,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from tests.benchmarks.networks import prepared_files, resnet50_version
 from tests.benchmarks.worker_shop import WorkerShop
 from tests.feeds_from_shared import read_products, write_shared_feed

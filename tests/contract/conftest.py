@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.adapters.qdrant_server_index import QdrantServerIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_server_index import QdrantServerIndex
 from catalog.ports.vector_index import (
     CollectionSpec,
     Distance,

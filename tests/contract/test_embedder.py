@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from catalog.adapters.network_process import NetworkProcess
-from catalog.adapters.process_models import ProcessEmbedder, ProcessModels
+from catalog.adapters.networks.network_process import NetworkProcess
+from catalog.adapters.networks.process_models import ProcessEmbedder, ProcessModels
 from catalog.settings import Settings
 from embeddings.embedder import PROB_SCALE, Embedder
 from embeddings.export.calibration import CalibrationImages

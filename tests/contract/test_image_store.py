@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.adapters.fsspec_image_store import FsspecImageStore
+from catalog.adapters.files.fsspec_image_store import FsspecImageStore
 from catalog.errors import ImageStoreUnavailable, InvalidRequest
 from catalog.ports.image_store import ImageStore, StoredImageAltered, StoredImageMissing
 from tests.leaving_store import LeavingFileSystem

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from catalog.adapters.request_limits import RequestLimits
+from catalog.adapters.broker.request_limits import RequestLimits
 from catalog.request_rates import Period, RequestRate
 from tests.redis_server import RedisServer
 

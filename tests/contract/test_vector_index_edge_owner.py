@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import IndexBusy, IndexUnavailable
 from catalog.ports.vector_index import VectorQuery
 
@@ -20,7 +20,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.ports.vector_index import CollectionSpec, Distance, FieldType, Point, VectorSpec
 
 index = QdrantEdgeIndex(Path(sys.argv[1]))
@@ -110,7 +110,7 @@ def test_nothing_is_touched_before_the_first_use(tmp_path):
 
 def test_a_crash_while_creating_leaves_no_collection(tmp_path, spec, monkeypatch):
     """A collection cut off at any step of its creation is not there, and can be created under the same name."""
-    for step in ("catalog.adapters.qdrant_edge_index.edge.EdgeShard.create", "pathlib.Path.rename"):
+    for step in ("catalog.adapters.qdrant.qdrant_edge_index.edge.EdgeShard.create", "pathlib.Path.rename"):
         index = QdrantEdgeIndex(tmp_path)
         with monkeypatch.context() as patched:
             patched.setattr(step, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -133,7 +133,7 @@ def test_a_crash_while_dropping_is_finished_by_the_next_owner(tmp_path, spec, ma
     index.create_collection("gallery", spec)
     index.upsert("gallery", make_points(1, [1]))
     with monkeypatch.context() as patched:
-        patched.setattr("catalog.adapters.qdrant_edge_index.shutil.rmtree", lambda *_, **__: None)
+        patched.setattr("catalog.adapters.qdrant.qdrant_edge_index.shutil.rmtree", lambda *_, **__: None)
         index.drop_collection("gallery")
     assert index.list_collections() == []
     index.close()

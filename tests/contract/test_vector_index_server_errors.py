@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_server_index import QdrantServerIndex
+from catalog.adapters.qdrant.qdrant_server_index import QdrantServerIndex
 from catalog.errors import GalleryNotFound, IndexUnavailable
 from catalog.ports.vector_index import VectorQuery
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.adapters.qdrant_server_index import QdrantServerIndex
-from catalog.adapters.qdrant_server_snapshots import QdrantServerSnapshots
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_server_index import QdrantServerIndex
+from catalog.adapters.qdrant.qdrant_server_snapshots import QdrantServerSnapshots
 from catalog.errors import DrapeError, GalleryNotFound, IndexUnavailable, InvalidRequest
 from catalog.ports.vector_index import VectorIndex, VectorQuery
 from catalog.ports.vector_snapshots import VectorSnapshots

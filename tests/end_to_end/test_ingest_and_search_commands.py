@@ -7,7 +7,7 @@ import csv
 import pytest
 from PIL import Image
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from embeddings.datasets.rendered.catalog import write_catalog
 
 NUM_ITEMS = 12

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 
 NUM_IMAGES = 240
 

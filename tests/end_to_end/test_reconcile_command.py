@@ -9,8 +9,8 @@ import time
 from PIL import Image
 from sqlalchemy import create_engine, text
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from embeddings.datasets.rendered.catalog import write_catalog
 
 

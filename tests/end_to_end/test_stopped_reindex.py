@@ -8,7 +8,7 @@ import time
 
 from sqlalchemy import create_engine, text
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 
 NUM_IMAGES = 24
 SECOND = "compact-rendered.bfloat16"

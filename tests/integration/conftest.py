@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from migrations.runner import upgrade
 from tests.qdrant_double import QdrantDouble
 from tests.redis_server import RedisServer

@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from catalog.adapters.database_url import normalize_database_url
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
-from catalog.adapters.postgres_programs import running_server
+from catalog.adapters.postgres.database_url import normalize_database_url
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.postgres.postgres_programs import running_server
 from catalog.errors import DatabaseUnavailable, InvalidRequest
 
 
@@ -92,7 +92,7 @@ class Client:
         """
         import sys
         from pathlib import Path
-        from catalog.adapters.embedded_postgres import EmbeddedPostgres
+        from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 
         server = EmbeddedPostgres(Path(sys.argv[1]))
         print(server.url(), flush=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
-from catalog.adapters.stored_models import StoredModels
+from catalog.adapters.networks.stored_models import StoredModels
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest
 from catalog.services.models.evaluation import EvaluationRequest, EvaluationService
 from embeddings.datasets.photos import DatasetPhotos

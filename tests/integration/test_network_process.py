@@ -18,8 +18,8 @@ import numpy as np
 import psutil
 import pytest
 
-from catalog.adapters.network_process import LANES, NetworkProcess
-from catalog.adapters.process_models import ProcessModels
+from catalog.adapters.networks.network_process import LANES, NetworkProcess
+from catalog.adapters.networks.process_models import ProcessModels
 from catalog.errors import NetworkProcessEnded, NetworkProcessUnavailable
 from catalog.settings import Settings
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableModel

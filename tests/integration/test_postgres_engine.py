@@ -9,8 +9,8 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import NullPool
 
-from catalog.adapters import postgres_engine
-from catalog.adapters.postgres_engine import create_postgres_engine
+from catalog.adapters.postgres import postgres_engine
+from catalog.adapters.postgres.postgres_engine import create_postgres_engine
 from catalog.errors import DatabaseUnavailable
 from catalog.unit_of_work import UnitOfReading, UnitOfWork
 

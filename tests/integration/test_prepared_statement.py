@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine, Integer, bindparam, column, event, func, literal, select, text
 
-from catalog.adapters.postgres_engine import create_postgres_engine
+from catalog.adapters.postgres.postgres_engine import create_postgres_engine
 from catalog.repositories.prepared_statement import PreparedStatement
 
 _NUMBER = column("number", Integer)

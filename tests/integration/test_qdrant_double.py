@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
-from catalog.adapters.qdrant_server_index import QdrantServerIndex, ServerLayout
+from catalog.adapters.qdrant.qdrant_server_index import QdrantServerIndex, ServerLayout
 from catalog.errors import IndexUnavailable, InvalidRequest
 from catalog.ports.vector_index import (
     CollectionSpec,

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
-from catalog.adapters.request_limits import RequestLimits
+from catalog.adapters.broker.request_limits import RequestLimits
 from catalog.errors import DrapeError, KeyRefused
 from catalog.services.api_keys import ApiKeyService
 from catalog.storefront.authentication import CHALLENGE, require

@@ -17,9 +17,9 @@ import psutil
 import pytest
 from sqlalchemy import create_engine
 
-from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import announce_reconciliation, celery_app
-from catalog.adapters.embedded_postgres import EmbeddedPostgres
+from catalog.adapters.broker.celery_announcements import CeleryAnnouncements
+from catalog.adapters.broker.celery_broker import announce_reconciliation, celery_app
+from catalog.adapters.postgres.embedded_postgres import EmbeddedPostgres
 from catalog.errors import JobCancelled
 from catalog.ports.announcements import WorkQueue
 from catalog.types import SearchMode, SearchOptions

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from catalog.adapters.celery_broker import announce, celery_app
+from catalog.adapters.broker.celery_broker import announce, celery_app
 from catalog.ports.announcements import WorkQueue
 from catalog.schedules import parse_schedule
 from catalog.services.ingesting.feed_submissions import FeedOptions

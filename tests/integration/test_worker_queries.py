@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from catalog.adapters.redis_query_requests import RedisQueryRequests
+from catalog.adapters.broker.redis_query_requests import RedisQueryRequests
 from catalog.storefront.app import create_app
 from catalog.types import Scope
 from cli.worker import Queue

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalog.adapters.address_guard import AddressGuard, is_public, resolve
-from catalog.adapters.fetch_allow_list import FetchAllowList
-from catalog.adapters.guarded_backend import GuardedBackend
+from catalog.adapters.http.address_guard import AddressGuard, is_public, resolve
+from catalog.adapters.http.fetch_allow_list import FetchAllowList
+from catalog.adapters.http.guarded_backend import GuardedBackend
 from catalog.ports.remote_files import FetchRefused
 
 PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "2a00:1450:4001:80b::200e"]

@@ -10,8 +10,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.adapters.batch_sizes import BatchSizes
-from catalog.adapters.stored_models import StoredModels
+from catalog.adapters.networks.batch_sizes import BatchSizes
+from catalog.adapters.networks.stored_models import StoredModels
 from embeddings.batch_size import SIZES, fastest_batch_size
 from embeddings.errors import OutOfMemory
 from embeddings.keras_embedder import KerasEmbedder

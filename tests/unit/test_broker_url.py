@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from catalog.adapters.broker_url import normalize_broker_url, require_broker_url
+from catalog.adapters.broker.broker_url import normalize_broker_url, require_broker_url
 from catalog.errors import InvalidRequest
 
 

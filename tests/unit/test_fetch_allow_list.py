@@ -6,8 +6,8 @@ import ipaddress
 
 import pytest
 
-from catalog.adapters.fetch_allow_list import AllowedPlace, FetchAllowList
-from catalog.adapters.http_on_demand import HttpOnDemand
+from catalog.adapters.http.fetch_allow_list import AllowedPlace, FetchAllowList
+from catalog.adapters.http.http_on_demand import HttpOnDemand
 from catalog.bootstrap import Application, settings_from_environment
 from catalog.errors import InvalidRequest
 from catalog.settings import Settings

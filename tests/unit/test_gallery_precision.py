@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from catalog.adapters.stored_models import StoredModels
+from catalog.adapters.networks.stored_models import StoredModels
 from catalog.services.galleries.galleries import GalleryService
 from embeddings.errors import UnusableModel
 from embeddings.manifest import MANIFEST_FILE, Int8File, Precision, write_manifest

@@ -14,10 +14,10 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from catalog.adapters.address_guard import Resolver
-from catalog.adapters.fetch_allow_list import FetchAllowList
-from catalog.adapters.http_files import HttpFiles
-from catalog.adapters.transfer_deadline import Patience
+from catalog.adapters.http.address_guard import Resolver
+from catalog.adapters.http.fetch_allow_list import FetchAllowList
+from catalog.adapters.http.http_files import HttpFiles
+from catalog.adapters.http.transfer_deadline import Patience
 from catalog.ports.remote_files import FetchFailed, FetchRefused, NotModified, Validators
 from tests.file_server import (
     FileServer,

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from catalog.adapters.http_on_demand import HttpOnDemand
+from catalog.adapters.http.http_on_demand import HttpOnDemand
 from catalog.ports.remote_files import NotModified, Validators
 
 

@@ -7,7 +7,7 @@ import time
 
 import time_machine
 
-from catalog.adapters.request_limits import RequestLimits
+from catalog.adapters.broker.request_limits import RequestLimits
 from catalog.request_rates import Period, RequestRate
 
 RATE = RequestRate(3, Period.SECOND)

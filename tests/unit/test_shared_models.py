@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.adapters.shared_models import SharedModels, open_or_fetch
-from catalog.adapters.stored_models import StoredModels
+from catalog.adapters.files.shared_models import SharedModels, open_or_fetch
+from catalog.adapters.networks.stored_models import StoredModels
 from catalog.errors import ModelStoreUnavailable
 from embeddings.errors import EmbeddingsError, UnusableModel
 from embeddings.model_store import ModelStore

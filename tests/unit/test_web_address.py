@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.adapters.web_address import WebAddress
+from catalog.adapters.http.web_address import WebAddress
 from catalog.ports.remote_files import FetchRefused
 
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import sessionmaker
 
-from catalog.adapters.fsspec_image_store import FsspecImageStore
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.files.fsspec_image_store import FsspecImageStore
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.services.galleries.galleries import GalleryService
 from catalog.services.indexing.indexing import IndexingLimits, IndexingService, IndexingSummary
 from catalog.services.ingesting.feed_history import FeedHistoryService

@@ -7,8 +7,8 @@ import json
 import pytest
 from sqlalchemy.orm import sessionmaker
 
-from catalog.adapters.celery_announcements import CeleryAnnouncements
-from catalog.adapters.celery_broker import (
+from catalog.adapters.broker.celery_announcements import CeleryAnnouncements
+from catalog.adapters.broker.celery_broker import (
     FETCH_IMAGES,
     INDEX_IMAGES,
     RECONCILE,

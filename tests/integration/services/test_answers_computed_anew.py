@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import create_engine
 
-from catalog.adapters.fsspec_image_store import FsspecImageStore
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.files.fsspec_image_store import FsspecImageStore
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest
 from catalog.services.browsing.facets import FacetService
 from catalog.services.browsing.product_browsing import ProductBrowsing, ProductOrder

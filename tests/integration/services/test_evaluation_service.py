@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import InvalidRequest, MerchantNotFound
 from catalog.services.models.attribute_mining import AttributeMiningService, MiningOptions
 from catalog.services.models.catalog_dataset import CatalogDatasets

@@ -7,8 +7,8 @@ import datetime
 
 import pytest
 
-from catalog.adapters.fsspec_image_store import FsspecImageStore
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.files.fsspec_image_store import FsspecImageStore
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import (
     GalleryNotFound,
     ImageStoreUnavailable,

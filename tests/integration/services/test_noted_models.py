@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from catalog.adapters.stored_models import StoredModels
+from catalog.adapters.networks.stored_models import StoredModels
 from catalog.rows import GalleryState
 from catalog.services.galleries.galleries import GalleryService
 from catalog.services.models.noted_models import NotedModels, difference

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from catalog.adapters.query_messages import WAITING_KEY, encode_photo, photo_key
-from catalog.adapters.redis_query_network import RedisQueryNetwork
-from catalog.adapters.redis_query_requests import RedisQueryRequests
+from catalog.adapters.broker.query_messages import WAITING_KEY, encode_photo, photo_key
+from catalog.adapters.broker.redis_query_network import RedisQueryNetwork
+from catalog.adapters.broker.redis_query_requests import RedisQueryRequests
 from catalog.errors import BrokerUnavailable, DatabaseUnavailable, QueryNetworkBusy
 from catalog.ports.announcements import WorkQueue
 from catalog.services.photo_queries.query_work import QueryWork

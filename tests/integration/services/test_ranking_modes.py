@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.ports.vector_index import Point
 from catalog.services.galleries.gallery_layout import collection_spec, point_vectors
 from catalog.services.queries.search_filter import search_filter

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from catalog.adapters.qdrant_edge_index import QdrantEdgeIndex
+from catalog.adapters.qdrant.qdrant_edge_index import QdrantEdgeIndex
 from catalog.errors import IndexUnavailable, MerchantNotFound
 from catalog.ports.vector_index import Point
 from catalog.services.galleries.gallery_layout import collection_spec

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import sessionmaker
 
-from catalog.adapters.fetch_allow_list import FetchAllowList
-from catalog.adapters.http_files import HttpFiles
+from catalog.adapters.http.fetch_allow_list import FetchAllowList
+from catalog.adapters.http.http_files import HttpFiles
 from catalog.client import verify_webhook
 from catalog.errors import FeedUnreadable, InvalidRequest, WebhookNotFound
 from catalog.ports.announcements import OwnAnnouncements, WorkQueue

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from catalog.adapters.request_limits import RequestLimits
+from catalog.adapters.broker.request_limits import RequestLimits
 from catalog.storefront.app import create_app
 from catalog.storefront.rate_limits import RateLimits
 from catalog.types import Scope

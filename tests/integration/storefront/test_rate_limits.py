@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from catalog.adapters.request_limits import RequestLimits
+from catalog.adapters.broker.request_limits import RequestLimits
 from catalog.request_rates import Period, RequestRate
 from catalog.storefront import rate_limits
 from catalog.storefront.app import create_app

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.adapters.network_process import NetworkProcess
-from catalog.adapters.process_models import ProcessModels
+from catalog.adapters.networks.network_process import NetworkProcess
+from catalog.adapters.networks.process_models import ProcessModels
 from catalog.errors import DatabaseUnavailable, IndexUnavailable, NetworkProcessUnavailable, QueryNetworkBusy
 from catalog.storefront.app import create_app
 from catalog.storefront.calls import PHOTO_THREADS, Calls

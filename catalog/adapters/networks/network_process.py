@@ -17,7 +17,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.adapters.network_messages import Embed, Load, LoadedNetwork, take_answer
+from catalog.adapters.networks.network_messages import Embed, Load, LoadedNetwork, take_answer
 from catalog.errors import NetworkProcessEnded, NetworkProcessUnavailable
 from catalog.settings import Settings
 

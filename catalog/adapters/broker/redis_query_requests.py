@@ -11,8 +11,8 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from catalog.adapters.celery_broker import redis_client
-from catalog.adapters.query_messages import (
+from catalog.adapters.broker.celery_broker import redis_client
+from catalog.adapters.broker.query_messages import (
     WAITING_KEY,
     answer_key,
     decode_photo,

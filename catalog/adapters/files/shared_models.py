@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from catalog.adapters.fsspec_location import open_location
+from catalog.adapters.files.fsspec_location import open_location
 from catalog.errors import ModelStoreUnavailable
 from embeddings.errors import InvalidVersionName, UnusableModel
 from embeddings.manifest import check_version_name

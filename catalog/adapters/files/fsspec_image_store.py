@@ -8,7 +8,7 @@ import re
 import secrets
 from pathlib import Path
 
-from catalog.adapters.fsspec_location import open_location
+from catalog.adapters.files.fsspec_location import open_location
 from catalog.errors import ImageStoreUnavailable, InvalidRequest
 from catalog.ports.image_store import StoredImageAltered, StoredImageMissing
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import qdrant_edge as edge
 
-from catalog.adapters.collection_archive import pack, unpack
-from catalog.adapters.collection_spec_json import extended_spec, spec_from_json, spec_to_json
-from catalog.adapters.exclusive_folder import ExclusiveFolder
-from catalog.adapters.stored_values import named_vectors, plain_payload
-from catalog.adapters.vector_index_checks import (
+from catalog.adapters.qdrant.collection_archive import pack, unpack
+from catalog.adapters.qdrant.collection_spec_json import extended_spec, spec_from_json, spec_to_json
+from catalog.adapters.qdrant.exclusive_folder import ExclusiveFolder
+from catalog.adapters.qdrant.stored_values import named_vectors, plain_payload
+from catalog.adapters.qdrant.vector_index_checks import (
     ACORN_MAX_SELECTIVITY,
     batches,
     candidate_depth,

@@ -13,7 +13,7 @@ import redis
 from celery import Celery
 from kombu.entity import Queue
 
-from catalog.adapters.broker_url import normalize_broker_url
+from catalog.adapters.broker.broker_url import normalize_broker_url
 from catalog.errors import BrokerUnavailable
 from catalog.ports.announcements import WorkQueue
 

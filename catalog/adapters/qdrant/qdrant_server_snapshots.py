@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from catalog.adapters.vector_index_checks import check_collection_name
+from catalog.adapters.qdrant.vector_index_checks import check_collection_name
 from catalog.errors import GalleryNotFound, IndexUnavailable, InvalidRequest
 from embeddings.whole_file import written_whole
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from catalog.adapters.collection_spec_json import extended_spec, spec_from_json, spec_to_json
-from catalog.adapters.stored_values import named_vectors, plain_payload
-from catalog.adapters.vector_index_checks import (
+from catalog.adapters.qdrant.collection_spec_json import extended_spec, spec_from_json, spec_to_json
+from catalog.adapters.qdrant.stored_values import named_vectors, plain_payload
+from catalog.adapters.qdrant.vector_index_checks import (
     ACORN_MAX_SELECTIVITY,
     batches,
     candidate_depth,

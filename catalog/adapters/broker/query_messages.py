@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.adapters.celery_broker import KEY_PREFIX
+from catalog.adapters.broker.celery_broker import KEY_PREFIX
 from catalog.errors import QueryNetworkBusy
 from catalog.ports.query_requests import QueryRequest
 from embeddings.errors import OutOfMemory, UnusableModel

@@ -8,10 +8,10 @@ from typing import Final
 
 import httpcore
 
-from catalog.adapters.fetch_failures import explained
-from catalog.adapters.host_connections import HostConnection, HostConnections
-from catalog.adapters.transfer_deadline import TransferDeadline
-from catalog.adapters.web_address import WebAddress
+from catalog.adapters.http.fetch_failures import explained
+from catalog.adapters.http.host_connections import HostConnection, HostConnections
+from catalog.adapters.http.transfer_deadline import TransferDeadline
+from catalog.adapters.http.web_address import WebAddress
 from catalog.ports.remote_files import FetchFailed
 
 _WORTH_READING: Final = 64 * 2**10

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.adapters.network_messages import LoadedNetwork
-from catalog.adapters.network_process import NetworkProcess
+from catalog.adapters.networks.network_messages import LoadedNetwork
+from catalog.adapters.networks.network_process import NetworkProcess
 from catalog.ports.models import ModelDescription, Models
 from embeddings.embedder import Embedder, check_prepared
 from embeddings.taxonomy import Taxonomy

@@ -12,8 +12,8 @@ from typing import Final
 import h2.exceptions
 import httpcore
 
-from catalog.adapters.transfer_deadline import TransferDeadline
-from catalog.adapters.web_address import WebAddress
+from catalog.adapters.http.transfer_deadline import TransferDeadline
+from catalog.adapters.http.web_address import WebAddress
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 from catalog.retry_after import retry_after_seconds
 

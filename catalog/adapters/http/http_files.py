@@ -15,15 +15,15 @@ from typing import Final
 import httpcore
 import httpx
 
-from catalog.adapters.address_guard import AddressGuard, Resolver, resolve
-from catalog.adapters.fetch_allow_list import FetchAllowList
-from catalog.adapters.fetch_failures import BROKEN_CONNECTION, explained, status_error
-from catalog.adapters.guarded_backend import GuardedBackend
-from catalog.adapters.host_connections import HostConnection, HostConnections
-from catalog.adapters.http_exchange import HttpExchange
-from catalog.adapters.response_body import GZIP, PLAIN, bounded, empty, too_large, unzipped
-from catalog.adapters.transfer_deadline import USUAL_PATIENCE, Patience, TransferDeadline
-from catalog.adapters.web_address import WebAddress
+from catalog.adapters.http.address_guard import AddressGuard, Resolver, resolve
+from catalog.adapters.http.fetch_allow_list import FetchAllowList
+from catalog.adapters.http.fetch_failures import BROKEN_CONNECTION, explained, status_error
+from catalog.adapters.http.guarded_backend import GuardedBackend
+from catalog.adapters.http.host_connections import HostConnection, HostConnections
+from catalog.adapters.http.http_exchange import HttpExchange
+from catalog.adapters.http.response_body import GZIP, PLAIN, bounded, empty, too_large, unzipped
+from catalog.adapters.http.transfer_deadline import USUAL_PATIENCE, Patience, TransferDeadline
+from catalog.adapters.http.web_address import WebAddress
 from catalog.ports.remote_files import FetchFailed, FetchRefused, NotModified, RemoteAnswer, Validators
 
 MAX_REDIRECTS: Final = 5

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import httpcore
 
-from catalog.adapters.guarded_backend import GuardedBackend
-from catalog.adapters.transfer_deadline import TransferDeadline
+from catalog.adapters.http.guarded_backend import GuardedBackend
+from catalog.adapters.http.transfer_deadline import TransferDeadline
 
 
 class HostConnection:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from catalog.adapters.database_url import socket_database_url
-from catalog.adapters.postgres_programs import (
+from catalog.adapters.postgres.database_url import socket_database_url
+from catalog.adapters.postgres.postgres_programs import (
     MAJOR_VERSION,
     PORT,
     SUPERUSER,

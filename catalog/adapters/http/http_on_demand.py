@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from catalog.ports.remote_files import RemoteAnswer, Validators
 
 if TYPE_CHECKING:
-    from catalog.adapters.http_files import HttpFiles
+    from catalog.adapters.http.http_files import HttpFiles
 
 
 class HttpOnDemand:

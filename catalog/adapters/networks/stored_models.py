@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
-from catalog.adapters.batch_sizes import BatchSizes
-from catalog.adapters.shared_models import SharedModels, open_or_fetch
+from catalog.adapters.files.shared_models import SharedModels, open_or_fetch
+from catalog.adapters.networks.batch_sizes import BatchSizes
 from catalog.ports.models import ModelDescription
 from embeddings.embedder import Embedder, MeasurableEmbedder
 from embeddings.manifest import PROBABILITIES, Precision, require_int8

@@ -12,8 +12,8 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from catalog.adapters.celery_broker import redis_client
-from catalog.adapters.query_messages import WAITING_KEY, answer_key, decode_features, encode_photo, photo_key
+from catalog.adapters.broker.celery_broker import redis_client
+from catalog.adapters.broker.query_messages import WAITING_KEY, answer_key, decode_features, encode_photo, photo_key
 from catalog.errors import BrokerUnavailable, QueryNetworkBusy
 from catalog.ports.announcements import Announcements, WorkQueue
 from catalog.ports.query_network import EmbeddedQuery

@@ -8,7 +8,7 @@ import time
 
 from celery import Celery
 
-from catalog.adapters.celery_broker import UNREACHABLE, announce
+from catalog.adapters.broker.celery_broker import UNREACHABLE, announce
 from catalog.ports.announcements import WorkQueue
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from catalog.adapters.fsspec_location import open_location
+from catalog.adapters.files.fsspec_location import open_location
 from catalog.errors import ImageStoreUnavailable
 from catalog.ports.feed_store import StoredFeedMissing
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from catalog.adapters.fetch_allow_list import USUAL_PORTS, FetchAllowList, IpAddress, IpNetwork
+from catalog.adapters.http.fetch_allow_list import USUAL_PORTS, FetchAllowList, IpAddress, IpNetwork
 from catalog.ports.remote_files import FetchFailed, FetchRefused
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]

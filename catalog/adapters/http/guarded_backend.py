@@ -9,8 +9,8 @@ from typing import Any
 
 import httpcore
 
-from catalog.adapters.address_guard import AddressGuard
-from catalog.adapters.transfer_deadline import USUAL_PATIENCE, TransferDeadline
+from catalog.adapters.http.address_guard import AddressGuard
+from catalog.adapters.http.transfer_deadline import USUAL_PATIENCE, TransferDeadline
 
 
 class GuardedBackend(httpcore.NetworkBackend):

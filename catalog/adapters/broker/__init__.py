@@ -1,0 +1,1 @@
+"""Redis and Celery: announcements to workers, photos for them, and counted requests."""

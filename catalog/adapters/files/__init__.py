@@ -1,0 +1,1 @@
+"""Images, feeds and model versions wherever fsspec reaches."""

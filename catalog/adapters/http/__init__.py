@@ -1,0 +1,1 @@
+"""Files of other servers, fetched under guard."""

@@ -1,0 +1,1 @@
+"""Model versions to run: in this process, or in one beside it."""

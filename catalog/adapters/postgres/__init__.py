@@ -1,0 +1,1 @@
+"""PostgreSQL: a private one, or a server's address, and connections to either."""

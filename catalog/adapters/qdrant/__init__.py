@@ -1,0 +1,1 @@
+"""The vector index: Qdrant's engine in this process, or a Qdrant server."""
