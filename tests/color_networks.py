@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from catalog.adapters.networks.network_process import NetworkProcess
 from catalog.ports.models import Models
 from catalog.settings import Settings
 from embeddings.errors import UnusableModel
@@ -61,6 +65,19 @@ class _Models(ColorModels):
         if version == MISSING:
             raise UnusableModel("No such version", received=version, expected="one of two", remedy="import it")
         return self.embedders.setdefault(version, _Embedder(version))
+
+
+@contextmanager
+def color_process(settings: Settings | None = None) -> Iterator[NetworkProcess]:
+    """Has such a process started, as often as need be. The tests are no installed package, for it to find by itself."""
+    root = Path(__file__).resolve().parent.parent
+    process = NetworkProcess(__name__, Settings() if settings is None else settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(root), prepend=os.pathsep)
+        try:
+            yield process
+        finally:
+            process.close()
 
 
 def color_models(settings: Settings) -> AbstractContextManager[Models]:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from catalog.adapters.networks.network_process import NetworkProcess
 from catalog.adapters.networks.process_models import ProcessEmbedder, ProcessModels
-from catalog.settings import Settings
 from embeddings.embedder import PROB_SCALE, Embedder
 from embeddings.export.calibration import CalibrationImages
 from embeddings.export.quantization import quantize
@@ -26,6 +24,7 @@ from embeddings.normalization import Normalization
 from embeddings.open_embedder import open_embedder
 from embeddings.taxonomy import Taxonomy
 from embeddings.whitened_embedder import WhitenedEmbedder
+from tests.color_networks import color_process
 from tests.fakes import COLORS, ColorEmbedder, ColorModels
 from tests.model_versions import TAXONOMY, RandomNetwork, add_version, random_images
 
@@ -114,11 +113,9 @@ def fake():
 
 @pytest.fixture(scope="module")
 def beside(fake):
-    process = NetworkProcess("tests.color_networks", Settings())
-    yield dataclasses.replace(
-        fake, open=lambda: ProcessModels(ColorModels(), process).embedder(fake.version), type=ProcessEmbedder
-    )
-    process.close()
+    with color_process() as process:
+        models = ProcessModels(ColorModels(), process)
+        yield dataclasses.replace(fake, open=lambda: models.embedder(fake.version), type=ProcessEmbedder)
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16", "int8", "whitened", "fake", "beside"])

@@ -23,7 +23,7 @@ from catalog.adapters.networks.process_models import ProcessModels
 from catalog.errors import NetworkProcessEnded, NetworkProcessUnavailable
 from catalog.settings import Settings
 from embeddings.errors import EmbeddingsError, ExplainedError, OutOfMemory, UnusableModel
-from tests.color_networks import DEADLY, FAILING, HELD, LEAVING, MISSING, REFUSING
+from tests.color_networks import DEADLY, FAILING, HELD, LEAVING, MISSING, REFUSING, color_process
 from tests.fakes import INPUT_SIZE, ColorEmbedder, ColorModels
 
 SECONDS = 20
@@ -33,9 +33,8 @@ COLOR_NETWORKS = "tests.color_networks"
 
 @pytest.fixture
 def process() -> Iterator[NetworkProcess]:
-    process = NetworkProcess(COLOR_NETWORKS, Settings())
-    yield process
-    process.close()
+    with color_process() as process:
+        yield process
 
 
 def running() -> psutil.Process:
@@ -252,11 +251,11 @@ def test_it_does_not_outlive_a_process_that_is_killed():
     """Not even in the middle of its work."""
     program = (
         "import threading; from tests.integration.test_network_process import *\n"
-        "process = NetworkProcess(COLOR_NETWORKS, Settings())\n"
-        "process.load('colors-1')\n"
-        "begun(process, HELD)\n"
-        "print(running().pid, flush=True)\n"
-        "threading.Event().wait()\n"
+        "with color_process() as process:\n"
+        "    process.load('colors-1')\n"
+        "    begun(process, HELD)\n"
+        "    print(running().pid, flush=True)\n"
+        "    threading.Event().wait()\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         child = psutil.Process(int(parent.stdout.readline()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -10,6 +11,14 @@ import weakref
 import pytest
 
 from cli.stopping import interruptions_kept
+
+
+@pytest.fixture(autouse=True)
+def hears_ctrl_c():
+    """A shell that runs the tests in its background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Held:

@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catalog.adapters.networks.network_process import NetworkProcess
 from catalog.adapters.networks.process_models import ProcessModels
 from catalog.errors import DatabaseUnavailable, IndexUnavailable, NetworkProcessUnavailable, QueryNetworkBusy
 from catalog.storefront.app import create_app
 from catalog.storefront.calls import PHOTO_THREADS, Calls
 from catalog.storefront.errors import TABLE
 from catalog.types import Caller, Scope
-from tests.color_networks import DEADLY, HELD
+from tests.color_networks import DEADLY, HELD, color_process
 from tests.fakes import INPUT_SIZE
 from tests.integration.services.conftest import picture
 from tests.integration.storefront.conftest import Client, ColorApplication, ids, refused
@@ -113,9 +112,7 @@ class ProcessApplication(ColorApplication):
 
     @cached_property
     def _network_process(self):
-        process = NetworkProcess("tests.color_networks", self.settings)
-        self._resources.callback(process.close)
-        return process
+        return self._resources.enter_context(color_process(self.settings))
 
     @cached_property
     def _noted_models(self):
