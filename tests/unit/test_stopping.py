@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from cli.stopping import interruptions_kept
+from cli.stopping import interruptions_kept, terminated_like_interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +85,49 @@ def test_other_errors_that_cannot_be_raised_are_told_as_before(monkeypatch):
     assert hook is not told.append
     assert [str(lost.exc_value) for lost in told] == ["lost"]
     assert sys.unraisablehook == told.append
+
+
+def in_file(filename, name):
+    """A function of this name, as if it stood in that file, that is interrupted and goes on computing for a while."""
+    source = f"""
+def {name}(interrupt, number, clock, steps):
+    interrupt(number)
+    until = clock() + 0.05
+    while clock() < until:
+        pass
+    steps.append('done')
+"""
+    made = {}
+    exec(compile(source, filename, "exec"), made)
+    return made[name]
+
+
+@pytest.mark.parametrize(
+    ("filename", "name", "is_whole"),
+    [
+        ("<frozen importlib._bootstrap>", "cb", True),
+        (threading.__file__, "__enter__", True),
+        (threading.__file__, "wait", False),
+        ("catalog/anything.py", "step", False),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_waits_for_what_holds_a_lock(filename, name, is_whole, number):
+    """Between two steps of these, others would wait for ever; everything else ends at once."""
+    steps = []
+
+    def work():
+        in_file(filename, name)(signal.raise_signal, number, time.process_time, steps)
+        while True:
+            pass
+
+    with pytest.raises(KeyboardInterrupt), interruptions_kept(), terminated_like_interrupted():
+        work()
+    assert steps == (["done"] if is_whole else [])
+    assert signal.getsignal(signal.SIGVTALRM) is signal.SIG_DFL
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interruptions_kept():
+        signal.raise_signal(signal.SIGINT)
