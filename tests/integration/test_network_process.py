@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,21 @@ def test_where_no_process_can_be_started_that_is_told_and_the_next_call_tries_ag
     # Whatever it was working on has not ended it.
     assert not isinstance(met.value, NetworkProcessEnded)
     assert process.load("colors-1").version == "colors-1"
+
+
+def test_a_process_that_ends_before_it_is_told_its_settings_is_one_that_cannot_be_started(process, monkeypatch):
+    """Nobody's images have ended it."""
+    send = Connection.send_bytes
+
+    def gone(self, *arguments):
+        monkeypatch.setattr(Connection, "send_bytes", send)
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Connection, "send_bytes", gone)
+    with pytest.raises(NetworkProcessUnavailable, match=r"cannot be started.*SIGKILL") as met:
+        process.embed("colors-1", images(1))
+    assert type(met.value) is NetworkProcessUnavailable
+    assert process.embed("colors-1", images(1))["prob"].shape == (1, 6)
 
 
 def test_it_does_not_outlive_a_process_that_is_killed():

@@ -156,12 +156,7 @@ class NetworkProcess:
             # In a group of its own: Ctrl-C is for the one that has started it, and ends it in time.
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=descriptors, process_group=0)
         except OSError as error:
-            raise NetworkProcessUnavailable(
-                "The process that runs the networks cannot be started",
-                received=str(error),
-                expected="memory, processes and open files to spare",
-                remedy="try again; or end something else on this machine",
-            ) from error
+            raise _not_started(str(error)) from error
         finally:
             for their in theirs:
                 their.close()
@@ -173,7 +168,7 @@ class NetworkProcess:
             life.send_bytes(pickle.dumps(self._settings))
         except OSError as error:
             _end(started)
-            raise _error(process) from error
+            raise _not_started(_how(process)) from error
         return started
 
     def _ended(self, started: _Started) -> NetworkProcessUnavailable:
@@ -195,6 +190,15 @@ class NetworkProcess:
 def _end(started: _Started) -> None:
     started.process.kill()
     started.process.wait()
+
+
+def _not_started(received: str) -> NetworkProcessUnavailable:
+    return NetworkProcessUnavailable(
+        "The process that runs the networks cannot be started",
+        received=received,
+        expected="memory, processes and open files to spare",
+        remedy="try again; or end something else on this machine",
+    )
 
 
 def _stopped() -> NetworkProcessUnavailable:

@@ -59,6 +59,7 @@ class ProcessEmbedder:
     taxonomy: Taxonomy
     feature_sizes: Mapping[str, int]
     visual_feature: str
+    batch_size: int
 
     def __init__(self, process: NetworkProcess, network: LoadedNetwork) -> None:
         self._process = process
@@ -67,11 +68,7 @@ class ProcessEmbedder:
         self.taxonomy = network.taxonomy
         self.feature_sizes = network.feature_sizes
         self.visual_feature = network.visual_feature
-        self._batch_size = network.batch_size
-
-    @property
-    def batch_size(self) -> int:
-        return self._batch_size
+        self.batch_size = network.batch_size
 
     def embed(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         check_prepared(images, self.input_size)
